@@ -1,0 +1,66 @@
+"""Turning what users pass into checked, read-only NumPy arrays. Imports errors only."""
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from dyce_search.errors import DyceError
+
+
+def to_numpy(value: Any, name: str, error: type[DyceError]) -> npt.NDArray[Any]:
+    """Converts an array-like, or a PyTorch tensor on any device, without importing torch."""
+    if hasattr(value, "detach") and hasattr(value, "cpu"):
+        value = value.detach().cpu()
+        if str(value.dtype) == "torch.bfloat16":  # NumPy has no such type
+            value = value.float()
+    try:
+        array = np.asarray(value)
+    except (TypeError, ValueError) as cause:
+        raise error(f"{name} must be a rectangular array of numbers: {cause}") from cause
+    if array.dtype == object:
+        raise error(f"{name} must be a rectangular array of numbers, got an array of Python objects")
+    return array
+
+
+def read_only(array: npt.NDArray[Any], dtype: npt.DTypeLike) -> npt.NDArray[Any]:
+    """A C-contiguous, read-only array of `dtype`; copies only where type or layout force it."""
+    view = np.ascontiguousarray(array, dtype=dtype).view()
+    view.flags.writeable = False
+    return view
+
+
+def numbers(
+    value: Any, name: str, error: type[DyceError], *, dtype: npt.DTypeLike, ndim: int
+) -> npt.NDArray[Any]:
+    """A read-only numeric array with `ndim` axes, or an error that names what was found."""
+    array = to_numpy(value, name, error)
+    if array.dtype.kind not in "biuf":
+        raise error(f"{name} must be numeric, got dtype {array.dtype}")
+    if array.ndim != ndim:
+        raise error(f"{name} must have {ndim} axes, got {array.ndim} (shape {array.shape})")
+    with np.errstate(over="ignore"):
+        return read_only(array, dtype)
+
+
+def whole_numbers(value: Any, name: str, error: type[DyceError], *, ndim: int) -> npt.NDArray[Any]:
+    """A read-only integer array with `ndim` axes; floats are taken when they are whole."""
+    array = to_numpy(value, name, error)
+    if array.dtype.kind not in "iu":
+        if array.dtype.kind not in "bf" or not np.array_equal(array, np.round(array)):
+            raise error(f"{name} must hold whole numbers, got dtype {array.dtype}")
+        array = array.astype(np.int64)
+    if array.ndim != ndim:
+        raise error(f"{name} must have {ndim} axes, got {array.ndim} (shape {array.shape})")
+    return read_only(array, array.dtype)
+
+
+def require_finite_rows(rows: npt.NDArray[Any], name: str, error: type[DyceError]) -> None:
+    """Checks row by row, so that no temporary of the size of `rows` is made."""
+    for index, row in enumerate(rows):
+        if not (np.isfinite(row.min()) and np.isfinite(row.max())):
+            sample = int(np.flatnonzero(~np.isfinite(row))[0])
+            raise error(
+                f"{name} must be finite, got {row[sample]} at exit {index}, sample {sample}: "
+                "drop such samples or mend the model that made them"
+            )
