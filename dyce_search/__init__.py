@@ -1,4 +1,48 @@
-from dyce_search.costs import ExitCosts
-from dyce_search.records import ExitRecords, load_records, load_example
+"""Find early-exit configurations from precomputed per-exit predictions, as a Pareto front of accuracy against cost."""
+
 from dyce_search.config import ExitConfig
-from dyce_search.evaluate import evaluate, evaluate_many
+from dyce_search.costs import ExitCosts
+from dyce_search.curve import Curve, OperatingPoint
+from dyce_search.errors import (
+    ConfigError,
+    CostsError,
+    DyceError,
+    FileFormatError,
+    FrontError,
+    InfeasibleError,
+    RecordsError,
+    SolverError,
+)
+from dyce_search.evaluate import BatchEvaluation, Evaluation, evaluate, evaluate_many
+from dyce_search.front import ParetoFront, Provenance
+from dyce_search.records import ExitRecords, load_example, load_records
+from dyce_search.search import search
+from dyce_search.solvers.run import Run
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "BatchEvaluation",
+    "ConfigError",
+    "CostsError",
+    "Curve",
+    "DyceError",
+    "Evaluation",
+    "ExitConfig",
+    "ExitCosts",
+    "ExitRecords",
+    "FileFormatError",
+    "FrontError",
+    "InfeasibleError",
+    "OperatingPoint",
+    "ParetoFront",
+    "Provenance",
+    "RecordsError",
+    "Run",
+    "SolverError",
+    "evaluate",
+    "evaluate_many",
+    "load_example",
+    "load_records",
+    "search",
+]

@@ -1,0 +1,141 @@
+"""`search`: finds a front with any solver, by name or of one's own. Imports solvers, front and below."""
+
+import importlib
+import inspect
+from collections.abc import Callable, Iterable
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from dyce_search.config import ExitConfig
+from dyce_search.errors import RecordsError, SolverError
+from dyce_search.front import ParetoFront, Provenance
+from dyce_search.records import ExitRecords
+from dyce_search.solvers.run import Run, StopSearch
+
+Solver = Callable[..., Iterable[ExitConfig] | None]
+
+# name: (module, function); loaded when asked for, so that importing the package stays fast
+SOLVERS: dict[str, tuple[str, str]] = {
+    "same_threshold": ("same_threshold", "same_threshold"),
+    "exit_shares": ("exit_shares", "exit_shares"),
+    "single_pass": ("single_pass", "single_pass"),
+    "iterative": ("iterative", "iterative"),
+}
+
+
+def search(
+    records: ExitRecords,
+    *,
+    solver: str | Solver = "single_pass",
+    seed: int = 0,
+    max_evaluations: int | None = None,
+    max_seconds: float | None = None,
+    progress: bool | None = None,
+    **options: Any,
+) -> ParetoFront:
+    """Finds configurations with good trade-offs of accuracy and cost.
+
+    Whatever the solver, every configuration of the front is measured by `evaluate` before it is returned, and the
+    baseline (no exits) takes part. Ctrl-C ends a search early and returns what was found by then.
+
+    Args:
+        records: to search on. Report on others: `front.evaluate(test_records)`.
+        solver: a name of `SOLVERS`, or a callable `solver(run, **options)`, which hands in configurations by
+            `run.evaluate` or `run.propose` (see `Run`), or returns an iterable of `ExitConfig`.
+        seed: of whatever is random in the solver.
+        max_evaluations: budget; a configuration, or one exit of it, measured against all samples counts one.
+        max_seconds: budget of wall-clock time, checked between evaluations.
+        progress: a progress bar on standard error; None draws it only on a terminal.
+        options: the solver's own, see its docstring; those that sweep a trade-off take `lambdas`.
+
+    Raises:
+        SolverError: an unknown solver (the message lists the known ones), an option that it does not take, a bad budget.
+        RecordsError: `records` is something else.
+
+    Example:
+        >>> import dyce_search as ds
+        >>> front = ds.search(ds.load_example(), solver="exit_shares")
+        >>> round(front.select(max_accuracy_drop=0.01).relative_cost, 2)
+        0.25
+    """
+    if not isinstance(records, ExitRecords):
+        raise RecordsError(
+            f"records must be an ExitRecords, got {type(records).__name__}: use ds.load_records or ds.ExitRecords(...)"
+        )
+    solve = find_solver(solver)
+    name = solver if isinstance(solver, str) else getattr(solve, "__name__", type(solve).__name__)
+    _check_options(name, solve, options)
+    _check_budget(seed, max_evaluations, max_seconds)
+    run = Run(
+        records, seed=seed, max_evaluations=max_evaluations, max_seconds=max_seconds, progress=progress
+    )
+    try:
+        configs = solve(run, **options)
+        if configs is not None:
+            run.propose(*run.arrays(configs))
+    except StopSearch:
+        run.stop_reason = "budget"
+    except KeyboardInterrupt:
+        run.stop_reason = "interrupted"
+    exits, threshold = run.found()
+    front = ParetoFront.from_arrays(records, exits, threshold, provenance=Provenance(solver=name))
+    provenance = Provenance(
+        solver=name,
+        options={key: _plain(value) for key, value in options.items()},
+        seed=seed,
+        seconds=run.seconds,
+        evaluations=run.evaluations,
+        stop_reason=run.stop_reason,
+    )
+    return replace(front, provenance=provenance)
+
+
+def find_solver(solver: str | Solver) -> Solver:
+    """The solver of that name, or the callable itself.
+
+    Raises:
+        SolverError: an unknown name.
+    """
+    if callable(solver):
+        return solver
+    if solver not in SOLVERS:
+        raise SolverError(f"unknown solver {solver!r}: use one of {', '.join(SOLVERS)}, or a callable")
+    module, function = SOLVERS[solver]
+    found: Solver = getattr(importlib.import_module(f"dyce_search.solvers.{module}"), function)
+    return found
+
+
+def _check_options(name: str, solve: Solver, options: dict[str, Any]) -> None:
+    parameters = list(inspect.signature(solve).parameters.values())[1:]
+    if any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters):
+        return
+    known = [parameter.name for parameter in parameters]
+    for option in options:
+        if option not in known:
+            raise SolverError(
+                f"solver {name!r} does not take the option {option!r}: it takes {', '.join(known) or 'none'}"
+            )
+
+
+def _check_budget(seed: int, max_evaluations: int | None, max_seconds: float | None) -> None:
+    if not isinstance(seed, (int, np.integer)) or seed < 0:
+        raise SolverError(f"seed must be a whole number >= 0, got {seed!r}")
+    if max_evaluations is not None and (
+        not isinstance(max_evaluations, (int, np.integer)) or max_evaluations < 1
+    ):
+        raise SolverError(f"max_evaluations must be a whole number >= 1, got {max_evaluations!r}")
+    if max_seconds is not None and not max_seconds > 0:
+        raise SolverError(f"max_seconds must be above 0, got {max_seconds!r}")
+
+
+def _plain(value: Any) -> Any:
+    """A value as JSON can keep it; what it cannot, by name."""
+    if isinstance(value, np.ndarray | np.generic):
+        return value.tolist()
+    if isinstance(value, (list, tuple)):
+        return [_plain(item) for item in value]
+    if value is None or isinstance(value, (bool, int, float, str)):
+        return value
+    return repr(value)

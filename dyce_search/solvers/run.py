@@ -1,0 +1,132 @@
+"""One search under way: its records, budget, random generator and what it has found. Imports evaluate and below."""
+
+import sys
+import time
+from collections.abc import Iterable
+from typing import TypeVar
+
+import numpy as np
+import numpy.typing as npt
+
+from dyce_search.config import ExitConfig
+from dyce_search.evaluate import BatchEvaluation, evaluate_arrays
+from dyce_search.records import ExitRecords
+
+T = TypeVar("T")
+Exits = npt.NDArray[np.int32]
+Thresholds = npt.NDArray[np.float32]
+
+
+class StopSearch(Exception):  # noqa: N818 (it ends a search, it is no error)
+    """Raised in a solver when its budget is spent; `dyce_search.search` catches it and keeps what was found."""
+
+
+class Run:
+    """What a solver is given. It hands in configurations by `evaluate` or `propose`, until it is done or stopped.
+
+    Attributes:
+        records: to search on.
+        seed: of this search.
+        rng: the one random generator that a solver uses.
+        evaluations: how many were spent.
+        stop_reason: a solver that proves its result sets "optimal".
+
+    Example:
+        >>> import dyce_search as ds
+        >>> def halves(run):  # a solver of one's own: first candidate everywhere, one threshold
+        ...     for level in np.linspace(0, 1, 5, dtype=np.float32):
+        ...         run.evaluate(*run.arrays([ds.ExitConfig(candidate=[0] * 15, threshold=[level] * 15)]))
+        >>> front = ds.search(ds.load_example(), solver=halves)
+        >>> front.provenance.solver, front.provenance.evaluations
+        ('halves', 5)
+    """
+
+    def __init__(
+        self,
+        records: ExitRecords,
+        *,
+        seed: int = 0,
+        max_evaluations: int | None = None,
+        max_seconds: float | None = None,
+        progress: bool | None = None,
+    ) -> None:
+        """See `dyce_search.search` for the arguments."""
+        self.records = records
+        self.seed = seed
+        self.rng = np.random.default_rng(seed)
+        self.evaluations = 0
+        self.stop_reason = "converged"
+        self._max_evaluations = max_evaluations
+        self._started = time.perf_counter()
+        self._max_seconds = max_seconds
+        self._progress = sys.stderr.isatty() if progress is None else progress
+        none = np.full((1, records.costs.n_positions), -1, np.int32)
+        self._found: list[tuple[Exits, Thresholds]] = [(none, np.zeros(none.shape, np.float32))]
+
+    @property
+    def seconds(self) -> float:
+        """Wall-clock time since the start."""
+        return time.perf_counter() - self._started
+
+    @property
+    def seconds_left(self) -> float:
+        """Time left, infinite without a limit."""
+        return np.inf if self._max_seconds is None else self._max_seconds - self.seconds
+
+    @property
+    def evaluations_left(self) -> float:
+        """Evaluations left, infinite without a limit."""
+        return np.inf if self._max_evaluations is None else self._max_evaluations - self.evaluations
+
+    def spend(self, evaluations: int = 1) -> None:
+        """Books evaluations before they are made.
+
+        Raises:
+            StopSearch: the budget does not allow them.
+        """
+        if evaluations > self.evaluations_left or self.seconds_left < 0:
+            raise StopSearch
+        self.evaluations += evaluations
+
+    def evaluate(self, exits: Exits, threshold: Thresholds) -> BatchEvaluation:
+        """Measures configurations (F, P), see `evaluate_arrays`, and keeps them for the front.
+
+        Raises:
+            StopSearch: the budget does not allow all of them; those that it allows are kept.
+        """
+        allowed = int(min(len(exits), max(self.evaluations_left, 0)))
+        if allowed < len(exits):
+            self.propose(exits[:allowed], threshold[:allowed])
+            self.evaluations += allowed
+            raise StopSearch
+        self.spend(len(exits))
+        self.propose(exits, threshold)
+        return evaluate_arrays(self.records, exits, threshold)
+
+    def propose(self, exits: Exits, threshold: Thresholds) -> None:
+        """Keeps configurations (F, P) for the front without measuring them now; costs no evaluation."""
+        self._found.append((exits.copy(), threshold.copy()))
+
+    def found(self) -> tuple[Exits, Thresholds]:
+        """All configurations that were handed in, the baseline first."""
+        exits, threshold = zip(*self._found, strict=True)
+        return np.concatenate(exits), np.concatenate(threshold)
+
+    def arrays(self, configs: Iterable[ExitConfig]) -> tuple[Exits, Thresholds]:
+        """Configurations as the arrays (F, P) that `evaluate` and `propose` take.
+
+        Raises:
+            ConfigError: one belongs to another network.
+        """
+        found = list(configs)
+        shape = (len(found), self.records.costs.n_positions)
+        exits = [config.exits(self.records.costs) for config in found]
+        threshold = [config.threshold for config in found]
+        return np.array(exits, np.int32).reshape(shape), np.array(threshold, np.float32).reshape(shape)
+
+    def bar(self, steps: Iterable[T], what: str, total: int | None = None) -> Iterable[T]:
+        """Iterates over `steps` behind a progress bar, which is drawn only where progress is wanted."""
+        from tqdm import tqdm
+
+        bar: Iterable[T] = tqdm(steps, desc=what, total=total, disable=not self._progress, leave=False)
+        return bar
