@@ -30,9 +30,7 @@ def read_only(array: npt.NDArray[Any], dtype: npt.DTypeLike) -> npt.NDArray[Any]
     return view
 
 
-def numbers(
-    value: Any, name: str, error: type[DyceError], *, dtype: npt.DTypeLike, ndim: int
-) -> npt.NDArray[Any]:
+def numbers(value: Any, name: str, error: type[DyceError], *, dtype: npt.DTypeLike, ndim: int) -> npt.NDArray[Any]:
     """A read-only numeric array with `ndim` axes, or an error that names what was found."""
     array = to_numpy(value, name, error)
     if array.dtype.kind not in "biuf":

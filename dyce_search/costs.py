@@ -55,8 +55,7 @@ class ExitCosts:
         _check_values(head, "head")
         if len(backbone) < 2:
             raise CostsError(
-                "backbone must have P+1 >= 2 entries, one per position and the whole model last, "
-                f"got {len(backbone)}"
+                f"backbone must have P+1 >= 2 entries, one per position and the whole model last, got {len(backbone)}"
             )
         falls = np.flatnonzero(np.diff(backbone) < 0)
         if falls.size:

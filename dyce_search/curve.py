@@ -128,7 +128,8 @@ class Curve:
     @property
     def n_exits(self) -> npt.NDArray[np.int64]:
         """(F,) number of enabled exits, the final exit not counted."""
-        return np.count_nonzero(self.candidate >= 0, axis=1)
+        counts: npt.NDArray[np.int64] = (self.candidate >= 0).sum(axis=1, dtype=np.int64)
+        return counts
 
     def to_frame(self) -> "pd.DataFrame":
         """A pandas DataFrame, one row a configuration in this order.

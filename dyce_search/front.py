@@ -40,7 +40,9 @@ class Provenance:
     seconds: float = 0.0
     evaluations: int = 0
     stop_reason: str = "converged"
-    versions: Mapping[str, str] = field(default_factory=lambda: {"python": platform.python_version(), "numpy": np.__version__})
+    versions: Mapping[str, str] = field(
+        default_factory=lambda: {"python": platform.python_version(), "numpy": np.__version__}
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -61,7 +63,7 @@ class ParetoFront(Curve):
 
     def __post_init__(self) -> None:
         """Checks that the points are a front."""
-        super(ParetoFront, self).__post_init__()  # noqa: UP008 (slots make a new class, which bare super() misses)
+        super(ParetoFront, self).__post_init__()  # slots make a new class, which bare super() misses
         if not len(self):
             raise FrontError("a front must have at least one point")
         if np.any(np.diff(self.cost) <= 0) or np.any(np.diff(self.accuracy) <= 0):
@@ -171,7 +173,9 @@ class ParetoFront(Curve):
         accuracy_is_limited = max_accuracy_drop is not None or min_accuracy is not None
         return self[int(within[0] if accuracy_is_limited else within[-1])]
 
-    def _closest(self, asked: Mapping[str, float], accurate: npt.NDArray[np.bool_], cheap: npt.NDArray[np.bool_]) -> str:
+    def _closest(
+        self, asked: Mapping[str, float], accurate: npt.NDArray[np.bool_], cheap: npt.NDArray[np.bool_]
+    ) -> str:
         """Says what the points next to the limits offer; points rise in cost and in accuracy."""
         wish = ", ".join(f"{name}={limit:g}" for name, limit in asked.items())
         offers = []

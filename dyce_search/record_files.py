@@ -78,9 +78,7 @@ def _reason(cause: Exception) -> str:
     return str(cause)
 
 
-def _read_own(
-    archive: Any, names: set[str], path: PathLike, costs: ExitCosts | None
-) -> tuple[Arrays, ExitCosts, str]:
+def _read_own(archive: Any, names: set[str], path: PathLike, costs: ExitCosts | None) -> tuple[Arrays, ExitCosts, str]:
     try:
         header = json.loads(archive["header"].tobytes().decode())
     except (json.JSONDecodeError, UnicodeDecodeError) as cause:

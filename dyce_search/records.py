@@ -118,12 +118,12 @@ class ExitRecords:
     @property
     def n_exits(self) -> int:
         """E, the number of candidates, the final exit included."""
-        return self.confidence.shape[0]
+        return len(self.confidence)
 
     @property
     def n_samples(self) -> int:
         """N, the number of samples."""
-        return self.confidence.shape[1]
+        return int(self.confidence.shape[1])
 
     @property
     def exit_accuracy(self) -> npt.NDArray[np.float64]:
@@ -200,7 +200,10 @@ class ExitRecords:
                 f"fractions must each lie in (0, 1) and sum to less than 1 (the rest is the last part), got {fractions}"
             )
         rng = np.random.default_rng(seed)
-        part = self._group_parts(fractions, rng) if self.group is not None else self._label_parts(fractions, rng)
+        if self.group is None:
+            part = self._label_parts(fractions, rng)
+        else:
+            part = self._group_parts(self.group, fractions, rng)
         indices = [np.flatnonzero(part == k) for k in range(len(fractions) + 1)]
         for k, index in enumerate(indices):
             if not index.size:
@@ -223,14 +226,17 @@ class ExitRecords:
             rest = rest[~turns]
         return part
 
-    def _group_parts(self, fractions: Sequence[float], rng: np.random.Generator) -> npt.NDArray[np.int64]:
+    def _group_parts(
+        self, groups: npt.NDArray[Any], fractions: Sequence[float], rng: np.random.Generator
+    ) -> npt.NDArray[np.int64]:
         """(N,) part of each sample, whole groups at a time, in random order, until each part has its share."""
-        _, group, sizes = np.unique(self.group, return_inverse=True, return_counts=True)
+        _, group, sizes = np.unique(groups, return_inverse=True, return_counts=True)
         order = rng.permutation(len(sizes))
         middle = np.cumsum(sizes[order]) - sizes[order] / 2
         part_of_group = np.empty(len(sizes), np.int64)
         part_of_group[order] = np.searchsorted(np.cumsum(fractions) * self.n_samples, middle, side="right")
-        return part_of_group[group]
+        part: npt.NDArray[np.int64] = part_of_group[group]
+        return part
 
     @classmethod
     def from_probs(
@@ -303,7 +309,7 @@ class ExitRecords:
         heat = to_numpy(temperature, "temperature", RecordsError)
         if heat.shape not in ((), (costs.n_exits,)) or not np.all(np.isfinite(heat) & (heat > 0)):
             raise RecordsError(
-                f"temperature must be one number > 0, or one for each of the {costs.n_exits} exits, got {temperature}"
+                f"temperature must be one number > 0, or one for each of the {costs.n_exits} exits, got {heat}"
             )
         heats = np.broadcast_to(heat, costs.n_exits)
         return cls._from_outputs(
@@ -333,7 +339,7 @@ class ExitRecords:
         label = whole_numbers(labels, "labels", RecordsError, ndim=1)
         n_exits, n_samples = costs.n_exits, len(label)
         if not hasattr(outputs, "__len__") or len(outputs) != n_exits:
-            found = len(outputs) if hasattr(outputs, "__len__") else type(outputs).__name__
+            found = str(len(outputs)) if hasattr(outputs, "__len__") else type(outputs).__name__
             raise RecordsError(f"{name} must have shape (E, N, C) with E = {n_exits} as the costs have, got {found}")
         confidences = np.empty((n_exits, n_samples), np.float32)
         predictions = np.empty((n_exits, n_samples), np.int32)
@@ -423,9 +429,7 @@ def load_example(part: Literal["search", "test"] = "search") -> ExitRecords:
     package = Path(__file__).parent
     folders = (package / "example_data", package.parent / "data")  # in a wheel; in a checkout
     folder = next(folder for folder in folders if folder.is_dir())
-    records = load_records(
-        folder / f"fashion_resnet15_{part}.npz", costs=folder / "fashion_resnet15_macs.json"
-    )
+    records = load_records(folder / f"fashion_resnet15_{part}.npz", costs=folder / "fashion_resnet15_macs.json")
     return replace(records, provenance=f"fashion_resnet15, {part}: 15-block ResNet on Fashion-MNIST (MIT)")
 
 

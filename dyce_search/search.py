@@ -51,14 +51,15 @@ def search(
         options: the solver's own, see its docstring; those that sweep a trade-off take `lambdas`.
 
     Raises:
-        SolverError: an unknown solver (the message lists the known ones), an option that it does not take, a bad budget.
+        SolverError: an unknown solver (the message lists the known ones), an option that it does not take,
+            or a bad budget.
         RecordsError: `records` is something else.
 
     Example:
         >>> import dyce_search as ds
         >>> front = ds.search(ds.load_example(), solver="exit_shares")
         >>> round(front.select(max_accuracy_drop=0.01).relative_cost, 2)
-        0.25
+        0.2
     """
     if not isinstance(records, ExitRecords):
         raise RecordsError(
@@ -68,9 +69,7 @@ def search(
     name = solver if isinstance(solver, str) else getattr(solve, "__name__", type(solve).__name__)
     _check_options(name, solve, options)
     _check_budget(seed, max_evaluations, max_seconds)
-    run = Run(
-        records, seed=seed, max_evaluations=max_evaluations, max_seconds=max_seconds, progress=progress
-    )
+    run = Run(records, seed=seed, max_evaluations=max_evaluations, max_seconds=max_seconds, progress=progress)
     try:
         configs = solve(run, **options)
         if configs is not None:
@@ -122,9 +121,7 @@ def _check_options(name: str, solve: Solver, options: dict[str, Any]) -> None:
 def _check_budget(seed: int, max_evaluations: int | None, max_seconds: float | None) -> None:
     if not isinstance(seed, (int, np.integer)) or seed < 0:
         raise SolverError(f"seed must be a whole number >= 0, got {seed!r}")
-    if max_evaluations is not None and (
-        not isinstance(max_evaluations, (int, np.integer)) or max_evaluations < 1
-    ):
+    if max_evaluations is not None and (not isinstance(max_evaluations, (int, np.integer)) or max_evaluations < 1):
         raise SolverError(f"max_evaluations must be a whole number >= 1, got {max_evaluations!r}")
     if max_seconds is not None and not max_seconds > 0:
         raise SolverError(f"max_seconds must be above 0, got {max_seconds!r}")

@@ -26,9 +26,7 @@ def same_threshold(run: Run) -> None:
         best = np.maximum.accumulate(np.concatenate([[-np.inf], accuracy[np.argsort(cost, kind="stable")]]))
         order = np.argsort(cost, kind="stable")
         kept = levels[order][accuracy[order] > best[:-1]]
-        run.propose(
-            np.tile(exits, (len(kept), 1)), np.repeat(kept[:, None], costs.n_positions, axis=1)
-        )
+        run.propose(np.tile(exits, (len(kept), 1)), np.repeat(kept[:, None], costs.n_positions, axis=1))
 
 
 def all_levels(

@@ -50,9 +50,10 @@ class TradeOff:
 
     def __call__(self, weight: float, accuracy: Any, cost: Any) -> Any:
         """J at lambda = `weight`, for numbers or arrays."""
-        return weight * (1 - (accuracy - self.accuracy_low) / self.accuracy_span) + (1 - weight) * (
-            cost - self.cost_low
-        ) / self.cost_span
+        return (
+            weight * (1 - (accuracy - self.accuracy_low) / self.accuracy_span)
+            + (1 - weight) * (cost - self.cost_low) / self.cost_span
+        )
 
 
 def check_lambdas(lambdas: Sequence[float]) -> list[float]:
