@@ -1,0 +1,47 @@
+# One environment, .venv, which the first of these makes. Another interpreter: make PYTHON=python3.12 ...
+PYTHON ?= python3
+BIN := .venv/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
+
+.PHONY: help setup demo test lint bench clean
+
+help:
+	@echo "make demo    find a Pareto front for a real network: table, picture and JSON in demo/"
+	@echo "make test    install the test tools and PyTorch, run all tests"
+	@echo "make lint    formatting, lint, types and the direction of imports"
+	@echo "make bench   time the searches and write bench/"
+	@echo "make setup   only make the environment, with everything"
+	@echo "make clean   remove the environment and what the other commands wrote"
+
+setup: .venv/installed-dev
+
+demo: .venv/installed
+	$(BIN)/dyce-search demo --out demo
+
+test: .venv/installed-dev
+	$(BIN)/python -m pytest
+
+lint: .venv/installed-dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-logo
+
+bench: .venv/installed-dev
+	$(BIN)/python -m tests.benchmarks
+
+clean:
+	rm -rf .venv demo bench .pytest_cache .hypothesis .mypy_cache .ruff_cache .import_linter_cache
+
+# The stamps are younger than pyproject.toml as long as nothing needs to be installed anew.
+.venv/bin/python:
+	$(PYTHON) -c 'import sys; sys.exit(None if sys.version_info >= (3, 11) else "dyce_search needs Python 3.11 or newer; choose one: make PYTHON=python3.11")'
+	$(PYTHON) -m venv .venv
+
+.venv/installed: pyproject.toml | .venv/bin/python
+	$(PIP) install --editable .
+	@touch $@
+
+.venv/installed-dev: pyproject.toml .ci/constraints.txt | .venv/bin/python
+	$(PIP) install --constraint .ci/constraints.txt --editable '.[dev,torch]'
+	@touch .venv/installed $@
