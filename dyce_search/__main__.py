@@ -1,0 +1,7 @@
+"""`python -m dyce_search`, the same as `dyce-search`. Imports cli."""
+
+import sys
+
+from dyce_search.cli import main
+
+sys.exit(main())

@@ -1,0 +1,184 @@
+"""The command line `dyce-search`: arguments, help and exit codes. Imports commands and below."""
+
+import argparse
+import inspect
+import os
+import sys
+from collections.abc import Sequence
+
+import dyce_search
+from dyce_search import commands
+from dyce_search.errors import DyceError
+from dyce_search.search import SOLVERS, search
+
+DESCRIPTION = """\
+Find early-exit configurations from recorded predictions.
+
+An early-exit network has small classifiers ("exits") along its backbone. A configuration says which of them
+are used, and how confident each must be for a sample to leave there. From what every exit answered on a set of
+samples ("records"), dyce-search finds the configurations with the best trade-offs of accuracy and cost.
+"""
+
+EXAMPLES = """\
+start here, no files needed:
+  dyce-search demo
+
+with your own records:
+  dyce-search info records.npz --costs macs.json
+  dyce-search search records.npz --costs macs.json --test test.npz --out front.json --plot front.png
+  dyce-search select front.json --max-accuracy-drop 0.005 --out config.json
+  dyce-search evaluate config.json test.npz --costs macs.json
+
+Each command has its own help: dyce-search search --help
+"""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Runs one command.
+
+    Args:
+        arguments: of the command line; those of the process when None.
+
+    Returns:
+        The exit status: 0, 2 after a user's error (one line on standard error), 130 after Ctrl-C.
+    """
+    options = _parser().parse_args(arguments)
+    try:
+        status: int = options.run(options)
+        sys.stdout.flush()
+    except DyceError as error:
+        print(f"dyce-search: error: {' '.join(str(error).split())}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("dyce-search: interrupted", file=sys.stderr)
+        return commands.INTERRUPTED
+    except BrokenPipeError:  # the reader has seen enough, as in `dyce-search info ... | head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    return status
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="dyce-search",
+        description=DESCRIPTION,
+        epilog=EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--version", action="version", version=f"dyce-search {dyce_search.__version__}")
+    adder = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    _add_info(adder)
+    _add_search(adder)
+    _add_select(adder)
+    _add_evaluate(adder)
+    _add_demo(adder)
+    return parser
+
+
+def _add_info(adder: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    parser = _command(
+        adder,
+        "info",
+        "show what records hold: samples, exits, accuracy and cost of each position",
+        "dyce-search info records.npz --costs macs.json",
+    )
+    _add_records(parser)
+    parser.set_defaults(run=commands.info)
+
+
+def _add_search(adder: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    parser = _command(
+        adder,
+        "search",
+        "find the Pareto front of configurations, and measure it on other records",
+        "dyce-search search records.npz --costs macs.json --test test.npz --out front.json\n"
+        "  dyce-search search records.npz --solver exit_shares --csv front.csv --plot front.pdf",
+        "Ctrl-C ends the search; what was found by then is still printed and written.",
+    )
+    _add_records(parser)
+    default = inspect.signature(search).parameters["solver"].default
+    parser.add_argument("--test", metavar="RECORDS", help="other samples of the same network, to measure the front on")
+    parser.add_argument(
+        "--solver",
+        default=default,
+        metavar="NAME",
+        help=f"how to search: {', '.join(SOLVERS)} (default: {default})",
+    )
+    parser.add_argument("--seed", type=int, default=0, metavar="N", help="of whatever is random (default: 0)")
+    parser.add_argument("--max-evaluations", type=int, metavar="N", help="stop after N evaluations")
+    parser.add_argument("--max-seconds", type=float, metavar="S", help="stop after S seconds")
+    parser.add_argument("--out", metavar="FILE.json", help="write the front, for `dyce-search select`")
+    parser.add_argument("--csv", metavar="FILE.csv", help="write the figures of every point as a table")
+    parser.add_argument("--plot", metavar="FILE.png", help="write the picture (.png, .pdf or .svg)")
+    parser.set_defaults(run=commands.find)
+
+
+def _add_select(adder: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    parser = _command(
+        adder,
+        "select",
+        "choose a point of a front within limits, and write its configuration",
+        "dyce-search select front.json --max-accuracy-drop 0.005 --out config.json\n"
+        "  dyce-search select front.json --max-relative-cost 0.3",
+        "Where accuracy is limited, the cheapest point within the limits is chosen, else the most accurate.\n"
+        "Limits may be combined.",
+    )
+    parser.add_argument("front", metavar="FRONT", help="a file that `dyce-search search --out` wrote")
+    limits = parser.add_argument_group("limits (one or more)")
+    limits.add_argument(
+        "--max-accuracy-drop",
+        type=float,
+        metavar="X",
+        help="below the final exit alone, absolute: 0.005 is half a point",
+    )
+    limits.add_argument("--min-accuracy", type=float, metavar="X", help="from 0 to 1")
+    limits.add_argument("--max-cost", type=float, metavar="X", help="mean cost of a sample, in the unit of the costs")
+    limits.add_argument("--max-relative-cost", type=float, metavar="X", help="1 is the whole model")
+    parser.add_argument("--out", metavar="FILE.json", help="write the configuration")
+    parser.set_defaults(run=commands.select)
+
+
+def _add_evaluate(adder: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    parser = _command(
+        adder,
+        "evaluate",
+        "measure a configuration on records: accuracy, cost, and who leaves where",
+        "dyce-search evaluate config.json test.npz --costs macs.json",
+    )
+    parser.add_argument("config", metavar="CONFIG", help="a file that `dyce-search select --out` wrote")
+    _add_records(parser)
+    parser.set_defaults(run=commands.measure)
+
+
+def _add_demo(adder: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    parser = _command(
+        adder,
+        "demo",
+        "search the example records that come with the package: a table, a picture and files",
+        "dyce-search demo --out demo",
+    )
+    parser.add_argument("--out", default="demo", metavar="DIR", help="folder to write to (default: demo)")
+    parser.set_defaults(run=commands.demo)
+
+
+def _command(
+    adder: "argparse._SubParsersAction[argparse.ArgumentParser]", name: str, summary: str, example: str, more: str = ""
+) -> argparse.ArgumentParser:
+    """A command with its help: what it does, its arguments, an example."""
+    description = f"{summary[0].upper()}{summary[1:]}.\n{more}".strip()
+    return adder.add_parser(
+        name,
+        help=summary,
+        description=description,
+        epilog=f"example:\n  {example}",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+
+
+def _add_records(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("records", metavar="RECORDS", help=".npz of this library or of DyCE")
+    parser.add_argument(
+        "--costs",
+        metavar="FILE.json",
+        help="DyCE's JSON of MACs; files of this library hold their costs, which this replaces",
+    )
