@@ -1,0 +1,304 @@
+"""The compiled loops of coordinate descent: codes, and one descent that archives every threshold it prices."""
+
+import numpy as np
+from numba import njit
+
+from dyce_search import config
+
+leaves = njit(inline="always")(config.leaves)
+
+LEAST_GAIN = 1e-11  # of J; below this a change is rounding, and could go on for ever
+DIGIT = 11  # bits a pass of the radix sort
+
+
+@njit(nogil=True, cache=True)
+def sort_keys(values, key, order, other_key, other_order, count):  # type: ignore[no-untyped-def]
+    """Sorts float32 values by an LSD radix sort; afterwards order (N,) int32 is stable and rising.
+
+    Floats compare like their bits read as integers once negative ones are flipped and the sign bit is inverted.
+    """
+    n = len(values)
+    bits = values.view(np.uint32)
+    mask = (1 << DIGIT) - 1
+    count[:] = 0
+    for i in range(n):
+        k = bits[i]
+        if k == 0x80000000:
+            k = np.uint32(0)  # -0.0 equals 0.0
+        k = ~k if k & 0x80000000 else k | np.uint32(0x80000000)
+        key[i] = k
+        count[0, k & mask] += 1
+        count[1, (k >> DIGIT) & mask] += 1
+        count[2, k >> (2 * DIGIT)] += 1
+    for digit in range(3):
+        total = 0
+        for v in range(mask + 1):
+            here = count[digit, v]
+            count[digit, v] = total
+            total += here
+    for i in range(n):
+        k = key[i]
+        slot = count[0, k & mask]
+        count[0, k & mask] += 1
+        other_key[slot] = k
+        other_order[slot] = i
+    for j in range(n):
+        k = other_key[j]
+        slot = count[1, (k >> DIGIT) & mask]
+        count[1, (k >> DIGIT) & mask] += 1
+        key[slot] = k
+        order[slot] = other_order[j]
+    for j in range(n):
+        k = key[j]
+        slot = count[2, k >> (2 * DIGIT)]
+        count[2, k >> (2 * DIGIT)] += 1
+        other_order[slot] = order[j]
+    order[:] = other_order
+
+
+@njit(nogil=True, cache=True)
+def encode(confidence, score, first_exit, stop_exit, codes, edges, binary):  # type: ignore[no-untyped-def]
+    """Fills codes (E, N) uint16 and edges (E, B) float32 for some exits; `binary` (E,) tells 0/1 scores.
+
+    A code is 2 * bin + (score > 0.5). Bins are of equal size in rank and never part equal confidences. Leaving from
+    bin b upwards is leaving above the threshold edges[e, b]; edges[e, 0] is -inf.
+    """
+    n = confidence.shape[1]
+    n_bins = edges.shape[1]
+    key, other_key = np.empty(n, np.uint32), np.empty(n, np.uint32)
+    order, other_order = np.empty(n, np.int32), np.empty(n, np.int32)
+    count = np.empty((3, 1 << DIGIT), np.int64)
+    for e in range(first_exit, stop_exit):
+        values = confidence[e]
+        sort_keys(values, key, order, other_key, other_order, count)
+        previous_bin = -1
+        b = 0
+        for j in range(n):
+            i = order[j]
+            if j == 0 or values[i] > values[order[j - 1]]:
+                b = j * n_bins // n
+                if b > previous_bin:
+                    edge = np.float32(-np.inf)
+                    if j > 0:
+                        low, high = values[order[j - 1]], values[i]
+                        edge = np.float32((np.float64(low) + np.float64(high)) / 2)
+                        if edge >= high:
+                            edge = low
+                    for c in range(previous_bin + 1, b + 1):
+                        edges[e, c] = edge
+                    previous_bin = b
+            s = score[e, i]
+            codes[e, i] = 2 * b + (s > 0.5)
+            if s != 0.0 and s != 1.0:
+                binary[e] = False
+        for c in range(previous_bin + 1, n_bins):
+            edges[e, c] = np.float32(np.inf)
+
+
+@njit(nogil=True, cache=True)
+def descend(  # type: ignore[no-untyped-def]
+    codes, score, first, backbone, head, gain, price, exits, cuts, max_sweeps, max_lines,
+    best_score, best_cost, best_exits, best_cuts, bucket_low, bucket_scale, shift,
+):  # fmt: skip
+    """Coordinate descent on J = price * cost - gain * score (sums over samples), from exits and cuts, in place.
+
+    Each sweep goes from the last position to the first. There, with the rest fixed, a sample that arrives either
+    leaves, or goes on to a known outcome. Histograms over bins of what leaving changes, added up from the surest bin
+    down, price every threshold of every candidate; each price goes to the archive. Costs are whole numbers, so that
+    sums are exact in any order; a cost and a 0/1 score share one 64-bit number, score in the lower `shift` bits.
+
+    Args:
+        codes: (E, N) uint16, see `encode`.
+        score: (E, N) float32, or None where scores are 0/1 and the codes hold them.
+        first: (P+1,) first candidate of each position, then the final exit.
+        backbone: (P+1,) int64; head: (E,) int64.
+        gain: of one unit of score; price: of one unit of cost.
+        exits: (P,) int32, -1 for none; cuts: (P,) int32, the first bin that leaves.
+        max_sweeps: limit; max_lines: limit of lines (one candidate, priced at all its thresholds).
+        best_score: (K,) archive: the best sum of scores in each bucket of cost; best_cost: (K,) int64, its sum of
+            costs; best_exits: (K, P) int16 and best_cuts: (K, P) uint16, its configuration.
+        bucket_low: sum of costs where bucket 0 starts; bucket_scale: buckets per unit of it.
+        shift: bits for a sum of scores, its sign included.
+
+    Returns:
+        J, number of lines.
+    """
+    n = codes.shape[1]
+    n_positions = len(first) - 1
+    final = codes.shape[0] - 1
+    n_buckets = len(best_score)
+    low_bits = (np.int64(1) << shift) - 1
+    half = np.int64(1) << (shift - 1)
+    leaves_at = np.empty(n, np.uint16)  # position where each sample leaves, as the sweep found it
+    here = np.empty(n, np.int32)  # samples that arrive, rising
+    went = np.empty(n, np.uint16)  # what going on leads to: 2 * position + (right)
+    went_score = np.empty(n if score is not None else 0, np.float32)
+    change = np.empty(n, np.int64)  # what leaving changes, per arriving sample, but for its score here
+    score_change = np.empty(n if score is not None else 0, np.float64)
+    table = np.zeros(2 * n_positions + 2, np.int64)
+    go_cost = np.empty(n_positions + 1, np.int64)  # what is paid when going on ends at a position, heads before not
+    left_score = np.zeros(n_positions + 1)  # sums over the samples that left before a position
+    left_cost = np.zeros(n_positions + 1, np.int64)
+    heads_before = np.zeros(n_positions + 1, np.int64)
+    n_bins = 1 << 15
+    histogram = np.zeros(n_bins, np.int64)
+    score_histogram = np.zeros(n_bins if score is not None else 0)
+    lines = 0
+    value = np.inf
+    for _sweep in range(max_sweeps):
+        for i in range(n):
+            here[i] = i
+        leaves_at[:] = n_positions
+        m = n
+        for p in range(n_positions):
+            e = exits[p]
+            left_score[p + 1], left_cost[p + 1] = left_score[p], left_cost[p]
+            heads_before[p + 1] = heads_before[p]
+            if e < 0 or m == 0:
+                continue
+            heads_before[p + 1] += head[e]
+            limit = 2 * cuts[p]
+            row = codes[e]
+            stay = 0
+            total = 0.0
+            for j in range(m):
+                i = here[j]
+                c = row[i]
+                out = c >= limit
+                here[stay] = i
+                stay += not out
+                if out:
+                    leaves_at[i] = p
+                    total += np.float64(c & 1) if score is None else score[e, i]
+            left_score[p + 1] += total
+            left_cost[p + 1] += (m - stay) * (backbone[p] + heads_before[p + 1])
+            m = stay
+        value = 0.0
+        for j in range(m):
+            value += np.float64(codes[final, here[j]] & 1) if score is None else score[final, here[j]]
+        go_cost[n_positions] = backbone[n_positions] + head[final]
+        value = (
+            price * (left_cost[n_positions] + m * (go_cost[n_positions] + heads_before[n_positions]))
+            - gain * (left_score[n_positions] + value)
+        )  # fmt: skip
+        for i in range(n):
+            went[i] = 2 * n_positions + (codes[final, i] & 1)
+            if score is not None:
+                went_score[i] = score[final, i]
+        changed = False
+        stale = True  # whether `here` is not the list of those that arrive at p
+        for p in range(n_positions - 1, -1, -1):
+            if stale:
+                m = 0
+                for i in range(n):
+                    here[m] = i
+                    m += leaves_at[i] >= p
+            stale = exits[p] >= 0 or p == 0 or exits[p - 1] >= 0
+            if m == 0:
+                exits[p] = -1  # nobody comes here: an exit would do nothing
+                continue
+            if lines + first[p + 1] - first[p] > max_lines:
+                return value, lines
+            for k in range(p + 1, n_positions + 1):
+                table[2 * k] = (backbone[p] - go_cost[k]) << shift
+                table[2 * k + 1] = table[2 * k] - 1
+            on = np.int64(0)
+            on_score = 0.0
+            for j in range(m):
+                i = here[j]
+                v = went[i]
+                if score is None:
+                    change[j] = table[v]
+                else:
+                    change[j] = table[v & ~1]
+                    score_change[j] = went_score[i]
+                    on_score += went_score[i]
+                on += change[j]
+            step = on & low_bits
+            if step >= half:
+                step -= low_bits + 1
+            rest_cost = left_cost[p] + m * (heads_before[p] + backbone[p]) - ((on - step) >> shift)
+            rest_score = left_score[p] + on_score - step
+            none_value = price * rest_cost - gain * rest_score
+            best, best_exit, best_cut = none_value, -1, 0
+            for e in range(first[p], first[p + 1]):
+                lines += 1
+                row = codes[e]
+                top = 0
+                if score is not None:
+                    for j in range(m):
+                        i = here[j]
+                        b = row[i] >> 1
+                        histogram[b] += change[j]
+                        score_histogram[b] += score[e, i] - score_change[j]
+                        top = max(top, b)
+                elif m == n:
+                    for i in range(n):
+                        c = row[i]
+                        histogram[c >> 1] += change[i] + (c & 1)
+                        top = max(top, c)
+                    top >>= 1
+                else:
+                    for j in range(m):
+                        c = row[here[j]]
+                        histogram[c >> 1] += change[j] + (c & 1)
+                        top = max(top, c)
+                    top >>= 1
+                with_head = rest_cost + m * head[e]
+                total_change = np.int64(0)
+                total = rest_score
+                for b in range(top, -1, -1):
+                    step = histogram[b]
+                    if step == 0 and (score is None or score_histogram[b] == 0.0):
+                        continue
+                    total_change += step
+                    histogram[b] = 0
+                    if score is None:
+                        step = total_change & low_bits
+                        if step >= half:
+                            step -= low_bits + 1
+                        sum_score = rest_score + step
+                        sum_cost = with_head + ((total_change - step) >> shift)
+                    else:
+                        total += score_histogram[b]
+                        score_histogram[b] = 0.0
+                        sum_score = total
+                        sum_cost = with_head + (total_change >> shift)
+                    priced = price * sum_cost - gain * sum_score
+                    if priced < best:
+                        best, best_exit, best_cut = priced, e, b
+                    bucket = int((sum_cost - bucket_low) * bucket_scale)
+                    if 0 <= bucket < n_buckets and (
+                        sum_score > best_score[bucket]
+                        or (sum_score == best_score[bucket] and sum_cost < best_cost[bucket])
+                    ):
+                        best_score[bucket], best_cost[bucket] = sum_score, sum_cost
+                        for q in range(n_positions):
+                            best_exits[bucket, q] = exits[q]
+                            best_cuts[bucket, q] = cuts[q]
+                        best_exits[bucket, p] = e
+                        best_cuts[bucket, p] = b
+            if best < value - LEAST_GAIN:
+                changed = True
+                value = best
+                exits[p], cuts[p] = best_exit, best_cut
+            elif exits[p] >= 0 and none_value <= value + LEAST_GAIN:
+                changed = True
+                value = none_value
+                exits[p] = -1
+            e = exits[p]
+            if e >= 0:
+                for k in range(p + 1, n_positions + 1):
+                    go_cost[k] += head[e]
+                go_cost[p] = backbone[p] + head[e]
+                limit = 2 * cuts[p]
+                row = codes[e]
+                for i in range(n):
+                    c = row[i]
+                    went[i] = 2 * p + (c & 1) if c >= limit else went[i]
+                if score is not None:
+                    for i in range(n):
+                        went_score[i] = score[e, i] if row[i] >= limit else went_score[i]
+        if not changed:
+            break
+    return value, lines
