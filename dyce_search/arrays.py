@@ -14,23 +14,31 @@ def to_numpy(value: Any, name: str, error: type[DyceError]) -> npt.NDArray[Any]:
         value = value.detach().cpu()
         if str(value.dtype) == "torch.bfloat16":  # NumPy has no such type
             value = value.float()
+    elif isinstance(value, (list, tuple)) and any(hasattr(item, "detach") for item in value):
+        value = [to_numpy(item, name, error) for item in value]
     try:
         array = np.asarray(value)
-    except (TypeError, ValueError) as cause:
+    except (TypeError, ValueError, RuntimeError) as cause:
         raise error(f"{name} must be a rectangular array of numbers: {cause}") from cause
     if array.dtype == object:
         raise error(f"{name} must be a rectangular array of numbers, got an array of Python objects")
     return array
 
 
-def read_only(array: npt.NDArray[Any], dtype: npt.DTypeLike) -> npt.NDArray[Any]:
-    """A C-contiguous, read-only array of `dtype`; copies only where type or layout force it."""
-    view = np.ascontiguousarray(array, dtype=dtype).view()
+def read_only(array: npt.NDArray[Any], dtype: npt.DTypeLike, *, copy: bool = False) -> npt.NDArray[Any]:
+    """A C-contiguous, read-only array of `dtype`; without `copy` only type or layout force one.
+
+    Large arrays are not copied. Small ones are, so that a caller may go on changing what was passed in.
+    """
+    kept = np.array(array, dtype=dtype, order="C") if copy else np.ascontiguousarray(array, dtype=dtype)
+    view = kept.view()
     view.flags.writeable = False
     return view
 
 
-def numbers(value: Any, name: str, error: type[DyceError], *, dtype: npt.DTypeLike, ndim: int) -> npt.NDArray[Any]:
+def numbers(
+    value: Any, name: str, error: type[DyceError], *, dtype: npt.DTypeLike, ndim: int, copy: bool = False
+) -> npt.NDArray[Any]:
     """A read-only numeric array with `ndim` axes, or an error that names what was found."""
     array = to_numpy(value, name, error)
     if array.dtype.kind not in "biuf":
@@ -38,19 +46,24 @@ def numbers(value: Any, name: str, error: type[DyceError], *, dtype: npt.DTypeLi
     if array.ndim != ndim:
         raise error(f"{name} must have {ndim} axes, got {array.ndim} (shape {array.shape})")
     with np.errstate(over="ignore"):
-        return read_only(array, dtype)
+        return read_only(array, dtype, copy=copy)
 
 
-def whole_numbers(value: Any, name: str, error: type[DyceError], *, ndim: int) -> npt.NDArray[Any]:
+def whole_numbers(value: Any, name: str, error: type[DyceError], *, ndim: int, copy: bool = False) -> npt.NDArray[Any]:
     """A read-only integer array with `ndim` axes; floats are taken when they are whole."""
     array = to_numpy(value, name, error)
     if array.dtype.kind not in "iu":
-        if array.dtype.kind not in "bf" or not np.array_equal(array, np.round(array)):
+        if array.dtype.kind not in "bf":
             raise error(f"{name} must hold whole numbers, got dtype {array.dtype}")
+        odd = array[~((abs(array) < 2.0**63) & (array == np.floor(array)))] if array.dtype.kind == "f" else array[:0]
+        if odd.size:
+            raise error(f"{name} must hold whole numbers, got {odd[0]}")
         array = array.astype(np.int64)
+    if array.dtype == np.uint64 and array.size and array.max() > np.iinfo(np.int64).max:
+        raise error(f"{name} must fit into 64 signed bits, got {array.max()}")
     if array.ndim != ndim:
         raise error(f"{name} must have {ndim} axes, got {array.ndim} (shape {array.shape})")
-    return read_only(array, array.dtype)
+    return read_only(array, array.dtype, copy=copy)
 
 
 def require_finite_rows(rows: npt.NDArray[Any], name: str, error: type[DyceError]) -> None:
@@ -59,6 +72,6 @@ def require_finite_rows(rows: npt.NDArray[Any], name: str, error: type[DyceError
         if not (np.isfinite(row.min()) and np.isfinite(row.max())):
             sample = int(np.flatnonzero(~np.isfinite(row))[0])
             raise error(
-                f"{name} must be finite, got {row[sample]} at exit {index}, sample {sample}: "
+                f"{name} must be finite in float32, got {row[sample]} at exit {index}, sample {sample}: "
                 "drop such samples or mend the model that made them"
             )

@@ -29,8 +29,9 @@ def softmax(logits: npt.NDArray[Any], temperature: float = 1.0) -> FloatArray:
         >>> softmax(np.array([[0.0, 0.0]])).tolist()
         [[0.5, 0.5]]
     """
-    shifted = logits.astype(np.float32) / np.float32(temperature)
-    shifted -= shifted.max(axis=1, keepdims=True)
+    with np.errstate(over="ignore"):  # a gap beyond the range of float32 is -inf: probability 0
+        gap = logits.astype(np.float64) - logits.max(axis=1, keepdims=True)
+        shifted: FloatArray = (gap / temperature).astype(np.float32)
     np.exp(shifted, out=shifted)
     shifted /= shifted.sum(axis=1, keepdims=True)
     return shifted

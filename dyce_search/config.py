@@ -66,8 +66,8 @@ class ExitConfig:
 
     def __post_init__(self) -> None:
         """Checks and freezes the arrays."""
-        candidate = read_only(whole_numbers(self.candidate, "candidate", ConfigError, ndim=1), np.int64)
-        threshold = numbers(self.threshold, "threshold", ConfigError, dtype=np.float32, ndim=1)
+        candidate = read_only(whole_numbers(self.candidate, "candidate", ConfigError, ndim=1), np.int64, copy=True)
+        threshold = numbers(self.threshold, "threshold", ConfigError, dtype=np.float32, ndim=1, copy=True)
         if candidate.shape != threshold.shape or not candidate.size:
             raise ConfigError(
                 "candidate and threshold must have one entry per position each, "

@@ -48,9 +48,9 @@ class ExitCosts:
 
     def __post_init__(self) -> None:
         """Checks and freezes the arrays."""
-        backbone = numbers(self.backbone, "backbone", CostsError, dtype=np.float64, ndim=1)
-        head = numbers(self.head, "head", CostsError, dtype=np.float64, ndim=1)
-        position = read_only(whole_numbers(self.position, "position", CostsError, ndim=1), np.int64)
+        backbone = numbers(self.backbone, "backbone", CostsError, dtype=np.float64, ndim=1, copy=True)
+        head = numbers(self.head, "head", CostsError, dtype=np.float64, ndim=1, copy=True)
+        position = read_only(whole_numbers(self.position, "position", CostsError, ndim=1), np.int64, copy=True)
         _check_values(backbone, "backbone")
         _check_values(head, "head")
         if len(backbone) < 2:
@@ -67,6 +67,8 @@ class ExitCosts:
         if backbone[-1] + (head[-1] if len(head) else 0) <= 0:
             raise CostsError("the whole model must cost more than 0: relative costs would be undefined")
         _check_positions(position, len(backbone) - 1, len(head))
+        if isinstance(self.names, str) or not hasattr(self.names, "__iter__"):
+            raise CostsError(f"names must be a sequence of strings, one per candidate, got {self.names!r}")
         names = tuple(map(str, self.names)) or _default_names(position)
         if len(names) != len(head):
             raise CostsError(f"names must have one entry per candidate, {len(head)}, got {len(names)}")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from dyce_search.arrays import read_only
+from dyce_search.arrays import numbers, read_only
 from dyce_search.config import ExitConfig
 from dyce_search.costs import ExitCosts
 from dyce_search.errors import FrontError
@@ -88,7 +88,12 @@ class Curve:
             dtype = {"candidate": np.int64, "threshold": np.float32}.get(name, np.float64)
             if name == "threshold":
                 array = np.where(np.asarray(self.candidate) >= 0, array, np.float32(0))
-            object.__setattr__(self, name, read_only(array, dtype))
+            object.__setattr__(self, name, read_only(array, dtype, copy=True))
+        if np.any(self.candidate < -1) or np.any(self.candidate >= self.costs.n_candidates):
+            raise FrontError("candidate must hold, per position, the index of one of its candidates, or -1 for none")
+        for name in ("threshold", "accuracy", "cost", "exit_accuracy"):
+            if np.isnan(getattr(self, name)).any():
+                raise FrontError(f"{name} must not be NaN")
 
     def __len__(self) -> int:
         """F, the number of configurations."""
@@ -149,7 +154,8 @@ class Curve:
                 default, baseline cost and zero accuracy, gives about 1 for exits that are free and perfect.
 
         Raises:
-            FrontError: the baseline accuracy is 0, so that relative accuracy is undefined.
+            FrontError: the baseline accuracy is 0, so that relative accuracy is undefined; a reference that
+                is no pair of finite numbers.
 
         Reference: Zitzler and Thiele 1998; computed by moocore.
 
@@ -163,8 +169,11 @@ class Curve:
 
         if self.baseline_accuracy == 0:
             raise FrontError("the hypervolume is relative to the baseline accuracy, which is 0 here")
+        corner = numbers(reference, "reference", FrontError, dtype=np.float64, ndim=1)
+        if corner.shape != (2,) or not np.isfinite(corner).all():
+            raise FrontError(f"reference must be (relative cost, relative accuracy), got {reference}")
         points = np.column_stack([self.relative_cost, self.accuracy / self.baseline_accuracy])
-        return float(moocore.hypervolume(points, ref=list(reference), maximise=[False, True]))
+        return float(moocore.hypervolume(points, ref=corner, maximise=[False, True]))
 
     def plot(
         self,

@@ -8,7 +8,7 @@ import numpy.typing as npt
 
 from dyce_search.config import ExitConfig
 from dyce_search.costs import ExitCosts
-from dyce_search.errors import ConfigError
+from dyce_search.errors import ConfigError, RecordsError
 from dyce_search.records import ExitRecords
 
 FloatArray = npt.NDArray[np.float64]
@@ -106,8 +106,13 @@ def evaluate_many(records: ExitRecords, configs: Sequence[ExitConfig]) -> BatchE
         configs: F configurations; none is fine.
 
     Raises:
+        RecordsError: `records` is something else.
         ConfigError: a configuration belongs to another network.
     """
+    if not isinstance(records, ExitRecords):
+        raise RecordsError(f"records must be an ExitRecords, got {type(records).__name__}: records come first")
+    if isinstance(configs, ExitConfig):
+        raise ConfigError("configs must be a sequence of ExitConfig, got a single one: use evaluate")
     shape = (len(configs), records.costs.n_positions)
     exits, threshold = np.full(shape, -1, np.int32), np.zeros(shape, np.float32)
     for f, config in enumerate(configs):
@@ -133,6 +138,7 @@ def evaluate_arrays(
     from dyce_search._evaluate_kernels import leave_counts
 
     costs = records.costs
+    exits, threshold = np.asarray(exits, np.int32), np.asarray(threshold, np.float32)
     _check_exits(exits, threshold, costs)
     order, bounds = _chunks(exits, threshold)
     count = np.zeros((len(exits), costs.n_positions + 1), np.int64)
@@ -186,6 +192,6 @@ def _chunks(
     keys = np.empty((n_configs, n_positions, 2), np.int32)  # compared as bytes: equal beginnings end up together
     keys[:, :, 0] = exits
     keys[:, :, 1] = np.where(exits >= 0, threshold, np.float32(0)).view(np.int32)
-    order = np.argsort(keys.reshape(n_configs, -1).view(f"V{8 * n_positions}").ravel(), kind="stable")
+    order = np.argsort(keys.reshape(n_configs, 2 * n_positions).view(f"V{8 * n_positions}").ravel(), kind="stable")
     n_chunks = max(1, min(n_configs, 8 * numba.get_num_threads()))
     return order, np.linspace(0, n_configs, n_chunks + 1).astype(np.int64)

@@ -66,11 +66,15 @@ def read_json(path: PathLike) -> Any:
         FileFormatError: the file is missing, is no text or is no JSON.
     """
     try:
-        return json.loads(Path(path).read_text(encoding="utf-8"))
+        return json.loads(Path(path).read_text(encoding="utf-8"), parse_constant=_no_constant)
     except OSError as cause:
         raise FileFormatError(f"cannot read {path}: {cause.strerror}") from cause
-    except (json.JSONDecodeError, UnicodeDecodeError) as cause:
+    except (ValueError, RecursionError) as cause:
         raise FileFormatError(f"{path} is not valid JSON: {cause}") from cause
+
+
+def _no_constant(name: str) -> None:
+    raise ValueError(f"{name} is no JSON number")
 
 
 def read_versioned_json(path: PathLike, kind: str, version: int) -> dict[str, Any]:

@@ -11,7 +11,7 @@ import numpy.typing as npt
 from dyce_search.config import ExitConfig, thresholds_from_json, thresholds_to_json
 from dyce_search.costs import ExitCosts
 from dyce_search.curve import Curve, OperatingPoint
-from dyce_search.errors import FileFormatError, FrontError, InfeasibleError
+from dyce_search.errors import FileFormatError, FrontError, InfeasibleError, RecordsError
 from dyce_search.evaluate import evaluate_arrays
 from dyce_search.files import PathLike, entry, read_versioned_json, write_json
 from dyce_search.records import ExitRecords
@@ -159,7 +159,7 @@ class ParetoFront(Curve):
         asked = {name: limit for name, limit in limits.items() if limit is not None}
         if not asked:
             raise FrontError(f"select needs a limit: one or more of {', '.join(limits)}")
-        if not all(np.isfinite(limit) for limit in asked.values()):
+        if not all(isinstance(limit, (int, float, np.number)) and np.isfinite(limit) for limit in asked.values()):
             raise FrontError(f"limits must be finite numbers, got {asked}")
         drop = np.inf if max_accuracy_drop is None else max_accuracy_drop
         floor = -np.inf if min_accuracy is None else min_accuracy
@@ -196,7 +196,10 @@ class ParetoFront(Curve):
 
         Raises:
             FrontError: the records are another network's.
+            RecordsError: `records` is something else.
         """
+        if not isinstance(records, ExitRecords):
+            raise RecordsError(f"records must be an ExitRecords, got {type(records).__name__}")
         _require_same_layout(self.costs, records.costs)
         exits = np.where(self.candidate >= 0, self.costs.first[:-1] + self.candidate, -1).astype(np.int32)
         measured = evaluate_arrays(records, exits, self.threshold)
@@ -215,10 +218,12 @@ class ParetoFront(Curve):
         """The non-dominated points of several fronts that were measured on the same records.
 
         Raises:
-            FrontError: a front of other records.
+            FrontError: a front of other records, or no front.
         """
         fronts = (self, *others)
         for other in others:
+            if not isinstance(other, ParetoFront):
+                raise FrontError(f"only fronts can be merged, got {type(other).__name__}")
             if other.records_digest != self.records_digest:
                 raise FrontError(
                     "fronts to merge must be measured on the same records, these are not: use "
@@ -283,10 +288,10 @@ class ParetoFront(Curve):
         content = read_versioned_json(path, FORMAT, VERSION)
         costs = ExitCosts.from_dict(entry(content, "costs", path), path)
         points = entry(content, "points", path)
-        shape = (len(points), costs.n_positions)
-        candidate, threshold = np.full(shape, -1), np.zeros(shape, np.float32)
         samples = entry(content, "records", path)
         try:
+            shape = (len(points), costs.n_positions)
+            candidate, threshold = np.full(shape, -1), np.zeros(shape, np.float32)
             for f, point in enumerate(points):
                 on = entry(point, "position", path)
                 candidate[f, on] = entry(point, "candidate", path)

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from dyce_search.costs import ExitCosts
-from dyce_search.errors import FileFormatError, RecordsError
+from dyce_search.errors import DyceError, FileFormatError, RecordsError
 from dyce_search.files import PathLike, check_header, entry, write_atomically
 
 FORMAT, VERSION = "dyce_search.records", 1
@@ -26,7 +26,7 @@ def write_arrays(path: PathLike, arrays: Arrays, costs: ExitCosts, provenance: s
         "provenance": provenance,
     }
     score = arrays["score"]
-    if all(np.all((row == 0) | (row == 1)) for row in score):
+    if all(np.all((row == 0) | (row == 1)) and not np.signbit(row).any() for row in score):
         arrays = {**arrays, "score": score.astype(np.uint8)}  # right or wrong: a quarter of the space
     write = np.savez_compressed if compress else np.savez
     write_atomically(
@@ -50,16 +50,17 @@ def read_arrays(path: PathLike, costs: ExitCosts | None, confidence: str) -> tup
         RecordsError: arrays of DyCE's format that do not fit together.
     """
     try:
-        with np.load(path, allow_pickle=False) as archive:
-            if not hasattr(archive, "files"):
-                raise FileFormatError(f"{path} holds a single array: records are an .npz with several")
+        archive = np.load(path, allow_pickle=False)
+        if not hasattr(archive, "files"):
+            raise FileFormatError(f"{path} holds a single array: records are an .npz with several")
+        with archive:
             names = set(archive.files)
             if "header" in names:
                 return _read_own(archive, names, path, costs)
             if {"label", "preds", "confs"} <= names:
                 return *_read_dyce(archive, path, costs, confidence), f"DyCE records {path}"
     except (OSError, EOFError, ValueError, KeyError, zipfile.BadZipFile, zlib.error) as cause:
-        if isinstance(cause, (FileFormatError, RecordsError)):
+        if isinstance(cause, DyceError):
             raise
         raise FileFormatError(f"cannot read {path}: {_reason(cause)}") from cause
     raise FileFormatError(
@@ -91,7 +92,7 @@ def _read_own(archive: Any, names: set[str], path: PathLike, costs: ExitCosts | 
         costs = ExitCosts(
             **{name: archive[name] for name in ("backbone", "head", "position")},
             unit=entry(header, "unit", path),
-            names=tuple(entry(header, "names", path)),
+            names=entry(header, "names", path),
         )
     wanted = ("confidence", "score", "label", "prediction", "group")
     return {name: archive[name] for name in wanted if name in names}, costs, str(entry(header, "provenance", path))
@@ -99,7 +100,9 @@ def _read_own(archive: Any, names: set[str], path: PathLike, costs: ExitCosts | 
 
 def _read_dyce(archive: Any, path: PathLike, costs: ExitCosts | None, confidence: str) -> tuple[Arrays, ExitCosts]:
     if costs is None:
-        raise FileFormatError(f"{path} is in DyCE's format, which has no costs: pass costs= (its JSON of MACs)")
+        raise FileFormatError(
+            f"{path} is in DyCE's format, which has no costs: pass costs= (its JSON of MACs), --costs on the command line"
+        )
     label, predictions, confidences = archive["label"], archive["preds"], archive["confs"]
     if predictions.ndim != 3 or predictions.shape != confidences.shape or not predictions.shape[2]:
         raise RecordsError(

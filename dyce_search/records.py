@@ -55,8 +55,7 @@ class ExitRecords:
 
     def __post_init__(self) -> None:
         """Checks and freezes the arrays."""
-        if not isinstance(self.costs, ExitCosts):
-            raise RecordsError(f"costs must be an ExitCosts, got {type(self.costs).__name__}")
+        _require_costs(self.costs)
         confidence = numbers(self.confidence, "confidence", RecordsError, dtype=np.float32, ndim=2)
         score = numbers(self.score, "score", RecordsError, dtype=np.float32, ndim=2)
         n_exits, n_samples = self.costs.n_exits, confidence.shape[1]
@@ -98,7 +97,7 @@ class ExitRecords:
                 )
             object.__setattr__(self, "prediction", prediction)
         if self.group is not None:
-            group = to_numpy(self.group, "group", RecordsError)
+            group = to_numpy(_strings(self.group), "group", RecordsError)
             if group.ndim != 1 or group.dtype.kind not in "iuUSb":
                 raise RecordsError(
                     f"group must be (N,) integers or strings, got shape {group.shape}, dtype {group.dtype}"
@@ -195,10 +194,13 @@ class ExitRecords:
             >>> [part.n_samples for part in records.split(0.5, 0.2, seed=0)]
             [5, 2, 3]
         """
-        if not fractions or not all(0 < fraction < 1 for fraction in fractions) or sum(fractions) >= 1:
+        are_numbers = all(isinstance(fraction, (int, float, np.number)) for fraction in fractions)
+        if not (fractions and are_numbers and all(0 < f < 1 for f in fractions) and sum(fractions) < 1):
             raise RecordsError(
                 f"fractions must each lie in (0, 1) and sum to less than 1 (the rest is the last part), got {fractions}"
             )
+        if not isinstance(seed, (int, np.integer)) or seed < 0:
+            raise RecordsError(f"seed must be a whole number >= 0, got {seed!r}")
         rng = np.random.default_rng(seed)
         if self.group is None:
             part = self._label_parts(fractions, rng)
@@ -265,7 +267,7 @@ class ExitRecords:
         """
 
         def checked(values: npt.NDArray[Any], exit_index: int) -> npt.NDArray[np.float32]:
-            if values.size and (values.min() < 0 or np.abs(values.sum(axis=1) - 1).max() > 1e-2):
+            if values.size and (values.min() < 0 or abs(values.sum(axis=1, dtype=np.float64) - 1).max() > 1e-2):
                 raise RecordsError(
                     f"probs must be >= 0 with rows that sum to 1, which exit {exit_index} does not: "
                     "use from_logits for raw outputs"
@@ -306,8 +308,10 @@ class ExitRecords:
             >>> records.score.tolist()
             [[0.0], [1.0]]
         """
+        _require_costs(costs)
         heat = to_numpy(temperature, "temperature", RecordsError)
-        if heat.shape not in ((), (costs.n_exits,)) or not np.all(np.isfinite(heat) & (heat > 0)):
+        valid = heat.dtype.kind in "iuf" and heat.shape in ((), (costs.n_exits,))
+        if not valid or not np.all(np.isfinite(heat) & (heat > 0)):
             raise RecordsError(
                 f"temperature must be one number > 0, or one for each of the {costs.n_exits} exits, got {heat}"
             )
@@ -335,6 +339,7 @@ class ExitRecords:
         group: Any,
         provenance: str,
     ) -> Self:
+        _require_costs(costs)
         measure = find_measure(confidence)
         label = whole_numbers(labels, "labels", RecordsError, ndim=1)
         n_exits, n_samples = costs.n_exits, len(label)
@@ -345,6 +350,8 @@ class ExitRecords:
         predictions = np.empty((n_exits, n_samples), np.int32)
         for e in range(n_exits):  # exit by exit: no temporary of the size of all outputs
             values = to_numpy(outputs[e], f"{name}[{e}]", RecordsError)
+            if values.dtype.kind not in "biuf":
+                raise RecordsError(f"{name} must be numeric, got dtype {values.dtype}")
             if values.ndim != 2 or values.shape[0] != n_samples or values.shape[1] < 1:
                 raise RecordsError(f"{name}[{e}] must have shape (N, C) = ({n_samples}, C), got {values.shape}")
             if not np.isfinite(values).all():
@@ -354,7 +361,7 @@ class ExitRecords:
                     f"labels must lie in [0, C) = [0, {values.shape[1]}), got {label.min()} to {label.max()}"
                 )
             predictions[e] = values.argmax(axis=1)
-            measured = to_numpy(measure(to_probs(values, e)), "confidence", RecordsError)
+            measured = numbers(measure(to_probs(values, e)), "confidence", RecordsError, dtype=np.float32, ndim=1)
             if measured.shape != (n_samples,):
                 raise RecordsError(
                     f"the confidence measure must return shape (N,) = ({n_samples},), got {measured.shape}"
@@ -433,9 +440,22 @@ def load_example(part: Literal["search", "test"] = "search") -> ExitRecords:
     return replace(records, provenance=f"fashion_resnet15, {part}: 15-block ResNet on Fashion-MNIST (MIT)")
 
 
+def _require_costs(costs: Any) -> None:
+    if not isinstance(costs, ExitCosts):
+        raise RecordsError(f"costs must be an ExitCosts, got {type(costs).__name__}")
+
+
 def _require_length(array: npt.NDArray[Any], name: str, n_samples: int) -> None:
     if len(array) != n_samples:
         raise RecordsError(f"{name} must have one entry per sample, {n_samples}, got {len(array)}")
+
+
+def _strings(group: Any) -> Any:
+    """Strings that come as Python objects, as pandas has them, as an array of strings; the rest as it is."""
+    entries = np.asarray(group) if hasattr(group, "__array__") and not hasattr(group, "detach") else None
+    if entries is not None and entries.dtype == object and all(isinstance(entry, str) for entry in entries.flat):
+        return entries.astype(str)
+    return group
 
 
 def _mean(score: npt.NDArray[np.float32]) -> float:

@@ -99,7 +99,7 @@ def find_solver(solver: str | Solver) -> Solver:
     """
     if callable(solver):
         return solver
-    if solver not in SOLVERS:
+    if not isinstance(solver, str) or solver not in SOLVERS:
         raise SolverError(f"unknown solver {solver!r}: use one of {', '.join(SOLVERS)}, or a callable")
     module, function = SOLVERS[solver]
     found: Solver = getattr(importlib.import_module(f"dyce_search.solvers.{module}"), function)
@@ -123,16 +123,16 @@ def _check_budget(seed: int, max_evaluations: int | None, max_seconds: float | N
         raise SolverError(f"seed must be a whole number >= 0, got {seed!r}")
     if max_evaluations is not None and (not isinstance(max_evaluations, (int, np.integer)) or max_evaluations < 1):
         raise SolverError(f"max_evaluations must be a whole number >= 1, got {max_evaluations!r}")
-    if max_seconds is not None and not max_seconds > 0:
+    if max_seconds is not None and not (isinstance(max_seconds, (int, float, np.number)) and max_seconds > 0):
         raise SolverError(f"max_seconds must be above 0, got {max_seconds!r}")
 
 
 def _plain(value: Any) -> Any:
     """A value as JSON can keep it; what it cannot, by name."""
     if isinstance(value, np.ndarray | np.generic):
-        return value.tolist()
+        return _plain(value.tolist())
     if isinstance(value, (list, tuple)):
         return [_plain(item) for item in value]
-    if value is None or isinstance(value, (bool, int, float, str)):
+    if value is None or isinstance(value, (bool, int, str)) or (isinstance(value, float) and np.isfinite(value)):
         return value
     return repr(value)

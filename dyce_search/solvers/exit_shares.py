@@ -23,8 +23,8 @@ def exit_shares(run: Run, *, settings: int = 39) -> None:
 
     Reference: Huang 2018, "Multi-Scale Dense Networks", arXiv 1703.09844, section 5.2.
     """
-    if settings < 1:
-        raise SolverError(f"settings must be at least 1, got {settings}")
+    if not isinstance(settings, (int, np.integer)) or settings < 1:
+        raise SolverError(f"settings must be a whole number >= 1, got {settings!r}")
     records = run.records
     costs = records.costs
     for k in range(int(costs.n_candidates.max())):

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from dyce_search.solvers.run import Run, StopSearch
+from dyce_search.solvers.run import Run
 from dyce_search.solvers.trade_off import Line, TradeOff
 
 
@@ -16,21 +16,17 @@ def best_threshold(run: Run, line: Line, e: int, trade_off: TradeOff, weight: fl
     """
     from scipy.optimize import fminbound
 
-    if run.evaluations_left < 1 or run.seconds_left < 0:
-        raise StopSearch
     confidence, accuracy, cost = line.with_exit(e)
     values = trade_off(weight, accuracy, cost)
     row = run.records.confidence[e]
-    low, high = min(0.0, float(row.min())), max(1.0, float(row.max()))
-    if not 0 <= row.min() <= row.max() <= 1:
-        low, high = float(row.min()), float(row.max())
+    low, high = float(row.min()), float(row.max())
+    if low >= 0 and high <= 1:
+        low, high = 0.0, 1.0
 
     def objective(threshold: float) -> float:
+        run.spend()
         leaving = len(confidence) - np.searchsorted(confidence, np.float32(threshold), side="right")
         return float(values[leaving])
 
-    threshold, value, _, tried = fminbound(
-        objective, low, high, full_output=True, maxfun=int(min(500, run.evaluations_left))
-    )
-    run.evaluations += tried
+    threshold, value, _, _ = fminbound(objective, low, high, full_output=True, disp=0)
     return float(value), np.float32(threshold)

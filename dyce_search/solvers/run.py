@@ -105,7 +105,7 @@ class Run:
 
     def propose(self, exits: Exits, threshold: Thresholds) -> None:
         """Keeps configurations (F, P) for the front without measuring them now; costs no evaluation."""
-        self._found.append((exits.copy(), threshold.copy()))
+        self._found.append((np.array(exits, np.int32), np.array(threshold, np.float32)))
 
     def found(self) -> tuple[Exits, Thresholds]:
         """All configurations that were handed in, the baseline first."""

@@ -13,14 +13,13 @@ def same_threshold(run: Run) -> None:
 
     Type k is the k-th candidate of each position. Every distinct confidence is tried as the threshold: as it falls,
     a sample moves from one exit to an earlier one only where its confidence is the highest so far, so sorting these
-    events gives accuracy and cost at all levels at once. A type counts as one evaluation per 1,000 samples' worth of
-    levels that reach the front; at least one.
+    events gives accuracy and cost at all levels at once. Each exit of a type counts as one evaluation.
     """
     records = run.records
     costs = records.costs
     for k in range(int(costs.n_candidates.max())):
-        run.spend()
         has_type = costs.n_candidates > k
+        run.spend(int(np.count_nonzero(has_type)))
         exits = np.where(has_type, costs.first[:-1] + k, -1).astype(np.int32)
         levels, accuracy, cost = all_levels(run, exits)
         best = np.maximum.accumulate(np.concatenate([[-np.inf], accuracy[np.argsort(cost, kind="stable")]]))

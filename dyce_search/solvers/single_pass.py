@@ -33,11 +33,13 @@ def single_pass(run: Run, *, lambdas: Sequence[float] = tuple(np.linspace(0.5, 1
     for weight in run.bar(weights, "single_pass"):
         exits = np.full(costs.n_positions, -1, np.int32)
         threshold = np.zeros(costs.n_positions, np.float32)
-        for p in range(costs.n_positions):
-            line = lines.at(exits, threshold, p)
-            best = trade_off(weight, *line.without())
-            for e in range(costs.first[p], costs.first[p + 1]):
-                value, level = best_threshold(run, line, e, trade_off, weight)
-                if value < best:
-                    best, exits[p], threshold[p] = value, e, level
-        run.propose(exits[None], threshold[None])
+        try:
+            for p in range(costs.n_positions):
+                line = lines.at(exits, threshold, p)
+                best = trade_off(weight, *line.without())
+                for e in range(costs.first[p], costs.first[p + 1]):
+                    value, level = best_threshold(run, line, e, trade_off, weight)
+                    if value < best:
+                        best, exits[p], threshold[p] = value, e, level
+        finally:  # where the budget ends, what was decided by then is a configuration too
+            run.propose(exits[None], threshold[None])

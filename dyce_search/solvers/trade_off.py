@@ -62,7 +62,10 @@ def check_lambdas(lambdas: Sequence[float]) -> list[float]:
     Raises:
         SolverError: none given, or one outside [0, 1].
     """
-    weights = [float(weight) for weight in lambdas]
+    try:
+        weights = [float(weight) for weight in lambdas]
+    except (TypeError, ValueError) as cause:
+        raise SolverError(f"lambdas must be one or more numbers in [0, 1], got {lambdas!r}") from cause
     if not weights or not all(0 <= weight <= 1 for weight in weights):
         raise SolverError(f"lambdas must be one or more numbers in [0, 1], got {lambdas!r}")
     return weights
