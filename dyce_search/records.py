@@ -10,7 +10,7 @@ from typing import Any, Literal, Self
 import numpy as np
 import numpy.typing as npt
 
-from dyce_search.arrays import numbers, require_finite_rows, to_numpy, whole_numbers
+from dyce_search.arrays import numbers, read_only, require_finite_rows, to_numpy, whole_numbers
 from dyce_search.confidence import Measure, find_measure, softmax
 from dyce_search.costs import ExitCosts
 from dyce_search.errors import RecordsError
@@ -51,7 +51,7 @@ class ExitRecords:
     prediction: npt.NDArray[Any] | None = None
     group: npt.NDArray[Any] | None = None
     provenance: str = ""
-    _digest: list[str] = field(default_factory=list, init=False, repr=False)
+    _known: dict[str, Any] = field(default_factory=dict, init=False, repr=False)  # what was worked out already
 
     def __post_init__(self) -> None:
         """Checks and freezes the arrays."""
@@ -127,7 +127,10 @@ class ExitRecords:
     @property
     def exit_accuracy(self) -> npt.NDArray[np.float64]:
         """(E,) mean score of each candidate over all samples."""
-        return np.array([_mean(row) for row in self.score])
+        if "exit_accuracy" not in self._known:
+            self._known["exit_accuracy"] = read_only(np.array([_mean(row) for row in self.score]), np.float64)
+        known: npt.NDArray[np.float64] = self._known["exit_accuracy"]
+        return known
 
     @property
     def baseline_accuracy(self) -> float:
@@ -137,13 +140,13 @@ class ExitRecords:
     @property
     def digest(self) -> str:
         """SHA-256 over confidences, scores and costs: the same samples in the same order give the same digest."""
-        if not self._digest:
+        if "digest" not in self._known:
             with ThreadPoolExecutor(2) as pool:
                 hashes = pool.map(lambda row: hashlib.sha256(row).digest(), (*self.confidence, *self.score))
                 whole = hashlib.sha256(b"".join(hashes))
             whole.update(repr(self.costs.to_dict()).encode())
-            self._digest.append(whole.hexdigest())
-        return self._digest[0]
+            self._known["digest"] = whole.hexdigest()
+        return str(self._known["digest"])
 
     def subset(self, index: npt.ArrayLike) -> Self:
         """The records of some samples, in the order of `index`.
