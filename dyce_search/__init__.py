@@ -1,6 +1,7 @@
 """Find early-exit configurations from precomputed per-exit predictions, as a Pareto front of accuracy against cost."""
 
 from dyce_search.config import ExitConfig
+from dyce_search.config_plot import plot_config
 from dyce_search.costs import ExitCosts
 from dyce_search.curve import Curve, OperatingPoint
 from dyce_search.errors import (
@@ -44,5 +45,6 @@ __all__ = [
     "evaluate_many",
     "load_example",
     "load_records",
+    "plot_config",
     "search",
 ]

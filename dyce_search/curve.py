@@ -208,6 +208,7 @@ class Curve:
             baseline=self.baseline_accuracy,
             static=(self.costs.alone[:-1] / self.costs.baseline, self.exit_accuracy[:-1]) if static_exits else None,
             held_out=None if held_out is None else (held_out.relative_cost, held_out.accuracy),
+            held_out_baseline=None if held_out is None else held_out.baseline_accuracy,
             selected=None if selected is None else (selected.relative_cost, selected.accuracy),
             unit=self.costs.unit,
         )

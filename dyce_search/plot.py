@@ -34,10 +34,13 @@ def draw_trade_off(
     baseline: float,
     static: Points | None = None,
     held_out: Points | None = None,
+    held_out_baseline: float | None = None,
     selected: tuple[float, float] | None = None,
     unit: str = "MACs",
 ) -> None:
     """Draws accuracy (in %) against relative cost.
+
+    The view shows where the curves turn: a steep fall at their cheap end, and weak exits, may leave it below.
 
     Args:
         ax: to draw on.
@@ -45,38 +48,63 @@ def draw_trade_off(
         baseline: accuracy of the final exit alone, which is at relative cost 1.
         static: (relative_cost, accuracy) of exits used alone, drawn as points.
         held_out: the first curve's configurations measured on other records.
+        held_out_baseline: accuracy of the final exit alone on those.
         selected: (relative_cost, accuracy) to mark.
         unit: of the costs.
     """
-    low = min(min(_at(accuracy, 0) for _, accuracy in curves.values()), baseline)
-    if static is not None:
-        ax.plot(static[0], 100 * static[1], "x", color="0.55", ms=5, label="one exit for everybody", zorder=1)
-        # the front is the subject: weak exits alone must not squeeze it into the top of the picture
-        low = max(min(low, float(static[1].min())), baseline - 1.6 * (baseline - low) - 0.005)
+    narrow = _is_narrow(ax)
+    shrink = 0.7 if narrow else 1.0
+    shown = []
     for k, (name, (cost, accuracy)) in enumerate(curves.items()):
-        style = {"color": COLORS[k % len(COLORS)], "ls": STYLES[k // len(COLORS) % len(STYLES)]}
-        ax.step(cost, 100 * accuracy, where="post", lw=1.8, label=name, zorder=3, **style)  # type: ignore[arg-type]
+        style: dict[str, Any] = {"color": COLORS[k % len(COLORS)], "ls": STYLES[k // len(COLORS) % len(STYLES)]}
+        shown += ax.step(cost, 100 * accuracy, where="post", lw=1.8 * shrink, label=name, zorder=4 - k / 100, **style)
     if held_out is not None:
         order = np.argsort(held_out[0], kind="stable")
-        ax.plot(
-            held_out[0][order], 100 * held_out[1][order], color=COLORS[0], lw=1, alpha=0.6, ls=(0, (3, 1.5)),
-            label="same configurations, held-out", zorder=2,
+        shown += ax.plot(
+            held_out[0][order], 100 * held_out[1][order], color=COLORS[0], lw=1.2 * shrink, ls=(0, (3, 1.2)),
+            label=f"{next(iter(curves))}, held-out", zorder=3,
         )  # fmt: skip
-        low = min(low, float(held_out[1].min()))
-    ax.plot(1, 100 * baseline, "s", color="black", ms=6, label="final exit alone", zorder=4)
-    ax.axhline(100 * baseline, color="black", lw=0.6, ls=":", zorder=1)
     if selected is not None:
-        ax.plot(selected[0], 100 * selected[1], "*", color="#E69F00", mec="black", ms=14, label="selected", zorder=5)
-    top = max(max(float(accuracy.max()) for _, accuracy in curves.values()), baseline)
-    room = 0.04 * max(top - low, 0.005)
-    ax.set(
-        xlabel=f"mean cost, relative to the whole model ({unit})",
-        ylabel="accuracy (%)",
-        xlim=(0, 1.03),
-        ylim=(100 * (low - room), 100 * (top + 2 * room)),
-    )
+        shown += ax.plot(
+            selected[0], 100 * selected[1], "*", color="#E69F00", mec="black", mew=0.8, ms=13 * shrink,
+            label="selected", zorder=6,
+        )  # fmt: skip
+    shown += ax.plot(1, 100 * baseline, "s", color="black", ms=6 * shrink, label="final exit alone", zorder=5)
+    ax.axhline(100 * baseline, color="black", lw=0.6, ls=":", zorder=1)
+    if held_out_baseline is not None:
+        shown += ax.plot(
+            1, 100 * held_out_baseline, "s", mfc="white", mec="black", ms=6 * shrink,
+            label="final exit alone, held-out", zorder=5,
+        )  # fmt: skip
+    if static is not None:
+        shown += ax.plot(
+            static[0], 100 * static[1], "x", color="0.55", ms=5 * shrink, label="one exit for everybody", zorder=2
+        )
+    low, high = view(curves, baseline=baseline, static=static, held_out_baseline=held_out_baseline)
+    ax.set(xlabel=f"mean cost, relative ({unit})", ylabel="accuracy (%)", xlim=(0, 1.03), ylim=(100 * low, 100 * high))
     ax.grid(alpha=0.25)
-    ax.legend(loc="lower right", frameon=True, fontsize="small")
+    ax.legend(
+        handles=shown, loc="lower right", framealpha=0.9, fontsize="xx-small" if narrow else "small",
+        handlelength=1.6 if narrow else 2.0,
+    )  # fmt: skip
+
+
+def view(
+    curves: Mapping[str, Points], *, baseline: float, static: Points | None, held_out_baseline: float | None
+) -> tuple[float, float]:
+    """Lowest and highest accuracy to show: from where the curves turn, with the legend's room below.
+
+    A curve may begin with a cliff (much accuracy for next to no cost), so the first 0.02 of relative cost do not
+    count. The exits used alone add at most 60 % to that range.
+    """
+    bases = [baseline] if held_out_baseline is None else [baseline, held_out_baseline]
+    turns = [accuracy[np.searchsorted(cost, cost[0] + 0.02, side="right") - 1] for cost, accuracy in curves.values()]
+    high = max(*bases, *(float(accuracy.max()) for _, accuracy in curves.values()))
+    low = min(*bases, *(float(turn) for turn in turns))
+    if static is not None:
+        low = max(min(low, float(static[1].min())), low - 0.6 * (high - low))
+    room = 0.06 * max(high - low, 0.005)
+    return low - room, high + room
 
 
 def draw_config(
@@ -97,6 +125,8 @@ def draw_config(
         relative_cost: (P+1,) what a sample has paid that leaves there, relative to the whole model.
     """
     n_positions = len(names)
+    width, height = _inches(ax)
+    slot = width / (n_positions + 1.4)  # inches for each bar: what is written depends on it
     kinds = list(dict.fromkeys(name for name in names if name is not None))
     for p, name in enumerate([*names, "final exit"]):
         if name is None:
@@ -104,26 +134,39 @@ def draw_config(
         color = "0.35" if p == n_positions else COLORS[kinds.index(name) % len(COLORS)]
         first = p == n_positions or [*names].index(name) == p
         ax.bar(p, 100 * exit_share[p], color=color, label=name if first else None, width=0.75)
-        if p < n_positions:
+        if p < n_positions and slot > 0.08:
             shown = "all" if np.isneginf(threshold[p]) else f"> {threshold[p]:.3g}"
             ax.annotate(
-                shown, (p, 100 * exit_share[p]), xytext=(0, 3), textcoords="offset points",
-                ha="center", va="bottom", rotation=90, fontsize="x-small",
+                shown, (p, 100 * exit_share[p]), xytext=(0, 2), textcoords="offset points",
+                ha="center", va="bottom", rotation=90, fontsize="x-small" if slot > 0.2 else "xx-small",
             )  # fmt: skip
+    used = [p for p, name in enumerate(names) if name is not None]
+    if slot > 0.28:
+        labels = [f"{p}\n({relative_cost[p]:.2f})" for p in used] + [f"final\n({relative_cost[-1]:.2f})"]
+        xlabel = "position (in brackets: relative cost of leaving there)"
+    else:
+        used = [p for k, p in enumerate(used) if k % int(np.ceil(0.14 / slot)) == 0]
+        used = [p for p in used if (n_positions - p) * slot > 0.14]
+        labels = [*map(str, used), "end"]
+        xlabel = "position"
     ax.set(
-        xlabel="position (in brackets: cost of leaving there, relative to the whole model)",
+        xlabel=xlabel,
         ylabel="samples that leave (%)",
         xlim=(-0.7, n_positions + 0.7),
-        ylim=(0, 100 * float(exit_share.max()) * 1.3),
+        ylim=(0, 100 * float(exit_share.max()) * height / max(height - 0.65, height / 2)),  # room for one threshold
     )
-    used = [p for p, name in enumerate(names) if name is not None]
-    ax.set_xticks([*used, n_positions])
-    labels = [f"{p}\n({relative_cost[p]:.2f})" for p in used] + [f"final\n({relative_cost[-1]:.2f})"]
-    ax.set_xticklabels(labels, fontsize="x-small" if len(labels) > 12 else "small")
+    ax.set_xticks([*used, n_positions], labels, fontsize="small" if slot > 0.4 else "x-small")
     ax.grid(axis="y", alpha=0.25)
     ax.set_axisbelow(True)
-    ax.legend(fontsize="small")
+    ax.legend(loc="best", fontsize="xx-small" if _is_narrow(ax) else "small")
 
 
-def _at(values: FloatArray, index: int) -> float:
-    return float(values[index])
+def _is_narrow(ax: "Axes") -> bool:
+    """Whether the axes have the width of a printed column or less."""
+    return _inches(ax)[0] < 3.6
+
+
+def _inches(ax: "Axes") -> tuple[float, float]:
+    """Width and height of the axes."""
+    box, dpi = ax.get_window_extent(), ax.figure.dpi
+    return float(box.width / dpi), float(box.height / dpi)
