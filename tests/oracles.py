@@ -1,0 +1,207 @@
+"""Slow, obvious twins of the fast paths, in plain Python, straight from the definitions. One sample at a time."""
+
+import math
+
+import numpy as np
+from scipy.optimize import fminbound
+
+import dyce_search as ds
+
+
+def flat(costs, position, candidate):
+    """Flat index of a position's candidate, found by counting."""
+    return [e for e in range(costs.n_exits) if costs.position[e] == position][candidate]
+
+
+def candidates(costs, position):
+    """Flat indices of all candidates of a position."""
+    return [e for e in range(costs.n_exits) if costs.position[e] == position]
+
+
+def leave(records, config, sample):
+    """(position, score, cost) of one sample."""
+    costs = records.costs
+    paid_heads = 0.0
+    for p in range(costs.n_positions):
+        if config.candidate[p] == -1:
+            continue
+        e = flat(costs, p, config.candidate[p])
+        paid_heads += float(costs.head[e])
+        if float(records.confidence[e, sample]) > float(config.threshold[p]):
+            return p, float(records.score[e, sample]), float(costs.backbone[p]) + paid_heads
+    final_head = float(costs.head[-1])
+    return costs.n_positions, float(records.score[-1, sample]), float(costs.backbone[-1]) + paid_heads + final_head
+
+
+def evaluate(records, config):
+    """Everything that `dyce_search.evaluate` returns, as a dictionary."""
+    n, n_positions = records.n_samples, records.costs.n_positions
+    outcomes = [leave(records, config, i) for i in range(n)]
+    accuracy = sum(score for _, score, _ in outcomes) / n
+    cost = sum(paid for _, _, paid in outcomes) / n
+    baseline_cost = float(records.costs.backbone[-1]) + float(records.costs.head[-1])
+    baseline_accuracy = sum(float(records.score[-1, i]) for i in range(n)) / n
+    there = [[score for p, score, _ in outcomes if p == q] for q in range(n_positions + 1)]
+    return {
+        "accuracy": accuracy,
+        "cost": cost,
+        "relative_cost": cost / baseline_cost,
+        "accuracy_drop": baseline_accuracy - accuracy,
+        "exit_share": [len(scores) / n for scores in there],
+        "exit_accuracy": [sum(scores) / len(scores) if scores else math.nan for scores in there],
+        "exit_position": [p for p, _, _ in outcomes],
+    }
+
+
+def non_dominated(points):
+    """Distinct (cost, accuracy) pairs that no other beats in one and equals or beats in the other, by rising cost."""
+
+    def dominates(a, b):
+        return a != b and a[0] <= b[0] and a[1] >= b[1]
+
+    return sorted({b for b in points if not any(dominates(a, b) for a in points)})
+
+
+def front(records, configs):
+    """The non-dominated (cost, accuracy) pairs of some configurations and the baseline."""
+    measured = [evaluate(records, config) for config in [*configs, ds.ExitConfig.none(records.costs.n_positions)]]
+    return non_dominated([(result["cost"], result["accuracy"]) for result in measured])
+
+
+def points(curve):
+    """(cost, accuracy) pairs of a front or curve."""
+    return list(zip(curve.cost.tolist(), curve.accuracy.tolist(), strict=True))
+
+
+def every_config(records):
+    """All configurations that differ in what they do: each candidate or none, each recorded level or -inf."""
+    costs = records.costs
+    choices = []
+    for p in range(costs.n_positions):
+        options = [(-1, 0.0)]
+        for k, e in enumerate(candidates(costs, p)):
+            options += [(k, level) for level in (-math.inf, *sorted(set(records.confidence[e].tolist())))]
+        choices.append(options)
+    configs = [[]]
+    for options in choices:
+        configs = [[*config, option] for config in configs for option in options]
+    return [
+        ds.ExitConfig(candidate=[k for k, _ in config], threshold=[level for _, level in config]) for config in configs
+    ]
+
+
+def same_threshold(records):
+    """One exit type with one threshold everywhere: every type, every level that any of its exits recorded."""
+    costs = records.costs
+    most = max(len(candidates(costs, p)) for p in range(costs.n_positions))
+    configs = []
+    for k in range(most):
+        candidate = [k if len(candidates(costs, p)) > k else -1 for p in range(costs.n_positions)]
+        rows = [records.confidence[flat(costs, p, k)] for p in range(costs.n_positions) if candidate[p] == k]
+        levels = sorted({float(value) for row in rows for value in row})
+        for level in [-math.inf, *levels]:
+            configs.append(ds.ExitConfig(candidate=candidate, threshold=[level] * costs.n_positions))
+    return configs
+
+
+def exit_shares(records, settings=39):
+    """MSDNet's dynamic evaluation, with its loops: the surest leave until each exit has had its share."""
+    costs, n = records.costs, records.n_samples
+    most = max(len(candidates(costs, p)) for p in range(costs.n_positions))
+    configs = []
+    for k in range(most):
+        used = [p for p in range(costs.n_positions) if len(candidates(costs, p)) > k]
+        for setting in range(1, settings + 1):
+            q = setting / 20
+            powers = [q**power for power in range(1, len(used) + 2)]
+            wanted = [power / sum(powers) * n for power in powers]
+            assert all(abs(w - round(w)) > 1e-9 for w in wanted), "choose n so that no share is a whole number"
+            candidate, threshold = [-1] * costs.n_positions, [0.0] * costs.n_positions
+            gone = [False] * n
+            for p, share in zip(used, wanted, strict=False):
+                row = records.confidence[flat(costs, p, k)]
+                count, level = 0, None
+                for i in sorted(range(n), key=lambda i: -row[i]):
+                    if not gone[i]:
+                        count += 1
+                        if count == math.floor(share):
+                            level = row[i]
+                            break
+                if level is None:
+                    continue
+                candidate[p], threshold[p] = k, np.nextafter(level, np.float32(-np.inf))
+                gone = [gone[i] or row[i] >= level for i in range(n)]
+            configs.append(ds.ExitConfig(candidate=candidate, threshold=threshold))
+    return configs
+
+
+def trade_off(records, weight, accuracy, cost):
+    """DyCE's J: both terms min-max normalised, by the first candidate and by the final exit."""
+    n = records.n_samples
+    low = sum(records.score[0].tolist()) / n
+    high = sum(records.score[-1].tolist()) / n
+    cost_low = float(records.costs.backbone[0])
+    cost_high = float(records.costs.backbone[-1] + records.costs.head[-1])
+    accuracy_span = high - low if high > low else 1.0
+    cost_span = cost_high - cost_low if cost_high > cost_low else 1.0
+    return weight * (1 - (accuracy - low) / accuracy_span) + (1 - weight) * (cost - cost_low) / cost_span
+
+
+def objective(records, weight, candidate, threshold):
+    """J of one configuration, measured sample by sample."""
+    result = evaluate(records, ds.ExitConfig(candidate=candidate, threshold=threshold))
+    return trade_off(records, weight, result["accuracy"], result["cost"])
+
+
+def fminbound_at(records, weight, candidate, threshold, p, k):
+    """(J, threshold) where fminbound on [0, 1] stops, for candidate k at position p; for confidences in [0, 1]."""
+    candidate = [*candidate[:p], k, *candidate[p + 1 :]]
+
+    def with_threshold(level):
+        return objective(records, weight, candidate, [*threshold[:p], level, *threshold[p + 1 :]])
+
+    level, value, _, _ = fminbound(with_threshold, 0, 1, full_output=True)
+    return value, float(np.float32(level))
+
+
+def single_pass(records, lambdas):
+    """Positions first to last, later exits off; the candidate that lowers J most, or none."""
+    n_positions = records.costs.n_positions
+    configs = []
+    for weight in lambdas:
+        candidate, threshold = [-1] * n_positions, [0.0] * n_positions
+        for p in range(n_positions):
+            best, choice = objective(records, weight, candidate, threshold), (-1, 0.0)
+            for k in range(len(candidates(records.costs, p))):
+                value, level = fminbound_at(records, weight, candidate, threshold, p, k)
+                if value < best:
+                    best, choice = value, (k, level)
+            candidate[p], threshold[p] = choice
+        configs.append(ds.ExitConfig(candidate=candidate, threshold=threshold))
+    return configs
+
+
+def iterative(records, lambdas):
+    """Every single change is tried, the best one made, until none lowers J; each step is a configuration."""
+    n_positions = records.costs.n_positions
+    configs = []
+    for weight in lambdas:
+        candidate, threshold = [-1] * n_positions, [0.0] * n_positions
+        now = objective(records, weight, candidate, threshold)
+        while True:
+            best, change = now - 1e-12, None
+            for p in range(n_positions):
+                without = [*candidate[:p], -1, *candidate[p + 1 :]]
+                value = objective(records, weight, without, threshold)
+                if value < best:
+                    best, change = value, (p, -1, 0.0)
+                for k in range(len(candidates(records.costs, p))):
+                    value, level = fminbound_at(records, weight, candidate, threshold, p, k)
+                    if value < best:
+                        best, change = value, (p, k, level)
+            if change is None:
+                break
+            now = best
+            candidate[change[0]], threshold[change[0]] = change[1:]
+            configs.append(ds.ExitConfig(candidate=candidate, threshold=threshold))
+    return configs
