@@ -18,6 +18,7 @@ Solver = Callable[..., Iterable[ExitConfig] | None]
 
 # name: (module, function); loaded when asked for, so that importing the package stays fast
 SOLVERS: dict[str, tuple[str, str]] = {
+    "coordinate_descent": ("coordinate_descent", "coordinate_descent"),
     "same_threshold": ("same_threshold", "same_threshold"),
     "exit_shares": ("exit_shares", "exit_shares"),
     "single_pass": ("single_pass", "single_pass"),
@@ -28,7 +29,7 @@ SOLVERS: dict[str, tuple[str, str]] = {
 def search(
     records: ExitRecords,
     *,
-    solver: str | Solver = "single_pass",
+    solver: str | Solver = "coordinate_descent",
     seed: int = 0,
     max_evaluations: int | None = None,
     max_seconds: float | None = None,

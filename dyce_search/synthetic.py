@@ -80,7 +80,10 @@ def synthetic_records(n: int, positions: int = 50, types: int = 5, seed: int = 0
             scale, shift = network.normal(1.35, 0.08), network.normal(0.25, 0.10)
             confidence[e] = _sureness(seen, float(offset), scale, shift)
     return ExitRecords(
-        confidence=confidence, score=score, costs=costs, provenance=f"synthetic_records({n}, {positions}, {types}, {seed})"
+        confidence=confidence,
+        score=score,
+        costs=costs,
+        provenance=f"synthetic_records({n}, {positions}, {types}, {seed})",
     )
 
 
@@ -115,9 +118,9 @@ def _resnet152_costs(positions: int, types: int) -> ExitCosts:
     kinds = np.round(np.linspace(0, 4, types)).astype(int) if types > 1 else np.array([0])
     heads = [_head_macs(int(kind), channels[block]) for block in spread for kind in kinds]
     return ExitCosts(
-        backbone=[*(cumulative[block] for block in spread), total + width_in * 1000],
-        head=[*heads, 0],
-        position=[*np.repeat(np.arange(positions), types), positions],
+        backbone=np.array([*(cumulative[block] for block in spread), total + width_in * 1000], np.float64),
+        head=np.array([*heads, 0], np.float64),
+        position=np.append(np.repeat(np.arange(positions), types), positions),
         names=(*([TYPES[kind] for kind in kinds] * positions), "final"),
     )
 

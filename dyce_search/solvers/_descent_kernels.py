@@ -11,6 +11,13 @@ LEAST_GAIN = 1e-11  # of J; below this a change is rounding, and could go on for
 DIGIT = 11  # bits a pass of the radix sort
 
 
+@njit(inline="always")
+def between(low, high):  # type: ignore[no-untyped-def]
+    """`config.threshold_between`, for two float32 numbers."""
+    middle = np.float32((np.float64(low) + np.float64(high)) / 2)
+    return middle if middle < high else low
+
+
 @njit(nogil=True, cache=True)
 def sort_keys(values, key, order, other_key, other_order, count):  # type: ignore[no-untyped-def]
     """Sorts float32 values by an LSD radix sort; afterwards order (N,) int32 is stable and rising.
@@ -80,10 +87,7 @@ def encode(confidence, score, first_exit, stop_exit, codes, edges, binary):  # t
                 if b > previous_bin:
                     edge = np.float32(-np.inf)
                     if j > 0:
-                        low, high = values[order[j - 1]], values[i]
-                        edge = np.float32((np.float64(low) + np.float64(high)) / 2)
-                        if edge >= high:
-                            edge = low
+                        edge = between(values[order[j - 1]], values[i])
                     for c in range(previous_bin + 1, b + 1):
                         edges[e, c] = edge
                     previous_bin = b
@@ -97,10 +101,12 @@ def encode(confidence, score, first_exit, stop_exit, codes, edges, binary):  # t
 
 @njit(nogil=True, cache=True)
 def descend(  # type: ignore[no-untyped-def]
-    codes, score, first, backbone, head, gain, price, exits, cuts, max_sweeps, max_lines,
+    codes, score, first, backbone, head, gain, price, curb, goal, exits, cuts, max_sweeps, max_lines,
     best_score, best_cost, best_exits, best_cuts, bucket_low, bucket_scale, shift,
 ):  # fmt: skip
-    """Coordinate descent on J = price * cost - gain * score (sums over samples), from exits and cuts, in place.
+    """Coordinate descent on J = price * cost - gain * score + curb * (cost - goal)^2, from exits and cuts, in place.
+
+    Cost and score are sums over the samples.
 
     Each sweep goes from the last position to the first. There, with the rest fixed, a sample that arrives either
     leaves, or goes on to a known outcome. Histograms over bins of what leaving changes, added up from the surest bin
@@ -112,7 +118,7 @@ def descend(  # type: ignore[no-untyped-def]
         score: (E, N) float32, or None where scores are 0/1 and the codes hold them.
         first: (P+1,) first candidate of each position, then the final exit.
         backbone: (P+1,) int64; head: (E,) int64.
-        gain: of one unit of score; price: of one unit of cost.
+        gain: of one unit of score; price: of one unit of cost; curb: on the distance from the cost `goal`.
         exits: (P,) int32, -1 for none; cuts: (P,) int32, the first bin that leaves.
         max_sweeps: limit; max_lines: limit of lines (one candidate, priced at all its thresholds).
         best_score: (K,) archive: the best sum of scores in each bucket of cost; best_cost: (K,) int64, its sum of
@@ -177,10 +183,8 @@ def descend(  # type: ignore[no-untyped-def]
         for j in range(m):
             value += np.float64(codes[final, here[j]] & 1) if score is None else score[final, here[j]]
         go_cost[n_positions] = backbone[n_positions] + head[final]
-        value = (
-            price * (left_cost[n_positions] + m * (go_cost[n_positions] + heads_before[n_positions]))
-            - gain * (left_score[n_positions] + value)
-        )  # fmt: skip
+        rest_cost = left_cost[n_positions] + m * (go_cost[n_positions] + heads_before[n_positions])
+        value = price * rest_cost - gain * (left_score[n_positions] + value) + curb * (rest_cost - goal) ** 2
         for i in range(n):
             went[i] = 2 * n_positions + (codes[final, i] & 1)
             if score is not None:
@@ -219,7 +223,7 @@ def descend(  # type: ignore[no-untyped-def]
                 step -= low_bits + 1
             rest_cost = left_cost[p] + m * (heads_before[p] + backbone[p]) - ((on - step) >> shift)
             rest_score = left_score[p] + on_score - step
-            none_value = price * rest_cost - gain * rest_score
+            none_value = price * rest_cost - gain * rest_score + curb * (rest_cost - goal) ** 2
             best, best_exit, best_cut = none_value, -1, 0
             for e in range(first[p], first[p + 1]):
                 lines += 1
@@ -264,7 +268,7 @@ def descend(  # type: ignore[no-untyped-def]
                         score_histogram[b] = 0.0
                         sum_score = total
                         sum_cost = with_head + (total_change >> shift)
-                    priced = price * sum_cost - gain * sum_score
+                    priced = price * sum_cost - gain * sum_score + curb * (sum_cost - goal) ** 2
                     if priced < best:
                         best, best_exit, best_cut = priced, e, b
                     bucket = int((sum_cost - bucket_low) * bucket_scale)
@@ -302,3 +306,83 @@ def descend(  # type: ignore[no-untyped-def]
         if not changed:
             break
     return value, lines
+
+
+@njit(nogil=True, cache=True)
+def polish(  # type: ignore[no-untyped-def]
+    confidence, score, codes, edges, first, backbone, head, gain, price, curb, goal, exits, cuts, threshold,
+):  # fmt: skip
+    """Moves each threshold (P,) to the best place within the two bins around its cut, in the true order of samples.
+
+    One sweep of `descend` that looks only at the candidates in force; arguments as there, score (E, N) float32.
+    """
+    n = confidence.shape[1]
+    n_positions = len(first) - 1
+    final = confidence.shape[0] - 1
+    leaves_at = np.full(n, n_positions, np.uint16)
+    left_score = np.zeros(n_positions + 1)
+    left_cost = np.zeros(n_positions + 1, np.int64)
+    heads_before = np.zeros(n_positions + 1, np.int64)
+    for p in range(n_positions):
+        e = exits[p]
+        left_score[p + 1], left_cost[p + 1], heads_before[p + 1] = left_score[p], left_cost[p], heads_before[p]
+        if e < 0:
+            continue
+        heads_before[p + 1] += head[e]
+        for i in range(n):
+            if leaves_at[i] == n_positions and leaves(confidence[e, i], threshold[p]):
+                leaves_at[i] = p
+                left_score[p + 1] += score[e, i]
+                left_cost[p + 1] += backbone[p] + heads_before[p + 1]
+    went_score = np.empty(n)
+    went_cost = np.empty(n, np.int64)  # heads before not counted
+    for i in range(n):
+        went_score[i] = score[final, i]
+        went_cost[i] = backbone[n_positions] + head[final]
+    near = np.empty(n, np.int32)
+    for p in range(n_positions - 1, -1, -1):
+        e = exits[p]
+        if e < 0:
+            continue
+        cut = cuts[p]
+        sum_score, sum_cost = left_score[p], left_cost[p]
+        found = 0
+        for i in range(n):
+            b = codes[e, i] >> 1
+            arrives = leaves_at[i] >= p
+            if arrives:
+                sum_cost += heads_before[p] + head[e]
+                if b > cut:
+                    sum_score += score[e, i]
+                    sum_cost += backbone[p]
+                else:
+                    sum_score += went_score[i]
+                    sum_cost += went_cost[i]
+            if b == cut or b == cut - 1:
+                near[found] = i
+                found += 1
+        order = near[:found][np.argsort(-confidence[e][near[:found]])]
+        best = np.inf
+        for j in range(found + 1):
+            if j > 0:
+                i = order[j - 1]
+                if leaves_at[i] >= p:
+                    sum_score += score[e, i] - went_score[i]
+                    sum_cost += backbone[p] - went_cost[i]
+                if j < found and confidence[e, order[j]] == confidence[e, i]:
+                    continue
+            if j == 0:
+                level = edges[e, cut + 1] if cut + 1 < edges.shape[1] else np.float32(np.inf)
+            elif j < found:
+                level = between(confidence[e, order[j]], confidence[e, order[j - 1]])
+            else:
+                level = edges[e, cut - 1] if cut > 0 else np.float32(-np.inf)
+            priced = price * sum_cost - gain * sum_score + curb * (sum_cost - goal) ** 2
+            if priced < best - LEAST_GAIN:
+                best = priced
+                threshold[p] = level
+        for i in range(n):
+            if leaves(confidence[e, i], threshold[p]):
+                went_score[i], went_cost[i] = score[e, i], backbone[p] + head[e]
+            else:
+                went_cost[i] += head[e]

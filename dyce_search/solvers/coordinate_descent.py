@@ -1,184 +1,294 @@
 """Exact coordinate descent, the default solver: a dense, near-optimal front in about the time of sorting the data."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Literal
+from functools import partial
+from typing import Any, Literal, TypeVar
 
+import numba
 import numpy as np
 import numpy.typing as npt
 
 from dyce_search.errors import SolverError
-from dyce_search.solvers._descent_kernels import descend, encode
+from dyce_search.solvers.descent_archive import Archive
+from dyce_search.solvers.descent_problem import Objective, Problem
 from dyce_search.solvers.run import Run, StopSearch
-from dyce_search.solvers.trade_off import TradeOff, check_lambdas
+from dyce_search.solvers.trade_off import check_lambdas
 
-Effort = Literal["fast", "default", "high"]
+T = TypeVar("T")
+Start = tuple[npt.NDArray[Any], npt.NDArray[Any]]  # exits and cuts (P,)
 
-MOST_BINS = 4096  # thresholds that a line prices at most
-BUCKETS = 2048  # of the archive along the cost axis: the most points that a front can have
-MOST_SWEEPS = 30  # 5 to 7 are usual
+FIRST_LAMBDAS = (0.5, 0.8, 0.95, 0.9999)  # enough to see the front's range; the last wants accuracy at any price
+ROUND = 4  # tasks side by side; fixed, so that the number of threads changes nothing
 SWITCHED_OFF = 0.3  # share of the exits that a kick switches off
-FIRST_LAMBDAS = (0.5, 0.8, 0.95, 0.9999)
-ROUND = 4  # lambdas solved side by side; fixed, so that the number of threads changes nothing
+CURB = 0.5  # of a goal half a gap away, in units of the gap's height
+NEAR_TOP = 0.005  # drops of this size below the best accuracy are as interesting as twice as large ones
+STEPS_IN = (0.0, 0.0025, 0.005, 0.01)  # relative costs below the point asked for, at which it is sought
+WINDOW = 0.1  # relative costs around that point, over which the front's slope is taken
+LARGE = 1 << 17  # samples from which the search is done on SAMPLE of them, then refined on all
+SAMPLE = 1 << 16
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
-    """How much work an effort means: number of lambdas, and kicks for each."""
+    """How much work an effort means.
 
-    lambdas: int
+    Attributes:
+        tasks: objectives to minimise.
+        focus: rounds around the point that the user asks for.
+        kicks: most kicks a task.
+        work: entries (exits x samples) that the kicks of a task may look at, one sweep each; it limits `kicks`.
+        bins: most thresholds that a line prices.
+    """
+
+    tasks: int
+    focus: int
     kicks: int
+    work: float
+    bins: int
 
 
-PLANS: dict[str, Plan] = {
-    "fast": Plan(lambdas=8, kicks=0),
-    "default": Plan(lambdas=16, kicks=2),
-    "high": Plan(lambdas=32, kicks=40),
+PLANS = {
+    "fast": Plan(tasks=16, focus=2, kicks=0, work=0, bins=2048),
+    "default": Plan(tasks=48, focus=4, kicks=10, work=1e6, bins=4096),
+    "high": Plan(tasks=160, focus=16, kicks=25, work=5e7, bins=1 << 14),
 }
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Task:
+    """One objective to minimise; `cold` tasks also start from "no exits"."""
+
+    objective: Objective
+    cold: bool
+
+
 def coordinate_descent(
-    run: Run, *, lambdas: Sequence[float] | None = None, effort: Effort = "default"
+    run: Run,
+    *,
+    lambdas: Sequence[float] | None = None,
+    effort: Literal["fast", "default", "high"] = "default",
+    max_accuracy_drop: float | None = None,
+    max_relative_cost: float | None = None,
 ) -> None:
+    """Exact line searches, position by position, with an archive of every threshold that they price.
+
+    With the rest of a configuration fixed, prefix sums over the samples in order of confidence price all thresholds
+    of a candidate at once. A descent sweeps over the positions from last to first, takes the best candidate and
+    threshold (or none) at each, and stops when a sweep changes nothing. Whatever is priced on the way goes to an
+    archive, which becomes the front. The first descents minimise J (see `TradeOff`) at four lambdas. Every further
+    one goes to the largest gap of the front, by area and by ratio: it starts from the archive's best there and
+    minimises J at the gap's slope plus a quadratic curb on the distance from the gap's middle, so that it finds
+    points on the dents of the front as well, which no lambda reaches. Kicks then switch off random exits and descend
+    again (iterated local search, Lourenco 2003). Thresholds lie half-way between neighbouring confidences; the best
+    configurations' are placed among all samples, the others' at the bounds of bins of equal size.
+
+    Records of over 131,072 samples are searched on a random 65,536 of them first, then refined on all.
+
+    A line, one candidate priced at all thresholds, counts as one evaluation. The result depends on the seed, not on
+    the number of threads; with `max_seconds` it depends on the machine's speed.
+
+    Args:
+        run: the search.
+        lambdas: minimise J at these weights of accuracy, in [0, 1], instead of at the largest gaps.
+        effort: "fast", "default" or "high": how many descents and kicks.
+        max_accuracy_drop: seek the cheapest configuration within this drop below the final exit alone, absolute.
+        max_relative_cost: seek the most accurate configuration up to this cost, relative to the final exit alone.
+
+    Raises:
+        SolverError: an unknown effort, lambdas outside [0, 1], limits that are not numbers.
+
+    Example:
+        >>> import dyce_search as ds
+        >>> front = ds.search(ds.load_example(), effort="fast")
+        >>> round(front.select(max_accuracy_drop=0.01).relative_cost, 2)
+        0.16
+    """
     if effort not in PLANS:
         raise SolverError(f"effort must be one of {', '.join(PLANS)}, got {effort!r}")
+    for name, limit in (("max_accuracy_drop", max_accuracy_drop), ("max_relative_cost", max_relative_cost)):
+        if limit is not None and not np.isfinite(limit):
+            raise SolverError(f"{name} must be a finite number, got {limit!r}")
     plan = PLANS[effort]
-    problem = Problem(run)
-    archive = problem.archive(0.0, 1.0)
-    search = Search(run, problem, plan)
-    search.solve(list(FIRST_LAMBDAS))
-    while len(search.solved) < plan.lambdas:
-        chosen = search.next_lambdas(min(ROUND, plan.lambdas - len(search.solved)))
-        if not chosen: break
-        search.solve(chosen)
-    search.hand_in()
-
-
-class Archive:
-    __slots__ = ("score", "cost", "exits", "cuts", "low", "scale")
-    def __init__(self, n_positions, low, high, buckets=None):
-        K = BUCKETS
-        self.score=np.full(K,-np.inf); self.cost=np.zeros(K,np.int64)
-        self.exits=np.full((K,n_positions),-1,np.int16); self.cuts=np.zeros((K,n_positions),np.uint16)
-        self.low=float(low); self.scale=K/max(high-low,1)
-    def copy(self):
-        new=object.__new__(Archive)
-        for n in self.__slots__:
-            v=getattr(self,n); setattr(new,n,v.copy() if isinstance(v,np.ndarray) else v)
-        return new
-    def take(self, other):
-        better=(other.score>self.score)|((other.score==self.score)&(other.cost<self.cost))
-        for n in ("score","cost","exits","cuts"): getattr(self,n)[better]=getattr(other,n)[better]
-    def ranged(self, low, high):
-        new=Archive(self.exits.shape[1],low,high)
-        used=np.flatnonzero(self.score>-np.inf)
-        b=np.clip(((self.cost[used]-new.low)*new.scale).astype(np.int64),0,BUCKETS-1)
-        order=np.lexsort((self.cost[used],-self.score[used]))
-        bs,first=np.unique(b[order],return_index=True)
-        src=used[order[first]]
-        for n in ("score","cost","exits","cuts"): getattr(new,n)[bs]=getattr(self,n)[src]
-        return new
-
-
-class Problem:
-    def __init__(self, run, bins=None):
-        r=run.records; c=r.costs
-        self.run=run
-        E,N=r.confidence.shape; P=c.n_positions
-        self.n=N; self.P=P
-        B=min(bins or MOST_BINS,N)
-        self.codes=np.empty((E,N),np.uint16); self.edges=np.empty((E,B),np.float32); binary=np.ones(E,bool)
-        with ThreadPoolExecutor(2) as pool:
-            b=np.linspace(0,E,9).astype(int)
-            list(pool.map(lambda k: encode(r.confidence,r.score,b[k],b[k+1],self.codes,self.edges,binary),range(8)))
-        self.score=None if binary.all() else r.score
-        self.first=c.first
-        self.shift=int(N).bit_length()+1
-        R=1+sum(c.head[c.first[p]:c.first[p+1]].max() for p in range(P))/c.baseline
-        self.cs=2.0**min(62-self.shift,52)/(2*N*R)
-        self.backbone=np.round(c.backbone/c.baseline*self.cs).astype(np.int64); self.head=np.round(c.head/c.baseline*self.cs).astype(np.int64)
-        self.t=TradeOff.of(r)
-        self.low=int(np.round((c.alone/c.baseline).min()*self.cs*N))
-        self.high=int(self.cs*N)
-    def archive(self,*a): return Archive(self.P,self.low,self.high)
-    def weights(self,lam):
-        c=self.run.records.costs
-        return lam/self.t.accuracy_span/self.n, (1-lam)/self.t.cost_span*c.baseline/self.cs/self.n
-    def descend(self,lam,ex,cu,arch,max_lines=10**12):
-        g,p=self.weights(lam)
-        return descend(self.codes,self.score,self.first,self.backbone,self.head,g,p,ex,cu,MOST_SWEEPS,max_lines,arch.score,arch.cost,arch.exits,arch.cuts,arch.low,arch.scale,self.shift)
+    weights = None if lambdas is None else check_lambdas(lambdas)
+    problem = Problem(run.records, plan.bins)
+    if problem.n <= LARGE:
+        search = Search(run, problem, plan)
+    else:
+        search = Search(run, problem.sample(np.sort(run.rng.permutation(problem.n)[:SAMPLE])), plan)
+    try:
+        search.sweep_trade_off(weights)
+        if search.problem is not problem:
+            search = search.on(problem)
+        if max_accuracy_drop is not None or max_relative_cost is not None:
+            search.focus(max_accuracy_drop, max_relative_cost)
+    finally:  # also when the budget is spent or the user interrupts
+        search.hand_in()
 
 
 class Search:
-    def __init__(self,run,problem,plan):
-        self.run=run; self.problem=problem; self.plan=plan
-        self.archive=problem.archive(); self.solved=[]
-        self.lines=0
-    def task(self,lam,number):
-        P=self.problem; rng=np.random.default_rng([self.run.seed,number])
-        arch=self.archive.copy()
-        ex=np.full(P.P,-1,np.int32); cu=np.zeros(P.P,np.int32)
-        best,lines=P.descend(lam,ex,cu,arch)
-        g,p=P.weights(lam)
-        if self.solved:
-            J=p*arch.cost-g*arch.score; J[arch.score==-np.inf]=np.inf
-            k=int(J.argmin())
-            if J[k]<best-1e-11:
-                e2,c2=arch.exits[k].astype(np.int32),arch.cuts[k].astype(np.int32)
-                v,l=P.descend(lam,e2,c2,arch); lines+=l
-                if v<best: best,ex,cu=v,e2,c2
-        for _ in range(self.plan.kicks):
-            e2=np.where(rng.random(P.P)<SWITCHED_OFF,-1,ex).astype(np.int32); c2=cu.copy()
-            v,l=P.descend(lam,e2,c2,arch); lines+=l
-            if v<best-1e-12: best,ex,cu=v,e2,c2
-        return arch,lines
-    def solve(self,lams):
-        n0=len(self.solved)
-        with ThreadPoolExecutor(2) as pool:
-            res=list(pool.map(self.task,lams,range(n0,n0+len(lams))))
-        for a,l in res: self.archive.take(a); self.lines+=l
-        self.solved=sorted(self.solved+list(lams))
-        if n0==0:
-            k=self.best(lams[-1])
-            self.archive=self.archive.ranged(self.problem.low,self.archive.cost[k]*1.02)
-    def best(self,lam):
-        g,p=self.problem.weights(lam)
-        J=p*self.archive.cost-g*self.archive.score; J[self.archive.score==-np.inf]=np.inf
-        return int(J.argmin())
-    def next_lambdas(self,count):
-        a=self.archive; pts=[]
-        for lam in self.solved:
-            k=self.best(lam); g,p=self.problem.weights(lam); pts.append((a.cost[k],a.score[k],p/g if lam else np.inf,lam))
-        c=self.run.records.costs; 
-        e=int(np.argmin(c.alone)); lowscore=float(self.run.records.exit_accuracy[e]*self.problem.n)
-        pts=[(self.problem.low,lowscore,None,0.0)]+pts
-        gaps=[]
-        for (c1,s1,m1,l1),(c2,s2,m2,l2) in zip(pts,pts[1:]):
-            if c2<=c1 or s2<=s1: continue
-            if m1 is None:
-                x=c1; 
+    """Tasks done so far on one problem, and the archive that they filled."""
+
+    def __init__(self, run: Run, problem: Problem, plan: Plan) -> None:
+        """Starts with an empty archive up to a quarter above the baseline cost."""
+        self.run, self.problem, self.plan = run, problem, plan
+        entries = problem.codes.size
+        self.kicks = min(plan.kicks, int(plan.work // entries))
+        self.tasks: list[Task] = []
+        self.archive = Archive(len(problem.first) - 1, problem.low, 1.25 * problem.n * float(problem.backbone[-1]))
+
+    def sweep_trade_off(self, weights: Sequence[float] | None) -> None:
+        """The whole front: at the given lambdas, or at a few and then wherever the largest gaps are."""
+        fixed = FIRST_LAMBDAS if weights is None else weights
+        rounds: list[list[Task]] = []
+        for start in range(0, len(fixed), ROUND):
+            objectives = [self.problem.at_lambda(weight) for weight in fixed[start : start + ROUND]]
+            rounds.append([Task(objective=objective, cold=True) for objective in objectives])
+        more = 0 if weights is not None else -(-(self.plan.tasks - len(fixed)) // ROUND)
+        for number in self.run.bar(range(len(rounds) + more), "coordinate_descent"):
+            tasks = rounds[number] if number < len(rounds) else self.gaps()
+            if not tasks:
+                break
+            self.solve(tasks)
+            if weights is None and not number:  # nothing dearer than the most accurate configuration is of use
+                top = self.archive.cost[int(self.archive.score.argmax())]
+                self.archive = self.archive.ranged(self.problem.low, 1.02 * float(top))
+
+    def on(self, problem: Problem) -> "Search":
+        """The same tasks on all samples, each from where it ended on some of them."""
+        whole = Search(self.run, problem, self.plan)
+        whole.kicks = 0
+        ratio = problem.n / self.problem.n * problem.unit / self.problem.unit  # of sums of costs
+        whole.archive = Archive(
+            len(problem.first) - 1,
+            problem.low,
+            ratio * (self.archive.low + len(self.archive.score) / self.archive.scale),
+        )
+        tasks, starts = [], []
+        for task in self.tasks:
+            gain, price, curb, goal = task.objective
+            scaled = Objective(gain * self.problem.n / problem.n, price / ratio, curb / ratio**2, goal * ratio)
+            tasks.append(Task(objective=scaled, cold=False))
+            starts.append(int(task.objective(self.archive).argmin()))
+        for start in self.run.bar(range(0, len(tasks), ROUND), "refining on all samples"):
+            part = slice(start, start + ROUND)
+            whole.solve(tasks[part], [(self.archive.exits[k], self.archive.cuts[k]) for k in starts[part]])
+        return whole
+
+    def focus(self, max_accuracy_drop: float | None, max_relative_cost: float | None) -> None:
+        """More tasks around the point that `ParetoFront.select` would return for these limits."""
+        n, baseline = self.problem.n, self.run.records.baseline_accuracy
+        for _ in range(self.plan.focus):
+            front = self.archive.front()
+            cost, score = self.archive.cost[front], self.archive.score[front]
+            cheap = np.full(len(front), True)
+            if max_relative_cost is not None:
+                cheap = cost <= max_relative_cost * self.run.records.costs.baseline * self.problem.unit * n
+            if max_accuracy_drop is not None:
+                accurate = np.flatnonzero(score >= (baseline - max_accuracy_drop) * n - 1e-9)
+                at = accurate[0] if len(accurate) else len(front) - 1
             else:
-                # s1+m1(x-c1)=s2+m2(x-c2)
-                if m1-m2<=0: continue
-                x=(s2-m2*c2-s1+m1*c1)/(m1-m2)
-            y=s2+m2*(x-c2)
-            area=abs((x-c1)*(s2-s1)-(c2-c1)*(y-s1))/2
-            slope=(s2-s1)/(c2-c1)
-            g1,p1=self.problem.weights(0.5)
-            # p/g=slope => (1-l)/l * (p1/g1)=slope
-            lam=1/(1+slope/(p1/g1))
-            if not l1+1e-9<lam<l2-1e-9: lam=(l1+l2)/2
-            gaps.append((area,lam))
-        gaps.sort(reverse=True)
-        return [l for _,l in gaps[:count]]
-    def hand_in(self):
-        a=self.archive
-        used=np.flatnonzero(a.score>-np.inf)
-        order=used[np.lexsort((-a.score[used],a.cost[used]))]
-        s=a.score[order]; keep=np.concatenate([[True],s[1:]>np.maximum.accumulate(s)[:-1]])
-        order=order[keep]
-        ex=a.exits[order].astype(np.int32); cu=a.cuts[order]
-        th=np.where(ex>=0,self.problem.edges[ex,cu],np.float32(0))
-        self.run.propose(ex,th)
-        self.run.evaluations+=self.lines
+                at = np.flatnonzero(cheap)[-1] if cheap.any() else 0
+            if not len(front):
+                return
+            around = np.flatnonzero(np.abs(cost - cost[at]) <= WINDOW * cost[at])
+            width = float(max(cost[around[-1]] - cost[around[0]], 1))
+            height = float(score[around[-1]] - score[around[0]])
+            if height <= 0:
+                return
+            self.solve([self.at_goal((1 - step) * float(cost[at]), width, height) for step in STEPS_IN])
+
+    def gaps(self) -> list[Task]:
+        """Tasks in the middle of the largest gaps between the best points of the tasks done so far.
+
+        A gap counts by its share of all gaps' area, and by that of their area in logarithms of cost and of the drop
+        below the best accuracy, so that the accurate end is not neglected.
+        """
+        best = [int(task.objective(self.archive).argmin()) for task in self.tasks]
+        costs = self.run.records.costs
+        cheapest = int(np.argmin(costs.alone))
+        points = {(float(self.archive.cost[k]), float(self.archive.score[k])) for k in best}
+        points |= {(float(self.problem.low), float(self.run.records.exit_accuracy[cheapest] * self.problem.n))}
+        cost, score = np.array(sorted(points)).T
+        width, height = np.diff(cost), np.diff(score)
+        floor = 1e-3 * float(self.problem.backbone[-1]) * self.problem.n
+        drop = np.maximum(score.max() - score, 0) + NEAR_TOP * max(score.max(), 1.0)
+        area = np.where(height > 0, width * height, 0.0)
+        log_area = np.where(height > 0, np.diff(np.log(cost + floor)) * -np.diff(np.log(drop)), 0.0)
+        if not area.any():
+            return []
+        rank = np.argsort(-(area / area.sum() + log_area / log_area.sum()), kind="stable")
+        chosen = [k for k in rank[:ROUND] if area[k] > 0]
+        return [self.at_goal((cost[k] + cost[k + 1]) / 2, width[k], height[k]) for k in chosen]
+
+    def at_goal(self, goal: float, width: float, height: float) -> Task:
+        """A task at one cost, where the front rises by `height` over `width`."""
+        gain = self.problem.at_lambda(0.5).gain
+        curb = CURB * gain * height / (width / 2) ** 2
+        return Task(objective=Objective(gain, gain * height / width, curb, goal), cold=False)
+
+    def solve(self, tasks: list[Task], starts: Sequence[Start | None] | None = None) -> None:
+        """Does tasks side by side, each on a copy of the archive, then joins what they found in a fixed order.
+
+        Raises:
+            StopSearch: the budget is spent.
+        """
+        self.run.spend(0)
+        allowed = self.run.evaluations_left / len(tasks)
+        if allowed < np.diff(self.problem.first).max():
+            raise StopSearch
+        numbers = range(len(self.tasks), len(self.tasks) + len(tasks))
+        done = side_by_side(partial(self.descend, max_lines=allowed), tasks, numbers, starts or [None] * len(tasks))
+        self.tasks += tasks
+        for archive, lines in done:
+            self.archive.take(archive)
+            self.run.evaluations += lines
+
+    def descend(self, task: Task, number: int, start: Start | None, max_lines: float) -> tuple[Archive, int]:
+        """Does one task: from "no exits", from the archive's best or from `start`, then the kicks."""
+        rng = np.random.default_rng([self.run.seed, number])
+        archive = self.archive.copy()
+        n_positions = len(self.problem.first) - 1
+        starts: list[Start] = [] if start is None else [start]
+        if task.cold:
+            starts.append((np.full(n_positions, -1, np.int16), np.zeros(n_positions, np.uint16)))
+        if start is None and np.isfinite(archive.score).any():
+            best = int(task.objective(archive).argmin())
+            starts.append((archive.exits[best].copy(), archive.cuts[best].copy()))
+        value, lines = np.inf, 0
+        exits, cuts = starts[0]
+        for k in range(len(starts) + self.kicks):
+            if k < len(starts):
+                new_exits, new_cuts = starts[k][0].astype(np.int32), starts[k][1].astype(np.int32)
+            else:
+                new_exits = np.where(rng.random(n_positions) < SWITCHED_OFF, -1, exits).astype(np.int32)
+                new_cuts = cuts.astype(np.int32)
+            found, used = self.problem.descend(task.objective, new_exits, new_cuts, archive, max_lines - lines)
+            lines += used
+            if found < value:
+                value, exits, cuts = found, new_exits, new_cuts
+            if self.run.seconds_left < 0:
+                break
+        return archive, lines
+
+    def hand_in(self) -> None:
+        """Proposes the archive's front, and the best configuration of every task with its thresholds polished."""
+        front = self.archive.front()
+        exits = self.archive.exits[front].astype(np.int32)
+        self.run.propose(exits, self.problem.thresholds(exits, self.archive.cuts[front]))
+        if self.problem.n == self.problem.edges.shape[1] or not len(front):
+            return  # the bins are the samples: thresholds are exact already
+        best = {int(task.objective(self.archive).argmin()): task.objective for task in self.tasks}
+        exits = self.archive.exits[list(best)].astype(np.int32)
+        cuts = self.archive.cuts[list(best)].astype(np.int32)
+        self.run.propose(exits, np.stack(side_by_side(self.problem.polish, best.values(), exits, cuts)))
+
+
+def side_by_side(function: Callable[..., T], *arguments: Iterable[Any]) -> list[T]:
+    """`map` on as many threads as Numba uses, results in order; an interrupt waits only for what runs already."""
+    pool = ThreadPoolExecutor(numba.get_num_threads())
+    try:
+        return list(pool.map(function, *arguments))
+    finally:
+        pool.shutdown(cancel_futures=True)
