@@ -101,7 +101,8 @@ def _read_own(archive: Any, names: set[str], path: PathLike, costs: ExitCosts | 
 def _read_dyce(archive: Any, path: PathLike, costs: ExitCosts | None, confidence: str) -> tuple[Arrays, ExitCosts]:
     if costs is None:
         raise FileFormatError(
-            f"{path} is in DyCE's format, which has no costs: pass costs= (its JSON of MACs), --costs on the command line"
+            f"{path} is in DyCE's format, which has no costs: pass costs= (its JSON of MACs), "
+            "--costs on the command line"
         )
     label, predictions, confidences = archive["label"], archive["preds"], archive["confs"]
     if predictions.ndim != 3 or predictions.shape != confidences.shape or not predictions.shape[2]:
