@@ -135,8 +135,9 @@ def descend(  # type: ignore[no-untyped-def]
     n_buckets = len(best_score)
     low_bits = (np.int64(1) << shift) - 1
     half = np.int64(1) << (shift - 1)
-    leaves_at = np.empty(n, np.uint16)  # position where each sample leaves, as the sweep found it
-    here = np.empty(n, np.int32)  # samples that arrive, rising
+    flight = np.empty((n_positions + 1, n), np.int32)  # row 0: all samples; row l: those that l exits let pass; rising
+    size = np.empty(n_positions + 1, np.int64)
+    level = np.empty(n_positions + 1, np.int64)  # the row of those that arrive at a position
     went = np.empty(n, np.uint16)  # what going on leads to: 2 * position + (right)
     went_score = np.empty(n if score is not None else 0, np.float32)
     change = np.empty(n, np.int64)  # what leaving changes, per arriving sample, but for its score here
@@ -153,32 +154,40 @@ def descend(  # type: ignore[no-untyped-def]
     value = np.inf
     for _sweep in range(max_sweeps):
         for i in range(n):
-            here[i] = i
-        leaves_at[:] = n_positions
-        m = n
+            flight[0, i] = i
+        size[0] = n
+        level[0] = 0
         for p in range(n_positions):
             e = exits[p]
+            here = flight[level[p]]
+            m = size[level[p]]
             left_score[p + 1], left_cost[p + 1] = left_score[p], left_cost[p]
             heads_before[p + 1] = heads_before[p]
+            level[p + 1] = level[p]
             if e < 0 or m == 0:
                 continue
+            level[p + 1] += 1
             heads_before[p + 1] += head[e]
             limit = 2 * cuts[p]
             row = codes[e]
+            on = flight[level[p + 1]]
             stay = 0
             total = 0.0
             for j in range(m):
                 i = here[j]
                 c = row[i]
                 out = c >= limit
-                here[stay] = i
+                on[stay] = i
                 stay += not out
-                if out:
-                    leaves_at[i] = p
-                    total += np.float64(c & 1) if score is None else score[e, i]
+                if score is None:
+                    total += out * (c & 1)
+                elif out:
+                    total += score[e, i]
+            size[level[p + 1]] = stay
             left_score[p + 1] += total
             left_cost[p + 1] += (m - stay) * (backbone[p] + heads_before[p + 1])
-            m = stay
+        here = flight[level[n_positions]]
+        m = size[level[n_positions]]
         value = 0.0
         for j in range(m):
             value += np.float64(codes[final, here[j]] & 1) if score is None else score[final, here[j]]
@@ -190,14 +199,9 @@ def descend(  # type: ignore[no-untyped-def]
             if score is not None:
                 went_score[i] = score[final, i]
         changed = False
-        stale = True  # whether `here` is not the list of those that arrive at p
         for p in range(n_positions - 1, -1, -1):
-            if stale:
-                m = 0
-                for i in range(n):
-                    here[m] = i
-                    m += leaves_at[i] >= p
-            stale = exits[p] >= 0 or p == 0 or exits[p - 1] >= 0
+            here = flight[level[p]]
+            m = size[level[p]]
             if m == 0:
                 exits[p] = -1  # nobody comes here: an exit would do nothing
                 continue
@@ -206,8 +210,8 @@ def descend(  # type: ignore[no-untyped-def]
             for k in range(p + 1, n_positions + 1):
                 table[2 * k] = (backbone[p] - go_cost[k]) << shift
                 table[2 * k + 1] = table[2 * k] - 1
-            on = np.int64(0)
-            on_score = 0.0
+            onward = np.int64(0)
+            onward_score = 0.0
             for j in range(m):
                 i = here[j]
                 v = went[i]
@@ -216,13 +220,13 @@ def descend(  # type: ignore[no-untyped-def]
                 else:
                     change[j] = table[v & ~1]
                     score_change[j] = went_score[i]
-                    on_score += went_score[i]
-                on += change[j]
-            step = on & low_bits
+                    onward_score += went_score[i]
+                onward += change[j]
+            step = onward & low_bits
             if step >= half:
                 step -= low_bits + 1
-            rest_cost = left_cost[p] + m * (heads_before[p] + backbone[p]) - ((on - step) >> shift)
-            rest_score = left_score[p] + on_score - step
+            rest_cost = left_cost[p] + m * (heads_before[p] + backbone[p]) - ((onward - step) >> shift)
+            rest_score = left_score[p] + onward_score - step
             none_value = price * rest_cost - gain * rest_score + curb * (rest_cost - goal) ** 2
             best, best_exit, best_cut = none_value, -1, 0
             for e in range(first[p], first[p + 1]):

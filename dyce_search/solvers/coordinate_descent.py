@@ -1,9 +1,11 @@
 """Exact coordinate descent, the default solver: a dense, near-optimal front in about the time of sorting the data."""
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
+from itertools import pairwise
 from typing import Any, Literal, TypeVar
 
 import numba
@@ -58,10 +60,11 @@ PLANS = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Task:
-    """One objective to minimise; `cold` tasks also start from "no exits"."""
+    """One objective to minimise; `cold` tasks also start from "no exits", and `kicks` are on top of the plan's."""
 
     objective: Objective
-    cold: bool
+    cold: bool = False
+    kicks: int = 0
 
 
 def coordinate_descent(
@@ -136,6 +139,7 @@ class Search:
         entries = problem.codes.size
         self.kicks = min(plan.kicks, int(plan.work // entries))
         self.tasks: list[Task] = []
+        self.tries: Counter[tuple[float, float]] = Counter()  # by the gap's two costs
         self.archive = Archive(len(problem.first) - 1, problem.low, 1.25 * problem.n * float(problem.backbone[-1]))
 
     def sweep_trade_off(self, weights: Sequence[float] | None) -> None:
@@ -169,7 +173,7 @@ class Search:
         for task in self.tasks:
             gain, price, curb, goal = task.objective
             scaled = Objective(gain * self.problem.n / problem.n, price / ratio, curb / ratio**2, goal * ratio)
-            tasks.append(Task(objective=scaled, cold=False))
+            tasks.append(Task(objective=scaled))
             starts.append(int(task.objective(self.archive).argmin()))
         for start in self.run.bar(range(0, len(tasks), ROUND), "refining on all samples"):
             part = slice(start, start + ROUND)
@@ -203,7 +207,8 @@ class Search:
         """Tasks in the middle of the largest gaps between the best points of the tasks done so far.
 
         A gap counts by its share of all gaps' area, and by that of their area in logarithms of cost and of the drop
-        below the best accuracy, so that the accurate end is not neglected.
+        below the best accuracy, so that the accurate end is not neglected. A gap in which nothing was found counts
+        less, and is tried again elsewhere in it, after a kick.
         """
         best = [int(task.objective(self.archive).argmin()) for task in self.tasks]
         costs = self.run.records.costs
@@ -218,15 +223,22 @@ class Search:
         log_area = np.where(height > 0, np.diff(np.log(cost + floor)) * -np.diff(np.log(drop)), 0.0)
         if not area.any():
             return []
-        rank = np.argsort(-(area / area.sum() + log_area / log_area.sum()), kind="stable")
-        chosen = [k for k in rank[:ROUND] if area[k] > 0]
-        return [self.at_goal((cost[k] + cost[k + 1]) / 2, width[k], height[k]) for k in chosen]
+        tries = np.array([self.tries[gap] for gap in pairwise(cost)])
+        weight = (area / area.sum() + log_area / log_area.sum()) / (1 + tries) ** 2
+        tasks = []
+        for k in np.argsort(-weight, kind="stable")[:ROUND]:
+            if area[k] > 0:
+                self.tries[(cost[k], cost[k + 1])] += 1
+                share = 0.5 if tries[k] == 0 else self.run.rng.uniform(0.2, 0.8)
+                task = self.at_goal(cost[k] + share * width[k], width[k], height[k])
+                tasks.append(replace(task, kicks=int(tries[k] > 0)))
+        return tasks
 
     def at_goal(self, goal: float, width: float, height: float) -> Task:
         """A task at one cost, where the front rises by `height` over `width`."""
         gain = self.problem.at_lambda(0.5).gain
         curb = CURB * gain * height / (width / 2) ** 2
-        return Task(objective=Objective(gain, gain * height / width, curb, goal), cold=False)
+        return Task(objective=Objective(gain, gain * height / width, curb, goal))
 
     def solve(self, tasks: list[Task], starts: Sequence[Start | None] | None = None) -> None:
         """Does tasks side by side, each on a copy of the archive, then joins what they found in a fixed order.
@@ -258,7 +270,7 @@ class Search:
             starts.append((archive.exits[best].copy(), archive.cuts[best].copy()))
         value, lines = np.inf, 0
         exits, cuts = starts[0]
-        for k in range(len(starts) + self.kicks):
+        for k in range(len(starts) + self.kicks + task.kicks):
             if k < len(starts):
                 new_exits, new_cuts = starts[k][0].astype(np.int32), starts[k][1].astype(np.int32)
             else:
