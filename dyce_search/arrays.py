@@ -55,7 +55,8 @@ def whole_numbers(value: Any, name: str, error: type[DyceError], *, ndim: int, c
     if array.dtype.kind not in "iu":
         if array.dtype.kind not in "bf":
             raise error(f"{name} must hold whole numbers, got dtype {array.dtype}")
-        odd = array[~((abs(array) < 2.0**63) & (array == np.floor(array)))] if array.dtype.kind == "f" else array[:0]
+        values = array.astype(np.float64).ravel()
+        odd = values[~((abs(values) < 2.0**63) & (values == np.floor(values)))]
         if odd.size:
             raise error(f"{name} must hold whole numbers, got {odd[0]}")
         array = array.astype(np.int64)

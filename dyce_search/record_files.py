@@ -1,8 +1,6 @@
 """The two `.npz` formats of records, as plain arrays. Imports costs, arrays, files and errors only."""
 
 import json
-import zipfile
-import zlib
 from typing import Any
 
 import numpy as np
@@ -50,18 +48,18 @@ def read_arrays(path: PathLike, costs: ExitCosts | None, confidence: str) -> tup
         RecordsError: arrays of DyCE's format that do not fit together.
     """
     try:
-        archive = np.load(path, allow_pickle=False)
-        if not hasattr(archive, "files"):
-            raise FileFormatError(f"{path} holds a single array: records are an .npz with several")
-        with archive:
+        with open(path, "rb") as stream:
+            archive = np.load(stream, allow_pickle=False)
+            if not hasattr(archive, "files"):
+                raise FileFormatError(f"{path} holds a single array: records are an .npz with several")
             names = set(archive.files)
             if "header" in names:
                 return _read_own(archive, names, path, costs)
             if {"label", "preds", "confs"} <= names:
                 return *_read_dyce(archive, path, costs, confidence), f"DyCE records {path}"
-    except (OSError, EOFError, ValueError, KeyError, zipfile.BadZipFile, zlib.error) as cause:
-        if isinstance(cause, DyceError):
-            raise
+    except DyceError:
+        raise
+    except Exception as cause:  # a damaged archive makes zipfile and NumPy fail in a dozen ways
         raise FileFormatError(f"cannot read {path}: {_reason(cause)}") from cause
     raise FileFormatError(
         f"{path} is in no known format: it needs 'label', 'preds' and 'confs' (DyCE), or what "
@@ -74,14 +72,21 @@ def _reason(cause: Exception) -> str:
         return "no such file"
     if "pickle" in str(cause).lower():
         return "it is pickled, or no .npz at all; pickles can run code and are never loaded: save plain arrays"
-    if isinstance(cause, (zipfile.BadZipFile, zlib.error, EOFError)):
-        return f"the file is truncated or damaged ({cause}): fetch or write it anew"
-    return str(cause)
+    if isinstance(cause, OSError) and cause.strerror:
+        return cause.strerror
+    return f"the file is truncated or damaged ({cause}): fetch or write it anew"
+
+
+def _array(archive: Any, name: str) -> npt.NDArray[Any]:
+    found = archive[name]
+    if not isinstance(found, np.ndarray):
+        raise ValueError(f"its entry {name!r} is no array")
+    return found
 
 
 def _read_own(archive: Any, names: set[str], path: PathLike, costs: ExitCosts | None) -> tuple[Arrays, ExitCosts, str]:
     try:
-        header = json.loads(archive["header"].tobytes().decode())
+        header = json.loads(_array(archive, "header").tobytes().decode())
     except (json.JSONDecodeError, UnicodeDecodeError) as cause:
         raise FileFormatError(f"{path} has a damaged header: {cause}") from cause
     check_header(header, FORMAT, VERSION, path)
@@ -90,12 +95,16 @@ def _read_own(archive: Any, names: set[str], path: PathLike, costs: ExitCosts | 
         raise FileFormatError(f"{path} lacks the arrays {', '.join(sorted(missing))}")
     if costs is None:
         costs = ExitCosts(
-            **{name: archive[name] for name in ("backbone", "head", "position")},
+            **{name: _array(archive, name) for name in ("backbone", "head", "position")},
             unit=entry(header, "unit", path),
             names=entry(header, "names", path),
         )
     wanted = ("confidence", "score", "label", "prediction", "group")
-    return {name: archive[name] for name in wanted if name in names}, costs, str(entry(header, "provenance", path))
+    return (
+        {name: _array(archive, name) for name in wanted if name in names},
+        costs,
+        str(entry(header, "provenance", path)),
+    )
 
 
 def _read_dyce(archive: Any, path: PathLike, costs: ExitCosts | None, confidence: str) -> tuple[Arrays, ExitCosts]:
@@ -104,7 +113,7 @@ def _read_dyce(archive: Any, path: PathLike, costs: ExitCosts | None, confidence
             f"{path} is in DyCE's format, which has no costs: pass costs= (its JSON of MACs), "
             "--costs on the command line"
         )
-    label, predictions, confidences = archive["label"], archive["preds"], archive["confs"]
+    label, predictions, confidences = (_array(archive, name) for name in ("label", "preds", "confs"))
     if predictions.ndim != 3 or predictions.shape != confidences.shape or not predictions.shape[2]:
         raise RecordsError(
             f"{path}: preds and confs must have the same shape (E, N, K), "

@@ -1,0 +1,244 @@
+"""Files: atomic writes, and files from elsewhere that are damaged or hostile."""
+
+import json
+import os
+import pickle
+import random
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import dyce_search as ds
+from dyce_search.files import read_json, write_atomically, write_json
+
+PLAIN = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | st.text('a[]{}",: \n'),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text('b[{",'), inner, max_size=4),
+    max_leaves=12,
+)
+
+
+@given(st.dictionaries(st.text(), PLAIN, max_size=4))
+def test_json_round_trips_whatever_is_in_the_strings(tmp_path_factory, content):
+    path = tmp_path_factory.mktemp("json") / "file.json"
+    try:
+        write_json(path, content)
+    except UnicodeEncodeError:  # half a surrogate pair is no text
+        return
+    assert read_json(path) == content
+
+
+class TestWriting:
+    def test_an_interrupted_write_leaves_the_old_file(self, tmp_path):
+        path = tmp_path / "config.json"
+        path.write_text("old")
+
+        def interrupted(stream):
+            stream.write(b"half a fi")
+            raise KeyboardInterrupt
+
+        with pytest.raises(KeyboardInterrupt):
+            write_atomically(path, interrupted)
+        assert path.read_text() == "old"
+        assert list(tmp_path.iterdir()) == [path]
+
+    def test_a_killed_process_leaves_the_old_file(self, tmp_path):
+        path = tmp_path / "config.json"
+        path.write_text("old")
+        code = (
+            "import os, sys; from dyce_search.files import write_atomically; "
+            "write_atomically(sys.argv[1], lambda s: (s.write(b'half'), s.flush(), os._exit(9)))"
+        )
+        assert subprocess.run([sys.executable, "-c", code, str(path)], check=False).returncode == 9
+        assert path.read_text() == "old"
+
+    def test_a_full_disk_is_an_error_of_ours(self, tmp_path):
+        def full(stream):
+            raise OSError(28, "No space left on device")
+
+        with pytest.raises(ds.FileFormatError, match=r"cannot write .*: No space left on device"):
+            write_atomically(tmp_path / "config.json", full)
+        assert not list(tmp_path.iterdir())
+
+    @pytest.mark.parametrize("what", ["records", "config", "front"])
+    def test_a_folder_that_does_not_exist_is_named(self, what, records, tmp_path):
+        thing = {
+            "records": records,
+            "config": ds.ExitConfig.none(2),
+            "front": ds.ParetoFront.from_configs(records, [ds.ExitConfig.none(2)]),
+        }[what]
+        with pytest.raises(ds.FileFormatError, match=r"cannot write .*nowhere.*: No such file or directory"):
+            thing.save(tmp_path / "nowhere" / "file")
+
+    def test_files_are_as_public_as_the_user_wants(self, tmp_path):
+        before = os.umask(0o027)
+        try:
+            ds.ExitConfig.none(2).save(tmp_path / "config.json")
+        finally:
+            os.umask(before)
+        assert (tmp_path / "config.json").stat().st_mode & 0o777 == 0o640
+
+
+class Trap:
+    """Unpickling it makes a folder."""
+
+    def __init__(self, folder):
+        self.folder = str(folder)
+
+    def __reduce__(self):
+        return os.mkdir, (self.folder,)
+
+
+class TestHostileRecords:
+    def write_dyce(self, path, **change):
+        arrays = {
+            "label": np.zeros((5, 1), np.int16),
+            "preds": np.zeros((4, 5, 2), np.int16),
+            "confs": np.full((4, 5, 2), 0.5, np.float32),
+        }
+        np.savez(path, **{**arrays, **change})
+
+    def test_the_trap_works(self, tmp_path):
+        pickle.loads(pickle.dumps(Trap(tmp_path / "sprung")))
+        assert (tmp_path / "sprung").exists()
+
+    def test_a_pickled_array_is_refused_and_never_executed(self, tmp_path, costs):
+        path, folder = tmp_path / "evil.npz", tmp_path / "sprung"
+        self.write_dyce(path, confs=np.array([Trap(folder)], object))
+        with pytest.raises(ds.FileFormatError, match="pickles can run code and are never loaded"):
+            ds.load_records(path, costs=costs)
+        assert not folder.exists()
+
+    def test_a_pickled_meta_info_is_left_alone(self, tmp_path, costs):
+        path, folder = tmp_path / "meta.npz", tmp_path / "sprung"
+        self.write_dyce(path, meta_info=np.array(Trap(folder), object))
+        assert ds.load_records(path, costs=costs).n_samples == 5
+        assert not folder.exists()
+
+    def test_a_pickle_named_npz_is_refused_and_never_executed(self, tmp_path, costs):
+        path, folder = tmp_path / "evil.npz", tmp_path / "sprung"
+        path.write_bytes(pickle.dumps(Trap(folder)))
+        with pytest.raises(ds.FileFormatError, match="pickles can run code and are never loaded"):
+            ds.load_records(path, costs=costs)
+        assert not folder.exists()
+
+    def test_a_pickled_array_in_our_own_format_is_refused(self, tmp_path, records):
+        records.save(tmp_path / "good.npz")
+        with np.load(tmp_path / "good.npz") as archive:
+            arrays = dict(archive)
+        folder = tmp_path / "sprung"
+        np.savez(tmp_path / "evil.npz", **{**arrays, "group": np.array([Trap(folder)], object)})
+        with pytest.raises(ds.FileFormatError, match="never loaded"):
+            ds.load_records(tmp_path / "evil.npz")
+        assert not folder.exists()
+
+    @pytest.mark.parametrize("kept", [0, 10, 100, 0.5, 0.9, 0.999])
+    def test_a_truncated_file_is_refused(self, tmp_path, records, kept):
+        path = tmp_path / "records.npz"
+        records.save(path)
+        content = path.read_bytes()
+        path.write_bytes(content[: kept if isinstance(kept, int) else int(kept * len(content))])
+        with pytest.raises(ds.FileFormatError, match=r"records\.npz"):
+            ds.load_records(path)
+
+    def test_damage_is_found_or_does_no_harm(self, tmp_path, records):
+        path, rng = tmp_path / "records.npz", random.Random(0)
+        refused = 0
+        records.save(path)
+        content = path.read_bytes()
+        for _ in range(300):
+            damaged = bytearray(content)
+            for _ in range(rng.choice([1, 1, 4, 40])):
+                damaged[rng.randrange(len(damaged))] = rng.randrange(256)
+            path.write_bytes(damaged)
+            try:
+                assert ds.load_records(path).n_samples == 40
+            except ds.DyceError:
+                refused += 1
+        assert refused > 250
+
+    def test_a_single_array_is_no_record(self, tmp_path):
+        np.save(tmp_path / "array.npy", np.zeros(3))
+        with pytest.raises(ds.FileFormatError, match="holds a single array"):
+            ds.load_records(tmp_path / "array.npy")
+
+    def test_other_files_are_named(self, tmp_path):
+        with pytest.raises(ds.FileFormatError, match=r"cannot read .*none\.npz: no such file"):
+            ds.load_records(tmp_path / "none.npz")
+        with pytest.raises(ds.FileFormatError, match="directory"):
+            ds.load_records(tmp_path)
+        np.savez(tmp_path / "other.npz", x=np.zeros(3))
+        with pytest.raises(ds.FileFormatError, match=r"is in no known format.*it has x"):
+            ds.load_records(tmp_path / "other.npz")
+        with zipfile.ZipFile(tmp_path / "zip.npz", "w") as archive:
+            archive.writestr("header.npy", "not an array")
+        with pytest.raises(ds.FileFormatError, match=r"zip\.npz"):
+            ds.load_records(tmp_path / "zip.npz")
+
+
+class TestHostileJson:
+    @pytest.mark.parametrize("text", ["", "{", "[1, 2", '{"a": NaN}', '{"a": Infinity}', "\x00", "[" * 100_000])
+    def test_what_is_no_json_is_refused(self, tmp_path, text):
+        path = tmp_path / "front.json"
+        path.write_text(text)
+        for load in (ds.ParetoFront.load, ds.ExitConfig.load, ds.ExitCosts.load):
+            with pytest.raises(ds.FileFormatError, match=r"front\.json is not valid JSON"):
+                load(path)
+
+    def test_what_is_no_text_is_refused(self, tmp_path):
+        (tmp_path / "front.json").write_bytes(b"\xff\xfe\x00")
+        with pytest.raises(ds.FileFormatError, match="is not valid JSON"):
+            ds.ParetoFront.load(tmp_path / "front.json")
+
+    def test_a_missing_file_is_named(self, tmp_path):
+        with pytest.raises(ds.FileFormatError, match=r"cannot read .*none\.json: No such file or directory"):
+            ds.ExitConfig.load(tmp_path / "none.json")
+
+    def test_no_damage_to_a_front_escapes_as_a_raw_error(self, tmp_path, records):
+        path = tmp_path / "front.json"
+        configs = [ds.ExitConfig(candidate=[k, 0], threshold=[0.5, 0.25]) for k in (0, 1)]
+        ds.ParetoFront.from_configs(records, configs).save(path)
+        content = json.loads(path.read_text())
+        refused = 0
+        for place in list(places(content)):
+            for junk in (None, "x", -7, 1e9, [], {}, [[1], 2], True):
+                path.write_text(json.dumps(replaced(content, place, junk)))
+                try:
+                    assert len(ds.ParetoFront.load(path)) >= 1
+                except ds.DyceError:
+                    refused += 1
+        assert refused > 200
+
+
+def places(content, here=()):
+    """The path to every entry of a JSON document."""
+    yield here
+    if isinstance(content, dict | list):
+        for key in content if isinstance(content, dict) else range(len(content)):
+            yield from places(content[key], (*here, key))
+
+
+def replaced(content, place, value):
+    """A copy of a JSON document with one entry replaced."""
+    if not place:
+        return value
+    copy = dict(content) if isinstance(content, dict) else list(content)
+    copy[place[0]] = replaced(content[place[0]], place[1:], value)
+    return copy
+
+
+def test_the_package_has_no_other_way_to_read_a_pickle():
+    for file in Path(ds.__file__).parent.rglob("*.py"):
+        text = file.read_text()
+        assert "import pickle" not in text, file
+        assert "allow_pickle=True" not in text, file
