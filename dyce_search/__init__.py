@@ -19,6 +19,7 @@ from dyce_search.front import ParetoFront, Provenance
 from dyce_search.records import ExitRecords, load_example, load_records
 from dyce_search.search import search
 from dyce_search.solvers.run import Run
+from dyce_search.synthetic import synthetic_records
 
 __version__ = "0.1.0"
 
@@ -47,4 +48,5 @@ __all__ = [
     "load_records",
     "plot_config",
     "search",
+    "synthetic_records",
 ]

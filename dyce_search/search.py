@@ -19,6 +19,7 @@ Solver = Callable[..., Iterable[ExitConfig] | None]
 # name: (module, function); loaded when asked for, so that importing the package stays fast
 SOLVERS: dict[str, tuple[str, str]] = {
     "coordinate_descent": ("coordinate_descent", "coordinate_descent"),
+    "exhaustive": ("exhaustive", "exhaustive"),
     "same_threshold": ("same_threshold", "same_threshold"),
     "exit_shares": ("exit_shares", "exit_shares"),
     "single_pass": ("single_pass", "single_pass"),

@@ -313,80 +313,92 @@ def descend(  # type: ignore[no-untyped-def]
 
 
 @njit(nogil=True, cache=True)
+def goes_on(confidence, score, backbone, head, exits, threshold, i, p, heads):  # type: ignore[no-untyped-def]
+    """Score and cost of sample i when it does not leave at position p, having paid for `heads`."""
+    for q in range(p + 1, len(exits)):
+        e = exits[q]
+        if e >= 0:
+            heads += head[e]
+            if leaves(confidence[e, i], threshold[q]):
+                return score[e, i], backbone[q] + heads
+    final = len(head) - 1
+    return score[final, i], backbone[len(exits)] + head[final] + heads
+
+
+@njit(nogil=True, cache=True)
 def polish(  # type: ignore[no-untyped-def]
-    confidence, score, codes, edges, first, backbone, head, gain, price, curb, goal, exits, cuts, threshold,
+    confidence, score, codes, edges, backbone, head, gain, price, curb, goal, exits, cuts, threshold,
 ):  # fmt: skip
     """Moves each threshold (P,) to the best place within the two bins around its cut, in the true order of samples.
 
-    One sweep of `descend` that looks only at the candidates in force; arguments as there, score (E, N) float32.
+    From the last position to the first, with the rest fixed. Only samples that arrive and lie in these bins can
+    change sides, so only they are priced. Arguments as in `descend`, but for score (E, N) float32 in any case.
     """
     n = confidence.shape[1]
-    n_positions = len(first) - 1
-    final = confidence.shape[0] - 1
-    leaves_at = np.full(n, n_positions, np.uint16)
-    left_score = np.zeros(n_positions + 1)
-    left_cost = np.zeros(n_positions + 1, np.int64)
+    n_positions = len(exits)
     heads_before = np.zeros(n_positions + 1, np.int64)
+    near = np.empty(4 * n, np.int32)
+    start = np.zeros(n_positions + 1, np.int64)  # near[start[p]:start[p + 1]]: those near the cut at p
+    here = np.arange(n).astype(np.int32)
+    m = n
+    total_score, total_cost = 0.0, np.int64(0)
     for p in range(n_positions):
         e = exits[p]
-        left_score[p + 1], left_cost[p + 1], heads_before[p + 1] = left_score[p], left_cost[p], heads_before[p]
+        heads_before[p + 1] = heads_before[p]
+        start[p + 1] = start[p]
         if e < 0:
             continue
         heads_before[p + 1] += head[e]
-        for i in range(n):
-            if leaves_at[i] == n_positions and leaves(confidence[e, i], threshold[p]):
-                leaves_at[i] = p
-                left_score[p + 1] += score[e, i]
-                left_cost[p + 1] += backbone[p] + heads_before[p + 1]
-    went_score = np.empty(n)
-    went_cost = np.empty(n, np.int64)  # heads before not counted
-    for i in range(n):
-        went_score[i] = score[final, i]
-        went_cost[i] = backbone[n_positions] + head[final]
-    near = np.empty(n, np.int32)
+        stay = 0
+        for j in range(m):
+            i = here[j]
+            b = codes[e, i] >> 1
+            if b >= cuts[p]:
+                total_score += score[e, i]
+            else:
+                here[stay] = i
+                stay += 1
+            if cuts[p] - 1 <= b <= cuts[p] and start[p + 1] < len(near):
+                near[start[p + 1]] = i
+                start[p + 1] += 1
+        total_cost += (m - stay) * (backbone[p] + heads_before[p + 1])
+        m = stay
+        if start[p + 1] == len(near):  # most samples tie: their thresholds stay at the bounds of the bins
+            start[p + 1] = start[p]
+    for j in range(m):
+        total_score += score[len(head) - 1, here[j]]
+    total_cost += m * (backbone[n_positions] + head[len(head) - 1] + heads_before[n_positions])
     for p in range(n_positions - 1, -1, -1):
         e = exits[p]
-        if e < 0:
+        found = start[p + 1] - start[p]
+        if found == 0:
             continue
-        cut = cuts[p]
-        sum_score, sum_cost = left_score[p], left_cost[p]
-        found = 0
-        for i in range(n):
-            b = codes[e, i] >> 1
-            arrives = leaves_at[i] >= p
-            if arrives:
-                sum_cost += heads_before[p] + head[e]
-                if b > cut:
-                    sum_score += score[e, i]
-                    sum_cost += backbone[p]
-                else:
-                    sum_score += went_score[i]
-                    sum_cost += went_cost[i]
-            if b == cut or b == cut - 1:
-                near[found] = i
-                found += 1
-        order = near[:found][np.argsort(-confidence[e][near[:found]])]
-        best = np.inf
+        order = near[start[p] : start[p + 1]]
+        order = order[np.argsort(-confidence[e][order])]
+        paid = backbone[p] + heads_before[p + 1]
+        gained, saved = np.empty(found), np.empty(found, np.int64)  # what leaving changes
+        for j in range(found):
+            i = order[j]
+            on_score, on_cost = goes_on(confidence, score, backbone, head, exits, threshold, i, p, heads_before[p + 1])
+            gained[j], saved[j] = score[e, i] - on_score, paid - on_cost
+            if codes[e, i] >> 1 == cuts[p]:
+                total_score -= gained[j]
+                total_cost -= saved[j]
+        best, best_score, best_cost = np.inf, 0.0, np.int64(0)
         for j in range(found + 1):
             if j > 0:
-                i = order[j - 1]
-                if leaves_at[i] >= p:
-                    sum_score += score[e, i] - went_score[i]
-                    sum_cost += backbone[p] - went_cost[i]
-                if j < found and confidence[e, order[j]] == confidence[e, i]:
-                    continue
+                total_score += gained[j - 1]
+                total_cost += saved[j - 1]
             if j == 0:
-                level = edges[e, cut + 1] if cut + 1 < edges.shape[1] else np.float32(np.inf)
-            elif j < found:
+                level = edges[e, cuts[p] + 1] if cuts[p] + 1 < edges.shape[1] else np.float32(np.inf)
+            elif j == found:
+                level = edges[e, cuts[p] - 1] if cuts[p] > 0 else np.float32(-np.inf)
+            elif confidence[e, order[j]] == confidence[e, order[j - 1]]:
+                continue
+            else:
                 level = between(confidence[e, order[j]], confidence[e, order[j - 1]])
-            else:
-                level = edges[e, cut - 1] if cut > 0 else np.float32(-np.inf)
-            priced = price * sum_cost - gain * sum_score + curb * (sum_cost - goal) ** 2
+            priced = price * total_cost - gain * total_score + curb * (total_cost - goal) ** 2
             if priced < best - LEAST_GAIN:
-                best = priced
+                best, best_score, best_cost = priced, total_score, total_cost
                 threshold[p] = level
-        for i in range(n):
-            if leaves(confidence[e, i], threshold[p]):
-                went_score[i], went_cost[i] = score[e, i], backbone[p] + head[e]
-            else:
-                went_cost[i] += head[e]
+        total_score, total_cost = best_score, best_cost

@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from dyce_search.errors import SolverError
 from dyce_search.solvers.descent_archive import Archive
-from dyce_search.solvers.descent_problem import Objective, Problem
+from dyce_search.solvers.descent_problem import Cuts, Exits, Objective, Problem
 from dyce_search.solvers.run import Run, StopSearch
 from dyce_search.solvers.trade_off import check_lambdas
 
@@ -24,6 +24,7 @@ Start = tuple[npt.NDArray[Any], npt.NDArray[Any]]  # exits and cuts (P,)
 FIRST_LAMBDAS = (0.5, 0.8, 0.95, 0.9999)  # enough to see the front's range; the last wants accuracy at any price
 ROUND = 4  # tasks side by side; fixed, so that the number of threads changes nothing
 SWITCHED_OFF = 0.3  # share of the exits that a kick switches off
+SET_ANEW = 0.1  # share of the positions that it sets at random
 CURB = 0.5  # of a goal half a gap away, in units of the gap's height
 NEAR_TOP = 0.005  # drops of this size below the best accuracy are as interesting as twice as large ones
 STEPS_IN = (0.0, 0.0025, 0.005, 0.01)  # relative costs below the point asked for, at which it is sought
@@ -53,8 +54,8 @@ class Plan:
 
 PLANS = {
     "fast": Plan(tasks=16, focus=2, kicks=0, work=0, bins=2048),
-    "default": Plan(tasks=48, focus=4, kicks=10, work=1e6, bins=4096),
-    "high": Plan(tasks=160, focus=16, kicks=25, work=5e7, bins=1 << 14),
+    "default": Plan(tasks=72, focus=4, kicks=10, work=5e5, bins=2048),
+    "high": Plan(tasks=160, focus=16, kicks=16, work=1e8, bins=1 << 13),
 }
 
 
@@ -139,6 +140,7 @@ class Search:
         entries = problem.codes.size
         self.kicks = min(plan.kicks, int(plan.work // entries))
         self.tasks: list[Task] = []
+        self.points: set[tuple[float, float]] = set()  # (cost, score) of the best that each task found
         self.tries: Counter[tuple[float, float]] = Counter()  # by the gap's two costs
         self.archive = Archive(len(problem.first) - 1, problem.low, 1.25 * problem.n * float(problem.backbone[-1]))
 
@@ -210,12 +212,9 @@ class Search:
         below the best accuracy, so that the accurate end is not neglected. A gap in which nothing was found counts
         less, and is tried again elsewhere in it, after a kick.
         """
-        best = [int(task.objective(self.archive).argmin()) for task in self.tasks]
-        costs = self.run.records.costs
-        cheapest = int(np.argmin(costs.alone))
-        points = {(float(self.archive.cost[k]), float(self.archive.score[k])) for k in best}
-        points |= {(float(self.problem.low), float(self.run.records.exit_accuracy[cheapest] * self.problem.n))}
-        cost, score = np.array(sorted(points)).T
+        cheapest = int(np.argmin(self.run.records.costs.alone))
+        corner = (float(self.problem.low), float(self.run.records.exit_accuracy[cheapest] * self.problem.n))
+        cost, score = np.array(sorted(self.points | {corner})).T
         width, height = np.diff(cost), np.diff(score)
         floor = 1e-3 * float(self.problem.backbone[-1]) * self.problem.n
         drop = np.maximum(score.max() - score, 0) + NEAR_TOP * max(score.max(), 1.0)
@@ -256,6 +255,9 @@ class Search:
         for archive, lines in done:
             self.archive.take(archive)
             self.run.evaluations += lines
+        for task in tasks:
+            best = int(task.objective(self.archive).argmin())
+            self.points.add((float(self.archive.cost[best]), float(self.archive.score[best])))
 
     def descend(self, task: Task, number: int, start: Start | None, max_lines: float) -> tuple[Archive, int]:
         """Does one task: from "no exits", from the archive's best or from `start`, then the kicks."""
@@ -274,8 +276,7 @@ class Search:
             if k < len(starts):
                 new_exits, new_cuts = starts[k][0].astype(np.int32), starts[k][1].astype(np.int32)
             else:
-                new_exits = np.where(rng.random(n_positions) < SWITCHED_OFF, -1, exits).astype(np.int32)
-                new_cuts = cuts.astype(np.int32)
+                new_exits, new_cuts = self.kick(exits, cuts, rng)
             found, used = self.problem.descend(task.objective, new_exits, new_cuts, archive, max_lines - lines)
             lines += used
             if found < value:
@@ -283,6 +284,17 @@ class Search:
             if self.run.seconds_left < 0:
                 break
         return archive, lines
+
+    def kick(self, exits: Any, cuts: Any, rng: np.random.Generator) -> tuple[Exits, Cuts]:
+        """Switches off some exits of a configuration, and sets some others at random."""
+        n_positions = len(exits)
+        new_exits = np.where(rng.random(n_positions) < SWITCHED_OFF, -1, exits).astype(np.int32)
+        new_cuts = cuts.astype(np.int32)
+        some = rng.random(n_positions) < SET_ANEW
+        first = self.problem.first
+        new_exits[some] = rng.integers(first[:-1], first[1:])[some]
+        new_cuts[some] = rng.integers(0, self.problem.edges.shape[1], n_positions)[some]
+        return new_exits, new_cuts
 
     def hand_in(self) -> None:
         """Proposes the archive's front, and the best configuration of every task with its thresholds polished."""

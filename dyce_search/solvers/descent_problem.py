@@ -107,7 +107,7 @@ class Problem:
         threshold = self.thresholds(exits, cuts)
         records = self.records
         polish(
-            records.confidence, records.score, self.codes, self.edges, self.first, self.backbone, self.head,
+            records.confidence, records.score, self.codes, self.edges, self.backbone, self.head,
             *objective, exits, cuts, threshold,
         )  # fmt: skip
         return threshold
