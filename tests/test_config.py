@@ -128,5 +128,17 @@ def test_a_threshold_between_parts_its_neighbours(one, other):
 
 def test_a_threshold_between_is_half_way():
     assert threshold_between([0.0, -1.0], [1.0, 0.0]).tolist() == [0.5, -0.5]
-    near = np.float32(0.5)
-    assert threshold_between(near, np.nextafter(near, np.float32(1))) == near
+
+
+def test_a_threshold_between_next_numbers_is_the_lower():
+    first = np.float32(0.5)
+    second = np.nextafter(first, np.float32(1))
+    third = np.nextafter(second, np.float32(1))  # half-way to the second rounds down, to the third up: both must not
+    assert threshold_between([first, second], [second, third]).tolist() == [first, second]
+
+
+def test_leaving_is_strict():
+    at = np.float32(0.5)
+    assert leaves(np.nextafter(at, np.float32(1)), at)
+    assert not leaves(at, at)
+    assert not leaves(np.float32(0.0), np.float32(-0.0))

@@ -64,6 +64,17 @@ def test_many_samples_pass_the_block_of_the_kernel_unharmed(example):
         np.testing.assert_array_equal(batch.exit_share[f], np.bincount(where, minlength=16) / 15000)
 
 
+def test_a_block_of_samples_that_have_all_left_adds_nothing_and_loses_nothing():
+    costs = ds.ExitCosts(backbone=[1, 2, 4], head=[0, 0, 0], position=[0, 1, 2])
+    first = np.where(np.arange(20000) < 5000, 0, 1)  # from 5,000 on everybody leaves at once
+    score = np.stack([np.full(20000, 0.25), np.full(20000, 0.5), np.ones(20000)])
+    records = ds.ExitRecords(confidence=[first, np.arange(20000) % 2, np.zeros(20000)], score=score, costs=costs)
+    evaluation = ds.evaluate(records, ds.ExitConfig(candidate=[0, 0], threshold=[0.5, 0.5]))
+    assert (evaluation.exit_share * 20000).tolist() == [15000, 2500, 2500]
+    assert evaluation.exit_accuracy.tolist() == [0.25, 0.5, 1]
+    assert evaluation.accuracy == (15000 * 0.25 + 2500 * 0.5 + 2500) / 20000
+
+
 def test_many_samples_leave_where_the_plain_loop_says(example):
     few = example.subset(np.arange(0, 15000, 60))
     for config in random_configs(few, 5, seed=1):

@@ -62,6 +62,13 @@ class TestWriting:
         assert subprocess.run([sys.executable, "-c", code, str(path)], check=False).returncode == 9
         assert path.read_text() == "old"
 
+    def test_a_reader_of_the_old_file_keeps_it(self, tmp_path):
+        path = tmp_path / "config.json"
+        path.write_text("old")
+        with open(path) as reader:
+            write_atomically(path, lambda stream: stream.write(b"new"))
+            assert (reader.read(), path.read_text()) == ("old", "new")
+
     def test_a_full_disk_is_an_error_of_ours(self, tmp_path):
         def full(stream):
             raise OSError(28, "No space left on device")
