@@ -100,8 +100,58 @@ def encode(confidence, score, first_exit, stop_exit, codes, edges, binary):  # t
 
 
 @njit(nogil=True, cache=True)
+def scan(  # type: ignore[no-untyped-def]
+    histogram, score_histogram, top, low, step, change, score_change, rest_score, rest_cost, gain, price, curb, goal,
+    shift, best, exits, cuts, p, e, best_score, best_cost, best_exits, best_cuts, bucket_low, bucket_scale,
+):  # fmt: skip
+    """Prices the cuts low + step * b for b = top .. 0, offers each to the archive, and empties the histogram.
+
+    Args: as in `descend`; `change` and `score_change` are what the samples above the bin `top` change by leaving.
+
+    Returns:
+        J of the best cut if it is below `best`, else `best`; the cut; `change` and `score_change` above its bin.
+    """
+    n_buckets = len(best_score)
+    low_bits = (np.int64(1) << shift) - 1
+    half = np.int64(1) << (shift - 1)
+    best_cut, change_above, score_above = 0, change, score_change
+    for b in range(top, -1, -1):
+        here = histogram[b]
+        if here == 0 and (score_histogram is None or score_histogram[b] == 0.0):
+            continue
+        before, score_before = change, score_change
+        change += here
+        histogram[b] = 0
+        low_part = change & low_bits
+        if low_part >= half:
+            low_part -= low_bits + 1
+        if score_histogram is None:
+            sum_score = rest_score + low_part
+        else:
+            score_change += score_histogram[b]
+            score_histogram[b] = 0.0
+            sum_score = rest_score + score_change
+        sum_cost = rest_cost + ((change - low_part) >> shift)
+        priced = price * sum_cost - gain * sum_score + curb * (sum_cost - goal) ** 2
+        cut = low + step * b
+        if priced < best:
+            best, best_cut, change_above, score_above = priced, cut, before, score_before
+        bucket = int((sum_cost - bucket_low) * bucket_scale)
+        if 0 <= bucket < n_buckets and (
+            sum_score > best_score[bucket] or (sum_score == best_score[bucket] and sum_cost < best_cost[bucket])
+        ):
+            best_score[bucket], best_cost[bucket] = sum_score, sum_cost
+            for q in range(len(exits)):
+                best_exits[bucket, q] = exits[q]
+                best_cuts[bucket, q] = cuts[q]
+            best_exits[bucket, p] = e
+            best_cuts[bucket, p] = cut
+    return best, best_cut, change_above, score_above
+
+
+@njit(nogil=True, cache=True)
 def descend(  # type: ignore[no-untyped-def]
-    codes, score, first, backbone, head, gain, price, curb, goal, exits, cuts, max_sweeps, max_lines,
+    codes, coarse, score, first, backbone, head, gain, price, curb, goal, exits, cuts, max_sweeps, max_lines,
     best_score, best_cost, best_exits, best_cuts, bucket_low, bucket_scale, shift,
 ):  # fmt: skip
     """Coordinate descent on J = price * cost - gain * score + curb * (cost - goal)^2, from exits and cuts, in place.
@@ -115,6 +165,7 @@ def descend(  # type: ignore[no-untyped-def]
 
     Args:
         codes: (E, N) uint16, see `encode`.
+        coarse: lines price every 2^coarse-th cut, then all cuts around the best one.
         score: (E, N) float32, or None where scores are 0/1 and the codes hold them.
         first: (P+1,) first candidate of each position, then the final exit.
         backbone: (P+1,) int64; head: (E,) int64.
@@ -132,7 +183,6 @@ def descend(  # type: ignore[no-untyped-def]
     n = codes.shape[1]
     n_positions = len(first) - 1
     final = codes.shape[0] - 1
-    n_buckets = len(best_score)
     low_bits = (np.int64(1) << shift) - 1
     half = np.int64(1) << (shift - 1)
     flight = np.empty((n_positions + 1, n), np.int32)  # row 0: all samples; row l: those that l exits let pass; rising
@@ -147,9 +197,9 @@ def descend(  # type: ignore[no-untyped-def]
     left_score = np.zeros(n_positions + 1)  # sums over the samples that left before a position
     left_cost = np.zeros(n_positions + 1, np.int64)
     heads_before = np.zeros(n_positions + 1, np.int64)
-    n_bins = 1 << 15
-    histogram = np.zeros(n_bins, np.int64)
-    score_histogram = np.zeros(n_bins if score is not None else 0)
+    wide = coarse + 1
+    histogram = np.zeros(1 << 15, np.int64)
+    score_histogram = None if score is None else np.zeros(1 << 15)
     lines = 0
     value = np.inf
     for _sweep in range(max_sweeps):
@@ -229,6 +279,7 @@ def descend(  # type: ignore[no-untyped-def]
             rest_score = left_score[p] + onward_score - step
             none_value = price * rest_cost - gain * rest_score + curb * (rest_cost - goal) ** 2
             best, best_exit, best_cut = none_value, -1, 0
+            above = np.int64(0), 0.0  # what the samples change that leave above the best cut's bin
             for e in range(first[p], first[p + 1]):
                 lines += 1
                 row = codes[e]
@@ -236,56 +287,50 @@ def descend(  # type: ignore[no-untyped-def]
                 if score is not None:
                     for j in range(m):
                         i = here[j]
-                        b = row[i] >> 1
+                        b = row[i] >> wide
                         histogram[b] += change[j]
                         score_histogram[b] += score[e, i] - score_change[j]
                         top = max(top, b)
                 elif m == n:
                     for i in range(n):
                         c = row[i]
-                        histogram[c >> 1] += change[i] + (c & 1)
+                        histogram[c >> wide] += change[i] + (c & 1)
                         top = max(top, c)
-                    top >>= 1
+                    top >>= wide
                 else:
                     for j in range(m):
                         c = row[here[j]]
-                        histogram[c >> 1] += change[j] + (c & 1)
+                        histogram[c >> wide] += change[j] + (c & 1)
                         top = max(top, c)
-                    top >>= 1
-                with_head = rest_cost + m * head[e]
-                total_change = np.int64(0)
-                total = rest_score
-                for b in range(top, -1, -1):
-                    step = histogram[b]
-                    if step == 0 and (score is None or score_histogram[b] == 0.0):
-                        continue
-                    total_change += step
-                    histogram[b] = 0
-                    if score is None:
-                        step = total_change & low_bits
-                        if step >= half:
-                            step -= low_bits + 1
-                        sum_score = rest_score + step
-                        sum_cost = with_head + ((total_change - step) >> shift)
-                    else:
-                        total += score_histogram[b]
-                        score_histogram[b] = 0.0
-                        sum_score = total
-                        sum_cost = with_head + (total_change >> shift)
-                    priced = price * sum_cost - gain * sum_score + curb * (sum_cost - goal) ** 2
-                    if priced < best:
-                        best, best_exit, best_cut = priced, e, b
-                    bucket = int((sum_cost - bucket_low) * bucket_scale)
-                    if 0 <= bucket < n_buckets and (
-                        sum_score > best_score[bucket]
-                        or (sum_score == best_score[bucket] and sum_cost < best_cost[bucket])
-                    ):
-                        best_score[bucket], best_cost[bucket] = sum_score, sum_cost
-                        for q in range(n_positions):
-                            best_exits[bucket, q] = exits[q]
-                            best_cuts[bucket, q] = cuts[q]
-                        best_exits[bucket, p] = e
-                        best_cuts[bucket, p] = b
+                    top >>= wide
+                found, cut, change_above, score_above = scan(
+                    histogram, score_histogram, top, 0, 1 << coarse, np.int64(0), 0.0, rest_score,
+                    rest_cost + m * head[e], gain, price, curb, goal, shift, best, exits, cuts, p, e,
+                    best_score, best_cost, best_exits, best_cuts, bucket_low, bucket_scale,
+                )  # fmt: skip
+                if found < best:
+                    best, best_exit, best_cut = found, e, cut
+                    above = change_above, score_above
+            if best_exit >= 0 and coarse > 0:  # the same in single bins, around the best cut
+                low = max(best_cut - (1 << coarse), 0)
+                top = best_cut + (1 << coarse) - 1 - low
+                row = codes[best_exit]
+                for j in range(m):
+                    i = here[j]
+                    b = np.int64(row[i] >> 1) - low
+                    if 0 <= b <= top:
+                        if score is None:
+                            histogram[b] += change[j] + (row[i] & 1)
+                        else:
+                            histogram[b] += change[j]
+                            score_histogram[b] += score[best_exit, i] - score_change[j]
+                found, cut, change_above, score_above = scan(
+                    histogram, score_histogram, top, low, 1, above[0], above[1], rest_score,
+                    rest_cost + m * head[best_exit], gain, price, curb, goal, shift, best, exits, cuts, p, best_exit,
+                    best_score, best_cost, best_exits, best_cuts, bucket_low, bucket_scale,
+                )  # fmt: skip
+                if found < best:
+                    best, best_cut = found, cut
             if best < value - LEAST_GAIN:
                 changed = True
                 value = best

@@ -22,7 +22,7 @@ T = TypeVar("T")
 Start = tuple[npt.NDArray[Any], npt.NDArray[Any]]  # exits and cuts (P,)
 
 FIRST_LAMBDAS = (0.5, 0.8, 0.95, 0.9999)  # enough to see the front's range; the last wants accuracy at any price
-ROUND = 4  # tasks side by side; fixed, so that the number of threads changes nothing
+ROUND = 8  # tasks side by side; fixed, so that the number of threads changes nothing
 SWITCHED_OFF = 0.3  # share of the exits that a kick switches off
 SET_ANEW = 0.1  # share of the positions that it sets at random
 CURB = 0.5  # of a goal half a gap away, in units of the gap's height
@@ -40,22 +40,22 @@ class Plan:
     Attributes:
         tasks: objectives to minimise.
         focus: rounds around the point that the user asks for.
-        kicks: most kicks a task.
-        work: entries (exits x samples) that the kicks of a task may look at, one sweep each; it limits `kicks`.
-        bins: most thresholds that a line prices.
+        kicks: most kicks a task, on average.
+        samples: kicks a task = samples / number of samples, up to `kicks`: kicks cost little on few samples.
+        bins: thresholds that a line prices first, about; then all around the best one.
     """
 
     tasks: int
     focus: int
     kicks: int
-    work: float
+    samples: float
     bins: int
 
 
 PLANS = {
-    "fast": Plan(tasks=16, focus=2, kicks=0, work=0, bins=2048),
-    "default": Plan(tasks=72, focus=4, kicks=10, work=5e5, bins=2048),
-    "high": Plan(tasks=160, focus=16, kicks=16, work=1e8, bins=1 << 13),
+    "fast": Plan(tasks=16, focus=2, kicks=0, samples=0, bins=512),
+    "default": Plan(tasks=64, focus=4, kicks=10, samples=7500, bins=512),
+    "high": Plan(tasks=160, focus=16, kicks=40, samples=600_000, bins=2048),
 }
 
 
@@ -135,22 +135,22 @@ class Search:
     """Tasks done so far on one problem, and the archive that they filled."""
 
     def __init__(self, run: Run, problem: Problem, plan: Plan) -> None:
-        """Starts with an empty archive up to a quarter above the baseline cost."""
+        """Starts with an empty archive."""
         self.run, self.problem, self.plan = run, problem, plan
-        entries = problem.codes.size
-        self.kicks = min(plan.kicks, int(plan.work // entries))
+        self.kicks = min(plan.kicks, plan.samples / problem.n)
         self.tasks: list[Task] = []
         self.points: set[tuple[float, float]] = set()  # (cost, score) of the best that each task found
         self.tries: Counter[tuple[float, float]] = Counter()  # by the gap's two costs
-        self.archive = Archive(len(problem.first) - 1, problem.low, 1.25 * problem.n * float(problem.backbone[-1]))
+        self.archive = Archive(len(problem.first) - 1, problem.low, problem.high)
 
     def sweep_trade_off(self, weights: Sequence[float] | None) -> None:
         """The whole front: at the given lambdas, or at a few and then wherever the largest gaps are."""
         fixed = FIRST_LAMBDAS if weights is None else weights
+        spare = 0 if weights is None or not self.plan.kicks else self.plan.tasks // len(weights)
         rounds: list[list[Task]] = []
         for start in range(0, len(fixed), ROUND):
             objectives = [self.problem.at_lambda(weight) for weight in fixed[start : start + ROUND]]
-            rounds.append([Task(objective=objective, cold=True) for objective in objectives])
+            rounds.append([Task(objective=objective, cold=True, kicks=spare) for objective in objectives])
         more = 0 if weights is not None else -(-(self.plan.tasks - len(fixed)) // ROUND)
         for number in self.run.bar(range(len(rounds) + more), "coordinate_descent"):
             tasks = rounds[number] if number < len(rounds) else self.gaps()
@@ -164,7 +164,7 @@ class Search:
     def on(self, problem: Problem) -> "Search":
         """The same tasks on all samples, each from where it ended on some of them."""
         whole = Search(self.run, problem, self.plan)
-        whole.kicks = 0
+        whole.kicks = 0.0
         ratio = problem.n / self.problem.n * problem.unit / self.problem.unit  # of sums of costs
         whole.archive = Archive(
             len(problem.first) - 1,
@@ -223,7 +223,7 @@ class Search:
         if not area.any():
             return []
         tries = np.array([self.tries[gap] for gap in pairwise(cost)])
-        weight = (area / area.sum() + log_area / log_area.sum()) / (1 + tries) ** 2
+        weight = (area / area.sum() + log_area / max(log_area.sum(), 1e-300)) / (1 + tries) ** 2
         tasks = []
         for k in np.argsort(-weight, kind="stable")[:ROUND]:
             if area[k] > 0:
@@ -257,7 +257,8 @@ class Search:
             self.run.evaluations += lines
         for task in tasks:
             best = int(task.objective(self.archive).argmin())
-            self.points.add((float(self.archive.cost[best]), float(self.archive.score[best])))
+            if np.isfinite(self.archive.score[best]):  # else the budget did not reach a single line
+                self.points.add((float(self.archive.cost[best]), float(self.archive.score[best])))
 
     def descend(self, task: Task, number: int, start: Start | None, max_lines: float) -> tuple[Archive, int]:
         """Does one task: from "no exits", from the archive's best or from `start`, then the kicks."""
@@ -272,7 +273,9 @@ class Search:
             starts.append((archive.exits[best].copy(), archive.cuts[best].copy()))
         value, lines = np.inf, 0
         exits, cuts = starts[0]
-        for k in range(len(starts) + self.kicks + task.kicks):
+        # with 0.5 kicks a task, every other task has one
+        kicks = task.kicks + int((number + 1) * self.kicks) - int(number * self.kicks)
+        for k in range(len(starts) + kicks):
             if k < len(starts):
                 new_exits, new_cuts = starts[k][0].astype(np.int32), starts[k][1].astype(np.int32)
             else:

@@ -45,12 +45,13 @@ class Problem:
         """Encodes the records, exit by exit, on as many threads as Numba uses."""
         costs = records.costs
         n_exits, n = records.confidence.shape
-        bins = min(bins, n, 1 << 15)
+        finest = min(n, 1 << 15)
+        self.coarse = max(0, (-(-finest // bins) - 1).bit_length())
         self.records = records
         self.n = n
         self.first = costs.first
         self.codes = np.empty((n_exits, n), np.uint16)
-        self.edges = np.empty((n_exits, bins), np.float32)
+        self.edges = np.empty((n_exits, finest), np.float32)
         binary = np.ones(n_exits, bool)
         parts = np.linspace(0, n_exits, 4 * numba.get_num_threads() + 1).astype(int)
         with ThreadPoolExecutor(numba.get_num_threads()) as pool:
@@ -71,6 +72,7 @@ class Problem:
         self.backbone = np.round(costs.backbone * self.unit).astype(np.int64)
         self.head = np.round(costs.head * self.unit).astype(np.int64)
         self.low = self.n * int((self.backbone[costs.position] + self.head).min())
+        self.high = self.n * (dearest * self.unit + 1)
         self.trade_off = TradeOff.of(self.records)
 
     def sample(self, index: npt.NDArray[np.intp]) -> "Problem":
@@ -78,7 +80,7 @@ class Problem:
         new = object.__new__(Problem)
         new.records = self.records
         new.n = len(index)
-        new.first, new.edges = self.first, self.edges
+        new.first, new.edges, new.coarse = self.first, self.edges, self.coarse
         new.codes = np.ascontiguousarray(self.codes[:, index])
         new.score = None if self.score is None else np.ascontiguousarray(self.score[:, index])
         new._set_costs()
@@ -96,9 +98,9 @@ class Problem:
     ) -> tuple[float, int]:
         """Descends from exits and cuts (P,), which are changed in place. Returns J and the number of lines."""
         value, lines = descend(
-            self.codes, self.score, self.first, self.backbone, self.head, *objective, exits, cuts, MOST_SWEEPS,
-            int(min(max_lines, 1 << 62)), archive.score, archive.cost, archive.exits, archive.cuts, archive.low,
-            archive.scale, self.shift,
+            self.codes, self.coarse, self.score, self.first, self.backbone, self.head, *objective, exits, cuts,
+            MOST_SWEEPS, int(min(max_lines, 1 << 62)), archive.score, archive.cost, archive.exits, archive.cuts,
+            archive.low, archive.scale, self.shift,
         )  # fmt: skip
         return float(value), int(lines)
 
