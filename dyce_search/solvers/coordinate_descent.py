@@ -31,6 +31,8 @@ STEPS_IN = (0.0, 0.0025, 0.005, 0.01)  # relative costs below the point asked fo
 WINDOW = 0.1  # relative costs around that point, over which the front's slope is taken
 LARGE = 1 << 17  # samples from which the search is done on SAMPLE of them, then refined on all
 SAMPLE = 1 << 16
+MOST_SWEEPS = 30  # of a descent; 5 to 7 are usual
+REFINING_SWEEPS = 2  # on all samples, from where a descent on some of them ended
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -138,6 +140,7 @@ class Search:
         """Starts with an empty archive."""
         self.run, self.problem, self.plan = run, problem, plan
         self.kicks = min(plan.kicks, plan.samples / problem.n)
+        self.sweeps = MOST_SWEEPS
         self.tasks: list[Task] = []
         self.points: set[tuple[float, float]] = set()  # (cost, score) of the best that each task found
         self.tries: Counter[tuple[float, float]] = Counter()  # by the gap's two costs
@@ -157,30 +160,33 @@ class Search:
             if not tasks:
                 break
             self.solve(tasks)
-            if weights is None and not number:  # nothing dearer than the most accurate configuration is of use
-                top = self.archive.cost[int(self.archive.score.argmax())]
-                self.archive = self.archive.ranged(self.problem.low, 1.02 * float(top))
+            if weights is None and not number:
+                self.drop_useless()
 
     def on(self, problem: Problem) -> "Search":
-        """The same tasks on all samples, each from where it ended on some of them."""
+        """The same tasks on all samples: those of the first round anew, the others from where they ended here."""
         whole = Search(self.run, problem, self.plan)
-        whole.kicks = 0.0
+        whole.kicks, whole.sweeps = 0.0, REFINING_SWEEPS
         ratio = problem.n / self.problem.n * problem.unit / self.problem.unit  # of sums of costs
-        whole.archive = Archive(
-            len(problem.first) - 1,
-            problem.low,
-            ratio * (self.archive.low + len(self.archive.score) / self.archive.scale),
-        )
-        tasks, starts = [], []
+        tasks: list[Task] = []
+        starts: list[Start] = []
         for task in self.tasks:
             gain, price, curb, goal = task.objective
             scaled = Objective(gain * self.problem.n / problem.n, price / ratio, curb / ratio**2, goal * ratio)
-            tasks.append(Task(objective=scaled))
-            starts.append(int(task.objective(self.archive).argmin()))
-        for start in self.run.bar(range(0, len(tasks), ROUND), "refining on all samples"):
-            part = slice(start, start + ROUND)
-            whole.solve(tasks[part], [(self.archive.exits[k], self.archive.cuts[k]) for k in starts[part]])
+            tasks.append(replace(task, objective=scaled, kicks=0))
+            best = int(task.objective(self.archive).argmin())
+            starts.append((self.archive.exits[best], self.archive.cuts[best]))
+        bounds = [0, *range(len(FIRST_LAMBDAS), len(tasks), ROUND), len(tasks)]
+        for a, b in self.run.bar(list(pairwise(bounds)), "refining on all samples"):
+            whole.solve(tasks[a:b], starts[a:b])
+            if not a:
+                whole.drop_useless()
         return whole
+
+    def drop_useless(self) -> None:
+        """Spreads the archive's buckets up to the most accurate configuration: nothing dearer is of use."""
+        top = self.archive.cost[int(self.archive.score.argmax())]
+        self.archive = self.archive.ranged(self.problem.low, 1.02 * float(top))
 
     def focus(self, max_accuracy_drop: float | None, max_relative_cost: float | None) -> None:
         """More tasks around the point that `ParetoFront.select` would return for these limits."""
@@ -273,6 +279,7 @@ class Search:
             starts.append((archive.exits[best].copy(), archive.cuts[best].copy()))
         value, lines = np.inf, 0
         exits, cuts = starts[0]
+        sweeps = MOST_SWEEPS if task.cold else self.sweeps
         # with 0.5 kicks a task, every other task has one
         kicks = task.kicks + int((number + 1) * self.kicks) - int(number * self.kicks)
         for k in range(len(starts) + kicks):
@@ -280,7 +287,7 @@ class Search:
                 new_exits, new_cuts = starts[k][0].astype(np.int32), starts[k][1].astype(np.int32)
             else:
                 new_exits, new_cuts = self.kick(exits, cuts, rng)
-            found, used = self.problem.descend(task.objective, new_exits, new_cuts, archive, max_lines - lines)
+            found, used = self.problem.descend(task.objective, new_exits, new_cuts, archive, sweeps, max_lines - lines)
             lines += used
             if found < value:
                 value, exits, cuts = found, new_exits, new_cuts
@@ -304,8 +311,9 @@ class Search:
         front = self.archive.front()
         exits = self.archive.exits[front].astype(np.int32)
         self.run.propose(exits, self.problem.thresholds(exits, self.archive.cuts[front]))
-        if self.problem.n == self.problem.edges.shape[1] or not len(front):
-            return  # the bins are the samples: thresholds are exact already
+        exact = self.problem.n == self.problem.edges.shape[1]  # the bins are the samples
+        if exact or self.problem.n < self.run.records.n_samples or not len(front):
+            return
         best = {int(task.objective(self.archive).argmin()): task.objective for task in self.tasks}
         exits = self.archive.exits[list(best)].astype(np.int32)
         cuts = self.archive.cuts[list(best)].astype(np.int32)

@@ -16,8 +16,6 @@ from dyce_search.solvers.trade_off import TradeOff
 Exits = npt.NDArray[np.int32]
 Cuts = npt.NDArray[np.int32]
 
-MOST_SWEEPS = 30  # 5 to 7 are usual
-
 
 class Objective(NamedTuple):
     """J = price * cost - gain * score + curb * (cost - goal)^2, of sums over the samples; lower is better."""
@@ -94,12 +92,12 @@ class Problem:
         )
 
     def descend(
-        self, objective: Objective, exits: Exits, cuts: Cuts, archive: Archive, max_lines: float
+        self, objective: Objective, exits: Exits, cuts: Cuts, archive: Archive, max_sweeps: int, max_lines: float
     ) -> tuple[float, int]:
         """Descends from exits and cuts (P,), which are changed in place. Returns J and the number of lines."""
         value, lines = descend(
             self.codes, self.coarse, self.score, self.first, self.backbone, self.head, *objective, exits, cuts,
-            MOST_SWEEPS, int(min(max_lines, 1 << 62)), archive.score, archive.cost, archive.exits, archive.cuts,
+            max_sweeps, int(min(max_lines, 1 << 62)), archive.score, archive.cost, archive.exits, archive.cuts,
             archive.low, archive.scale, self.shift,
         )  # fmt: skip
         return float(value), int(lines)
