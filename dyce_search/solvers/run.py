@@ -3,7 +3,7 @@
 import sys
 import time
 from collections.abc import Iterable
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -21,6 +21,20 @@ class StopSearch(Exception):  # noqa: N818 (it ends a search, it is no error)
     """Raised in a solver when its budget is spent; `dyce_search.search` catches it and keeps what was found."""
 
 
+class HandIn(NamedTuple):
+    """When configurations were handed in: the raw material of anytime curves.
+
+    Attributes:
+        seconds: since the start of the search.
+        evaluations: booked by then, these configurations' included.
+        count: how many configurations came.
+    """
+
+    seconds: float
+    evaluations: int
+    count: int
+
+
 class Run:
     """What a solver is given. It hands in configurations by `evaluate` or `propose`, until it is done or stopped.
 
@@ -30,6 +44,7 @@ class Run:
         rng: the one random generator that a solver uses.
         evaluations: how many were spent.
         stop_reason: a solver that proves its result sets "optimal".
+        history: when each of the configurations of `found` was handed in, the baseline first.
 
     Example:
         >>> import dyce_search as ds
@@ -62,6 +77,7 @@ class Run:
         self._progress = sys.stderr.isatty() if progress is None else progress
         none = np.full((1, records.costs.n_positions), -1, np.int32)
         self._found: list[tuple[Exits, Thresholds]] = [(none, np.zeros(none.shape, np.float32))]
+        self.history = [HandIn(seconds=0.0, evaluations=0, count=1)]
 
     @property
     def seconds(self) -> float:
@@ -96,8 +112,8 @@ class Run:
         """
         allowed = int(min(len(exits), max(self.evaluations_left, 0)))
         if allowed < len(exits):
-            self.propose(exits[:allowed], threshold[:allowed])
             self.evaluations += allowed
+            self.propose(exits[:allowed], threshold[:allowed])
             raise StopSearch
         self.spend(len(exits))
         self.propose(exits, threshold)
@@ -106,6 +122,7 @@ class Run:
     def propose(self, exits: Exits, threshold: Thresholds) -> None:
         """Keeps configurations (F, P) for the front without measuring them now; costs no evaluation."""
         self._found.append((np.array(exits, np.int32), np.array(threshold, np.float32)))
+        self.history.append(HandIn(seconds=self.seconds, evaluations=self.evaluations, count=len(exits)))
 
     def found(self) -> tuple[Exits, Thresholds]:
         """All configurations that were handed in, the baseline first."""
