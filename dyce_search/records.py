@@ -463,4 +463,7 @@ def _strings(group: Any) -> Any:
 
 def _mean(score: npt.NDArray[np.float32]) -> float:
     """Adds up in the order of the samples, as `evaluate` does: the same mean to the bit."""
+    right = np.count_nonzero(score)
+    if right == score.sum(dtype=np.float64):  # only zeros and ones: any order will do
+        return right / len(score)
     return float(np.add.accumulate(score, dtype=np.float64)[-1] / len(score))

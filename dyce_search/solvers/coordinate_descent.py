@@ -164,16 +164,16 @@ class Search:
                 self.drop_useless()
 
     def on(self, problem: Problem) -> "Search":
-        """The same tasks on all samples: those of the first round anew, the others from where they ended here."""
+        """The same tasks on all samples, from where they ended here; only those of the first round until converged."""
         whole = Search(self.run, problem, self.plan)
-        whole.kicks, whole.sweeps = 0.0, REFINING_SWEEPS
+        whole.kicks = 0.0
         ratio = problem.n / self.problem.n * problem.unit / self.problem.unit  # of sums of costs
         tasks: list[Task] = []
         starts: list[Start] = []
         for task in self.tasks:
             gain, price, curb, goal = task.objective
             scaled = Objective(gain * self.problem.n / problem.n, price / ratio, curb / ratio**2, goal * ratio)
-            tasks.append(replace(task, objective=scaled, kicks=0))
+            tasks.append(Task(objective=scaled))
             best = int(task.objective(self.archive).argmin())
             starts.append((self.archive.exits[best], self.archive.cuts[best]))
         bounds = [0, *range(len(FIRST_LAMBDAS), len(tasks), ROUND), len(tasks)]
@@ -181,6 +181,7 @@ class Search:
             whole.solve(tasks[a:b], starts[a:b])
             if not a:
                 whole.drop_useless()
+                whole.sweeps = REFINING_SWEEPS
         return whole
 
     def drop_useless(self) -> None:
@@ -279,7 +280,6 @@ class Search:
             starts.append((archive.exits[best].copy(), archive.cuts[best].copy()))
         value, lines = np.inf, 0
         exits, cuts = starts[0]
-        sweeps = MOST_SWEEPS if task.cold else self.sweeps
         # with 0.5 kicks a task, every other task has one
         kicks = task.kicks + int((number + 1) * self.kicks) - int(number * self.kicks)
         for k in range(len(starts) + kicks):
@@ -287,7 +287,9 @@ class Search:
                 new_exits, new_cuts = starts[k][0].astype(np.int32), starts[k][1].astype(np.int32)
             else:
                 new_exits, new_cuts = self.kick(exits, cuts, rng)
-            found, used = self.problem.descend(task.objective, new_exits, new_cuts, archive, sweeps, max_lines - lines)
+            found, used = self.problem.descend(
+                task.objective, new_exits, new_cuts, archive, self.sweeps, max_lines - lines
+            )
             lines += used
             if found < value:
                 value, exits, cuts = found, new_exits, new_cuts
