@@ -28,6 +28,7 @@ SET_ANEW = 0.1  # share of the positions that it sets at random
 CURB = 0.5  # of a goal half a gap away, in units of the gap's height
 NEAR_TOP = 0.005  # drops of this size below the best accuracy are as interesting as twice as large ones
 STEPS_IN = (0.0, 0.0025, 0.005, 0.01)  # relative costs below the point asked for, at which it is sought
+FOCUS_KICKS = 2  # of each task there, on top of the plan's
 WINDOW = 0.1  # relative costs around that point, over which the front's slope is taken
 LARGE = 1 << 17  # samples from which the search is done on SAMPLE of them, then refined on all
 SAMPLE = 1 << 16
@@ -119,18 +120,20 @@ def coordinate_descent(
     plan = PLANS[effort]
     weights = None if lambdas is None else check_lambdas(lambdas)
     problem = Problem(run.records, plan.bins)
-    if problem.n <= LARGE:
-        search = Search(run, problem, plan)
-    else:
-        search = Search(run, problem.sample(np.sort(run.rng.permutation(problem.n)[:SAMPLE])), plan)
+    sampled = problem.n > LARGE
+    first = problem.sample(np.sort(run.rng.permutation(problem.n)[:SAMPLE])) if sampled else problem
+    stages = [Search(run, first, plan)]
     try:
-        search.sweep_trade_off(weights)
-        if search.problem is not problem:
-            search = search.on(problem)
+        stages[0].sweep_trade_off(weights)
+        if sampled:
+            stages.append(Search(run, problem, plan))
+            stages[1].refine(stages[0])
+            del stages[0]
         if max_accuracy_drop is not None or max_relative_cost is not None:
-            search.focus(max_accuracy_drop, max_relative_cost)
+            stages[-1].focus(max_accuracy_drop, max_relative_cost)
     finally:  # also when the budget is spent or the user interrupts
-        search.hand_in()
+        for stage in stages:
+            stage.hand_in()
 
 
 class Search:
@@ -163,26 +166,24 @@ class Search:
             if weights is None and not number:
                 self.drop_useless()
 
-    def on(self, problem: Problem) -> "Search":
-        """The same tasks on all samples, from where they ended here; only those of the first round until converged."""
-        whole = Search(self.run, problem, self.plan)
-        whole.kicks = 0.0
-        ratio = problem.n / self.problem.n * problem.unit / self.problem.unit  # of sums of costs
+    def refine(self, sampled: "Search") -> None:
+        """The tasks of a search on some samples, from where they ended; only the first round's until converged."""
+        self.kicks = 0.0
+        share = sampled.problem.n / self.problem.n
+        ratio = self.problem.unit / sampled.problem.unit / share  # of sums of costs
         tasks: list[Task] = []
         starts: list[Start] = []
-        for task in self.tasks:
+        for task in sampled.tasks:
             gain, price, curb, goal = task.objective
-            scaled = Objective(gain * self.problem.n / problem.n, price / ratio, curb / ratio**2, goal * ratio)
-            tasks.append(Task(objective=scaled))
-            best = int(task.objective(self.archive).argmin())
-            starts.append((self.archive.exits[best], self.archive.cuts[best]))
+            tasks.append(Task(objective=Objective(gain * share, price / ratio, curb / ratio**2, goal * ratio)))
+            best = int(task.objective(sampled.archive).argmin())
+            starts.append((sampled.archive.exits[best], sampled.archive.cuts[best]))
         bounds = [0, *range(len(FIRST_LAMBDAS), len(tasks), ROUND), len(tasks)]
         for a, b in self.run.bar(list(pairwise(bounds)), "refining on all samples"):
-            whole.solve(tasks[a:b], starts[a:b])
+            self.solve(tasks[a:b], starts[a:b])
             if not a:
-                whole.drop_useless()
-                whole.sweeps = REFINING_SWEEPS
-        return whole
+                self.drop_useless()
+                self.sweeps = REFINING_SWEEPS
 
     def drop_useless(self) -> None:
         """Spreads the archive's buckets up to the most accurate configuration: nothing dearer is of use."""
@@ -190,27 +191,27 @@ class Search:
         self.archive = self.archive.ranged(self.problem.low, 1.02 * float(top))
 
     def focus(self, max_accuracy_drop: float | None, max_relative_cost: float | None) -> None:
-        """More tasks around the point that `ParetoFront.select` would return for these limits."""
+        """More tasks around the point that `ParetoFront.select` would return; a limit on accuracy goes first."""
         n, baseline = self.problem.n, self.run.records.baseline_accuracy
         for _ in range(self.plan.focus):
             front = self.archive.front()
-            cost, score = self.archive.cost[front], self.archive.score[front]
-            cheap = np.full(len(front), True)
-            if max_relative_cost is not None:
-                cheap = cost <= max_relative_cost * self.run.records.costs.baseline * self.problem.unit * n
-            if max_accuracy_drop is not None:
-                accurate = np.flatnonzero(score >= (baseline - max_accuracy_drop) * n - 1e-9)
-                at = accurate[0] if len(accurate) else len(front) - 1
-            else:
-                at = np.flatnonzero(cheap)[-1] if cheap.any() else 0
             if not len(front):
                 return
+            cost, score = self.archive.cost[front], self.archive.score[front]
+            if max_accuracy_drop is not None:
+                within = np.flatnonzero(score >= (baseline - max_accuracy_drop) * n - 1e-9)
+                at = within[0] if len(within) else len(front) - 1
+            elif max_relative_cost is not None:
+                limit = max_relative_cost * self.run.records.costs.baseline * self.problem.unit * n
+                within = np.flatnonzero(cost <= limit)
+                at = within[-1] if len(within) else 0
             around = np.flatnonzero(np.abs(cost - cost[at]) <= WINDOW * cost[at])
             width = float(max(cost[around[-1]] - cost[around[0]], 1))
             height = float(score[around[-1]] - score[around[0]])
             if height <= 0:
                 return
-            self.solve([self.at_goal((1 - step) * float(cost[at]), width, height) for step in STEPS_IN])
+            tasks = [self.at_goal((1 - step) * float(cost[at]), width, height) for step in STEPS_IN]
+            self.solve([replace(task, kicks=FOCUS_KICKS) for task in tasks])
 
     def gaps(self) -> list[Task]:
         """Tasks in the middle of the largest gaps between the best points of the tasks done so far.

@@ -9,7 +9,8 @@ import numpy as np
 import numpy.typing as npt
 
 from dyce_search.records import ExitRecords
-from dyce_search.solvers._descent_kernels import descend, encode, polish
+from dyce_search.solvers._descent_kernels import descend, polish
+from dyce_search.solvers._rank_kernels import encode
 from dyce_search.solvers.descent_archive import Archive
 from dyce_search.solvers.trade_off import TradeOff
 
