@@ -1,5 +1,6 @@
 """Find early-exit configurations from precomputed per-exit predictions, as a Pareto front of accuracy against cost."""
 
+from dyce_search.baselines import RulePoints, oracle, patience, static_exits
 from dyce_search.config import ExitConfig
 from dyce_search.config_plot import plot_config
 from dyce_search.costs import ExitCosts
@@ -40,13 +41,17 @@ __all__ = [
     "ParetoFront",
     "Provenance",
     "RecordsError",
+    "RulePoints",
     "Run",
     "SolverError",
     "evaluate",
     "evaluate_many",
     "load_example",
     "load_records",
+    "oracle",
+    "patience",
     "plot_config",
     "search",
+    "static_exits",
     "synthetic_records",
 ]

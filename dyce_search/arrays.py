@@ -1,5 +1,6 @@
 """Turning what users pass into checked, read-only NumPy arrays. Imports errors only."""
 
+from dataclasses import fields
 from typing import Any
 
 import numpy as np
@@ -76,3 +77,27 @@ def require_finite_rows(rows: npt.NDArray[Any], name: str, error: type[DyceError
                 f"{name} must be finite in float32, got {row[sample]} at exit {index}, sample {sample}: "
                 "drop such samples or mend the model that made them"
             )
+
+
+def restore(frozen: Any, state: list[Any]) -> None:
+    """The `__setstate__` of the frozen dataclasses with arrays, so that what was pickled comes back read-only.
+
+    Pickle forgets that arrays are read-only. It matters for more than safety: compiled loops are kept for read-only
+    arrays, and would be compiled again for others in each process that gets a copy.
+
+    Args:
+        frozen: the instance to fill.
+        state: values of its fields, in order, as dataclasses with slots are pickled.
+    """
+    for field, value in zip(fields(frozen), state, strict=True):
+        object.__setattr__(frozen, field.name, _frozen_again(value))
+
+
+def _frozen_again(value: Any) -> Any:
+    if isinstance(value, np.ndarray):
+        view = value.view(np.ndarray)
+        view.flags.writeable = False
+        return view
+    if isinstance(value, dict):
+        return {key: _frozen_again(entry) for key, entry in value.items()}
+    return value

@@ -6,7 +6,7 @@ from typing import Any, Self
 import numpy as np
 import numpy.typing as npt
 
-from dyce_search.arrays import numbers, read_only, whole_numbers
+from dyce_search.arrays import numbers, read_only, restore, whole_numbers
 from dyce_search.costs import ExitCosts
 from dyce_search.errors import ConfigError
 from dyce_search.files import PathLike, entry, read_versioned_json, write_json
@@ -80,6 +80,8 @@ class ExitConfig:
             raise ConfigError(f"threshold must not be NaN, got NaN at position {p}")
         object.__setattr__(self, "candidate", candidate)
         object.__setattr__(self, "threshold", threshold)
+
+    __setstate__ = restore
 
     def __eq__(self, other: object) -> bool:
         """Equal when the same samples leave at the same exits, whatever they are."""

@@ -6,7 +6,7 @@ from typing import Any, Self
 import numpy as np
 import numpy.typing as npt
 
-from dyce_search.arrays import numbers, read_only, whole_numbers
+from dyce_search.arrays import numbers, read_only, restore, whole_numbers
 from dyce_search.errors import CostsError, FileFormatError
 from dyce_search.files import PathLike, entry, read_json
 
@@ -80,6 +80,8 @@ class ExitCosts:
             ("names", names),
         ):
             object.__setattr__(self, field, value)
+
+    __setstate__ = restore
 
     def __eq__(self, other: object) -> bool:
         """Equal when every number, the unit and the names are."""

@@ -2,12 +2,12 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
-from dyce_search.arrays import numbers, read_only
+from dyce_search.arrays import numbers, read_only, restore
 from dyce_search.config import ExitConfig
 from dyce_search.costs import ExitCosts
 from dyce_search.errors import FrontError
@@ -17,6 +17,18 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 FloatArray = npt.NDArray[np.float64]
+
+
+class TradeOff(Protocol):
+    """What can be drawn beside a curve: other curves, and points of rules that are no configurations."""
+
+    @property
+    def relative_cost(self) -> FloatArray:
+        """(F,) cost / cost of the final exit alone."""
+
+    @property
+    def accuracy(self) -> FloatArray:
+        """(F,) mean score."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,6 +107,8 @@ class Curve:
             if np.isnan(getattr(self, name)).any():
                 raise FrontError(f"{name} must not be NaN")
 
+    __setstate__ = restore
+
     def __len__(self) -> int:
         """F, the number of configurations."""
         return len(self.cost)
@@ -165,22 +179,14 @@ class Curve:
             ...       exit_accuracy=[0.5, 1.0], n_samples=1, records_digest="").hypervolume()
             0.375
         """
-        import moocore
-
-        if self.baseline_accuracy == 0:
-            raise FrontError("the hypervolume is relative to the baseline accuracy, which is 0 here")
-        corner = numbers(reference, "reference", FrontError, dtype=np.float64, ndim=1)
-        if corner.shape != (2,) or not np.isfinite(corner).all():
-            raise FrontError(f"reference must be (relative cost, relative accuracy), got {reference}")
-        points = np.column_stack([self.relative_cost, self.accuracy / self.baseline_accuracy])
-        return float(moocore.hypervolume(points, ref=corner, maximise=[False, True]))
+        return dominated_area(self.relative_cost, self.accuracy, self.baseline_accuracy, reference)
 
     def plot(
         self,
         ax: "Axes | None" = None,
         *,
         label: str | None = None,
-        others: "Mapping[str, Curve] | None" = None,
+        others: Mapping[str, TradeOff] | None = None,
         held_out: "Curve | None" = None,
         selected: OperatingPoint | None = None,
         static_exits: bool = True,
@@ -190,7 +196,7 @@ class Curve:
         Args:
             ax: Matplotlib axes to draw on; new ones when None.
             label: what this curve is called in the legend.
-            others: more curves to compare with, by name.
+            others: more curves to compare with, by name: fronts, curves, or points of rules (`patience`, `oracle`).
             held_out: the same configurations, measured on other records.
             selected: a point of this curve to mark.
             static_exits: also draw each candidate used alone, for every sample.
@@ -201,7 +207,7 @@ class Curve:
         from dyce_search import plot
 
         ax = plot.new_axes() if ax is None else ax
-        curves = {label or "front": self, **(others or {})}
+        curves: dict[str, TradeOff] = {label or "front": self, **(others or {})}
         plot.draw_trade_off(
             ax,
             {name: (curve.relative_cost, curve.accuracy) for name, curve in curves.items()},
@@ -213,3 +219,22 @@ class Curve:
             unit=self.costs.unit,
         )
         return ax
+
+
+def dominated_area(
+    relative_cost: FloatArray, accuracy: FloatArray, baseline_accuracy: float, reference: tuple[float, float]
+) -> float:
+    """The hypervolume of points (F,), see `Curve.hypervolume`.
+
+    Raises:
+        FrontError: see there.
+    """
+    import moocore
+
+    if baseline_accuracy == 0:
+        raise FrontError("the hypervolume is relative to the baseline accuracy, which is 0 here")
+    corner = numbers(reference, "reference", FrontError, dtype=np.float64, ndim=1)
+    if corner.shape != (2,) or not np.isfinite(corner).all():
+        raise FrontError(f"reference must be (relative cost, relative accuracy), got {reference}")
+    points = np.column_stack([relative_cost, accuracy / baseline_accuracy])
+    return float(moocore.hypervolume(points, ref=corner, maximise=[False, True]))

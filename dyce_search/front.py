@@ -8,6 +8,7 @@ from typing import Any, Self
 import numpy as np
 import numpy.typing as npt
 
+from dyce_search.arrays import restore
 from dyce_search.config import ExitConfig, thresholds_from_json, thresholds_to_json
 from dyce_search.costs import ExitCosts
 from dyce_search.curve import Curve, OperatingPoint
@@ -68,6 +69,8 @@ class ParetoFront(Curve):
             raise FrontError("a front must have at least one point")
         if np.any(np.diff(self.cost) <= 0) or np.any(np.diff(self.accuracy) <= 0):
             raise FrontError("a front's cost and accuracy must both rise strictly: use ParetoFront.from_configs")
+
+    __setstate__ = restore
 
     @classmethod
     def from_configs(

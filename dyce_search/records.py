@@ -10,7 +10,7 @@ from typing import Any, Literal, Self
 import numpy as np
 import numpy.typing as npt
 
-from dyce_search.arrays import numbers, read_only, require_finite_rows, to_numpy, whole_numbers
+from dyce_search.arrays import numbers, read_only, require_finite_rows, restore, to_numpy, whole_numbers
 from dyce_search.confidence import Measure, find_measure, softmax
 from dyce_search.costs import ExitCosts
 from dyce_search.errors import RecordsError
@@ -83,6 +83,8 @@ class ExitRecords:
         object.__setattr__(self, "score", score)
         object.__setattr__(self, "provenance", str(self.provenance))
         self._check_optional(n_exits, n_samples)
+
+    __setstate__ = restore
 
     def _check_optional(self, n_exits: int, n_samples: int) -> None:
         if self.label is not None:

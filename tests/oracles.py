@@ -1,5 +1,6 @@
 """Slow, obvious twins of the fast paths, in plain Python, straight from the definitions. One sample at a time."""
 
+import itertools
 import math
 
 import numpy as np
@@ -205,3 +206,34 @@ def iterative(records, lambdas):
             candidate[change[0]], threshold[change[0]] = change[1:]
             configs.append(ds.ExitConfig(candidate=candidate, threshold=threshold))
     return configs
+
+
+def patience(records, exits, k):
+    """(cost, accuracy) of leaving once k of these exits (flat indices, one a position) in a row agree."""
+    costs, n = records.costs, records.n_samples
+    heads = sum(float(costs.head[e]) for e in exits)
+    total_cost = total_score = 0.0
+    for i in range(n):
+        score = float(records.score[-1, i])
+        cost = float(costs.backbone[-1]) + float(costs.head[-1]) + heads
+        answers = [int(records.prediction[e, i]) for e in exits]
+        for j in range(k - 1, len(exits)):
+            if len(set(answers[j - k + 1 : j + 1])) == 1:
+                score = float(records.score[exits[j], i])
+                cost = float(costs.backbone[costs.position[exits[j]]]) + sum(
+                    float(costs.head[e]) for e in exits[: j + 1]
+                )
+                break
+        total_cost += cost
+        total_score += score
+    return total_cost / n, total_score / n
+
+
+def every_assignment(records, exits):
+    """(cost, accuracy) of every way to send each sample to one of these exits, which costs its backbone and head."""
+    costs, n = records.costs, records.n_samples
+    paid = {e: float(costs.backbone[costs.position[e]]) + float(costs.head[e]) for e in exits}
+    return [
+        (sum(paid[e] for e in chosen) / n, sum(float(records.score[e, i]) for i, e in enumerate(chosen)) / n)
+        for chosen in itertools.product(exits, repeat=n)
+    ]

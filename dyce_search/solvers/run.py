@@ -27,12 +27,12 @@ class HandIn(NamedTuple):
     Attributes:
         seconds: since the start of the search.
         evaluations: booked by then, these configurations' included.
-        count: how many configurations came.
+        size: how many configurations came.
     """
 
     seconds: float
     evaluations: int
-    count: int
+    size: int
 
 
 class Run:
@@ -77,7 +77,7 @@ class Run:
         self._progress = sys.stderr.isatty() if progress is None else progress
         none = np.full((1, records.costs.n_positions), -1, np.int32)
         self._found: list[tuple[Exits, Thresholds]] = [(none, np.zeros(none.shape, np.float32))]
-        self.history = [HandIn(seconds=0.0, evaluations=0, count=1)]
+        self.history = [HandIn(seconds=0.0, evaluations=0, size=1)]
 
     @property
     def seconds(self) -> float:
@@ -122,7 +122,7 @@ class Run:
     def propose(self, exits: Exits, threshold: Thresholds) -> None:
         """Keeps configurations (F, P) for the front without measuring them now; costs no evaluation."""
         self._found.append((np.array(exits, np.int32), np.array(threshold, np.float32)))
-        self.history.append(HandIn(seconds=self.seconds, evaluations=self.evaluations, count=len(exits)))
+        self.history.append(HandIn(seconds=self.seconds, evaluations=self.evaluations, size=len(exits)))
 
     def found(self) -> tuple[Exits, Thresholds]:
         """All configurations that were handed in, the baseline first."""
