@@ -2,7 +2,7 @@
 
 import importlib
 import inspect
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -15,6 +15,21 @@ from dyce_search.records import ExitRecords
 from dyce_search.solvers.run import Run, StopSearch
 
 Solver = Callable[..., Iterable[ExitConfig] | None]
+"""The protocol of solvers: a callable `solver(run, **options)`.
+
+It gets a `Run`, which holds the records, the seed, a random generator and the budget, and its own options, all
+keyword-only. It hands in configurations in any of three ways, freely mixed:
+
+- `run.evaluate(exits, threshold)` measures a batch (F, P) of them, books F evaluations and keeps them for the front;
+- `run.propose(exits, threshold)` keeps them unmeasured, for solvers that price configurations in ways of their own,
+  which book their work by `run.spend`;
+- it returns (or yields) `ExitConfig`s.
+
+`run.arrays(configs)` turns `ExitConfig`s into such arrays. When the budget is spent, `run.evaluate` and `run.spend`
+raise `StopSearch`, which the solver lets pass. It takes randomness from `run.rng` only and leaves the records as they
+are. It need not sort, filter or measure what it hands in: `search` builds the front from all of it and the baseline.
+`dyce_search.testing.SolverContract` tests all this.
+"""
 
 # name: (module, function); loaded when asked for, so that importing the package stays fast
 SOLVERS: dict[str, tuple[str, str]] = {
@@ -69,8 +84,8 @@ def search(
         )
     solve = find_solver(solver)
     name = solver if isinstance(solver, str) else getattr(solve, "__name__", type(solve).__name__)
-    _check_options(name, solve, options)
-    _check_budget(seed, max_evaluations, max_seconds)
+    check_options(name, solve, options)
+    check_budget(seed, max_evaluations, max_seconds)
     run = Run(records, seed=seed, max_evaluations=max_evaluations, max_seconds=max_seconds, progress=progress)
     try:
         configs = solve(run, **options)
@@ -108,7 +123,12 @@ def find_solver(solver: str | Solver) -> Solver:
     return found
 
 
-def _check_options(name: str, solve: Solver, options: dict[str, Any]) -> None:
+def check_options(name: str, solve: Solver, options: Mapping[str, Any]) -> None:
+    """Checks that a solver takes these options.
+
+    Raises:
+        SolverError: it does not; the message lists those that it takes.
+    """
     parameters = list(inspect.signature(solve).parameters.values())[1:]
     if any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters):
         return
@@ -120,7 +140,12 @@ def _check_options(name: str, solve: Solver, options: dict[str, Any]) -> None:
             )
 
 
-def _check_budget(seed: int, max_evaluations: int | None, max_seconds: float | None) -> None:
+def check_budget(seed: int, max_evaluations: int | None, max_seconds: float | None) -> None:
+    """Checks what all solvers share.
+
+    Raises:
+        SolverError: a seed or a budget that is out of range.
+    """
     if not isinstance(seed, (int, np.integer)) or seed < 0:
         raise SolverError(f"seed must be a whole number >= 0, got {seed!r}")
     if max_evaluations is not None and (not isinstance(max_evaluations, (int, np.integer)) or max_evaluations < 1):
