@@ -23,8 +23,9 @@ Start = tuple[npt.NDArray[Any], npt.NDArray[Any]]  # exits and cuts (P,)
 
 FIRST_LAMBDAS = (0.5, 0.8, 0.95, 0.9999)  # enough to see the front's range; the last wants accuracy at any price
 ROUND = 8  # tasks side by side; fixed, so that the number of threads changes nothing
-SWITCHED_OFF = 0.3  # share of the exits that a kick switches off
-SET_ANEW = 0.1  # share of the positions that it sets at random
+SWITCHED_OFF = 0.2  # share of the exits that a kick switches off
+SET_ANEW = 0.3  # positions that it sets at random, on average, but
+MOST_SET_ANEW = 0.1  # not more than this share of them
 CURB = 0.5  # of a goal half a gap away, in units of the gap's height
 NEAR_TOP = 0.005  # drops of this size below the best accuracy are as interesting as twice as large ones
 STEPS_IN = (0.0, 0.0025, 0.005, 0.01)  # relative costs below the point asked for, at which it is sought
@@ -44,7 +45,7 @@ class Plan:
         tasks: objectives to minimise.
         focus: rounds around the point that the user asks for.
         kicks: most kicks a task, on average.
-        samples: kicks a task = samples / number of samples, up to `kicks`: kicks cost little on few samples.
+        samples: kicks a task = (samples / number of samples)^2, up to `kicks`: they cost little on few samples.
         bins: thresholds that a line prices first, about; then all around the best one.
     """
 
@@ -57,8 +58,8 @@ class Plan:
 
 PLANS = {
     "fast": Plan(tasks=16, focus=2, kicks=0, samples=0, bins=512),
-    "default": Plan(tasks=64, focus=4, kicks=10, samples=7500, bins=512),
-    "high": Plan(tasks=160, focus=16, kicks=40, samples=600_000, bins=2048),
+    "default": Plan(tasks=72, focus=4, kicks=10, samples=15_000, bins=512),
+    "high": Plan(tasks=160, focus=16, kicks=40, samples=95_000, bins=2048),
 }
 
 
@@ -142,7 +143,7 @@ class Search:
     def __init__(self, run: Run, problem: Problem, plan: Plan) -> None:
         """Starts with an empty archive."""
         self.run, self.problem, self.plan = run, problem, plan
-        self.kicks = min(plan.kicks, plan.samples / problem.n)
+        self.kicks = min(plan.kicks, (plan.samples / problem.n) ** 2)
         self.sweeps = MOST_SWEEPS
         self.tasks: list[Task] = []
         self.points: set[tuple[float, float]] = set()  # (cost, score) of the best that each task found
@@ -303,7 +304,7 @@ class Search:
         n_positions = len(exits)
         new_exits = np.where(rng.random(n_positions) < SWITCHED_OFF, -1, exits).astype(np.int32)
         new_cuts = cuts.astype(np.int32)
-        some = rng.random(n_positions) < SET_ANEW
+        some = rng.random(n_positions) < min(SET_ANEW / n_positions, MOST_SET_ANEW)
         first = self.problem.first
         new_exits[some] = rng.integers(first[:-1], first[1:])[some]
         new_cuts[some] = rng.integers(0, self.problem.edges.shape[1], n_positions)[some]
