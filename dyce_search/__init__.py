@@ -1,6 +1,8 @@
 """Find early-exit configurations from precomputed per-exit predictions, as a Pareto front of accuracy against cost."""
 
 from dyce_search.baselines import RulePoints, oracle, patience, static_exits
+from dyce_search.compare import compare
+from dyce_search.comparison import ComparedSearch, Comparison
 from dyce_search.config import ExitConfig
 from dyce_search.config_plot import plot_config
 from dyce_search.costs import ExitCosts
@@ -17,6 +19,7 @@ from dyce_search.errors import (
 )
 from dyce_search.evaluate import BatchEvaluation, Evaluation, evaluate, evaluate_many
 from dyce_search.front import ParetoFront, Provenance
+from dyce_search.parallel import search_many
 from dyce_search.records import ExitRecords, load_example, load_records
 from dyce_search.search import search
 from dyce_search.solvers.run import Run
@@ -26,6 +29,8 @@ __version__ = "0.1.0"
 
 __all__ = [
     "BatchEvaluation",
+    "ComparedSearch",
+    "Comparison",
     "ConfigError",
     "CostsError",
     "Curve",
@@ -44,6 +49,7 @@ __all__ = [
     "RulePoints",
     "Run",
     "SolverError",
+    "compare",
     "evaluate",
     "evaluate_many",
     "load_example",
@@ -52,6 +58,7 @@ __all__ = [
     "patience",
     "plot_config",
     "search",
+    "search_many",
     "static_exits",
     "synthetic_records",
 ]

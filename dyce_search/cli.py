@@ -8,6 +8,7 @@ from collections.abc import Sequence
 
 import dyce_search
 from dyce_search import commands
+from dyce_search.compare import MAX_EVALUATIONS, ONLY_SMALL
 from dyce_search.errors import DyceError
 from dyce_search.search import SOLVERS, search
 
@@ -28,6 +29,7 @@ with your own records:
   dyce-search search records.npz --costs macs.json --test test.npz --out front.json --plot front.png
   dyce-search select front.json --max-accuracy-drop 0.005 --out config.json
   dyce-search evaluate config.json test.npz --costs macs.json
+  dyce-search compare records.npz --costs macs.json --test test.npz --out comparison
 
 Each command has its own help: dyce-search search --help
 """
@@ -71,6 +73,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_search(adder)
     _add_select(adder)
     _add_evaluate(adder)
+    _add_compare(adder)
     _add_demo(adder)
     return parser
 
@@ -148,6 +151,35 @@ def _add_evaluate(adder: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     parser.add_argument("config", metavar="CONFIG", help="a file that `dyce-search select --out` wrote")
     _add_records(parser)
     parser.set_defaults(run=commands.measure)
+
+
+def _add_compare(adder: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    parser = _command(
+        adder,
+        "compare",
+        "run several solvers under the same budget, and show who found what",
+        "dyce-search compare records.npz --costs macs.json --test test.npz --max-evaluations 2000\n"
+        "  dyce-search compare records.npz --solvers coordinate_descent,tpe --max-seconds 5 --seeds 3 --out DIR",
+        "Every front is measured by the same exact evaluation, whatever the solver says of it.",
+    )
+    _add_records(parser)
+    parser.add_argument("--test", metavar="RECORDS", help="other samples of the same network, to measure the fronts on")
+    parser.add_argument(
+        "--solvers",
+        metavar="A,B,C",
+        help=f"which: of {', '.join(SOLVERS)} (default: all but {', '.join(ONLY_SMALL)})",
+    )
+    parser.add_argument(
+        "--max-evaluations",
+        type=int,
+        metavar="N",
+        help=f"budget of each search (default: {MAX_EVALUATIONS}, where --max-seconds is not given)",
+    )
+    parser.add_argument("--max-seconds", type=float, metavar="S", help="budget of each search in wall-clock time")
+    parser.add_argument("--seeds", type=int, default=1, metavar="N", help="run each solver with N seeds (default: 1)")
+    parser.add_argument("--jobs", type=int, metavar="N", help="searches at once, -1: one a core (default: 1)")
+    parser.add_argument("--out", metavar="DIR", help="folder for the table, the fronts and the pictures")
+    parser.set_defaults(run=commands.contrast)
 
 
 def _add_demo(adder: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:

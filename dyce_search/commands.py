@@ -6,9 +6,10 @@ from pathlib import Path
 from typing import Any
 
 from dyce_search import tables
+from dyce_search.compare import compare
 from dyce_search.config import ExitConfig
 from dyce_search.curve import Curve, OperatingPoint
-from dyce_search.errors import FileFormatError, FrontError
+from dyce_search.errors import FileFormatError, FrontError, SolverError
 from dyce_search.evaluate import evaluate
 from dyce_search.files import PathLike, write_atomically
 from dyce_search.front import ParetoFront
@@ -100,13 +101,39 @@ def measure(options: Namespace) -> int:
     return 0
 
 
+def contrast(options: Namespace) -> int:
+    """Compares solvers, prints the table and writes what was asked for."""
+    if options.seeds < 1:
+        raise SolverError(f"--seeds must be a whole number >= 1, got {options.seeds}")
+    if options.out is not None:
+        _make_folder(Path(options.out))  # before the work, not after it
+    records = load_records(options.records, costs=options.costs)
+    test_records = None if options.test is None else load_records(options.test, costs=options.costs)
+    _say_what_is_searched(records, test_records)
+    comparison = compare(
+        records,
+        solvers=None if options.solvers is None else [name.strip() for name in options.solvers.split(",")],
+        test=test_records,
+        max_evaluations=options.max_evaluations,
+        max_seconds=options.max_seconds,
+        seeds=range(options.seeds),
+        n_jobs=options.jobs,
+    )
+    seeds = f", medians of {options.seeds} seeds" if options.seeds > 1 else ""
+    print(f"budget of each search: {comparison.budget}{seeds}\n")
+    print(tables.solvers_table(comparison.to_frame()))
+    print("\nHypervolume: share of relative accuracy x relative cost that a front dominates, 1 at best.")
+    print("Cost: the least, relative, for an accuracy drop up to 0, 0.5 ... points, on the samples searched on.")
+    if options.out is not None:
+        comparison.save(options.out)
+        _wrote(options.out, "comparison.csv, anytime.csv, every front as JSON, pictures")
+    return 0
+
+
 def demo(options: Namespace) -> int:
     """The main job on the example records, written to a folder."""
     folder = Path(options.out)
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as cause:
-        raise FileFormatError(f"cannot make the folder {folder}: {cause.strerror}") from cause
+    _make_folder(folder)
     records, test_records = load_example("search"), load_example("test")
     print("A 15-block ResNet on Fashion-MNIST, three exit types after every block, each exit's answers recorded.")
     front, test = _search(records, test_records)
@@ -129,11 +156,7 @@ def demo(options: Namespace) -> int:
 
 
 def _search(records: ExitRecords, test_records: ExitRecords | None, **options: Any) -> tuple[ParetoFront, Curve | None]:
-    print(f"search on {records.n_samples:,} samples, {records.n_exits} exits; baseline {_baseline(records)}")
-    if test_records is not None:
-        print(f"test on   {test_records.n_samples:,} samples; baseline {_baseline(test_records)}")
-        if test_records.digest == records.digest:
-            print("note: the test records are the samples searched on, so they tell nothing new")
+    _say_what_is_searched(records, test_records)
     front = search(records, **options)
     how = front.provenance
     print(
@@ -141,6 +164,14 @@ def _search(records: ExitRecords, test_records: ExitRecords | None, **options: A
         f"{how.evaluations:,} evaluations, stopped: {how.stop_reason}"
     )
     return front, None if test_records is None else front.evaluate(test_records)
+
+
+def _say_what_is_searched(records: ExitRecords, test_records: ExitRecords | None) -> None:
+    print(f"search on {records.n_samples:,} samples, {records.n_exits} exits; baseline {_baseline(records)}")
+    if test_records is not None:
+        print(f"test on   {test_records.n_samples:,} samples; baseline {_baseline(test_records)}")
+        if test_records.digest == records.digest:
+            print("note: the test records are the samples searched on, so they tell nothing new")
 
 
 def _write(
@@ -173,6 +204,13 @@ def _write(
 
 def _wrote(path: PathLike, what: str) -> None:
     print(f"wrote {path}  ({what})")
+
+
+def _make_folder(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as cause:
+        raise FileFormatError(f"cannot make the folder {folder}: {cause.strerror}") from cause
 
 
 def _require_folder(path: PathLike | None) -> None:

@@ -1,5 +1,6 @@
 """Draws arrays on Matplotlib axes. Imports nothing of this package; never shows, never touches rcParams."""
 
+import io
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +15,7 @@ Points = tuple[FloatArray, FloatArray]
 
 # Okabe and Ito 2008: told apart by colour-blind readers, and by their lightness in print.
 COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
+MOST_INSIDE = 7  # entries of a legend that stands in the axes
 STYLES = ("-", "--", "-.", ":")
 
 
@@ -25,6 +27,13 @@ def new_axes(width: float = 6.4, height: float = 4.4) -> "Axes":
     figure = Figure(figsize=(width, height), layout="constrained")
     FigureCanvasAgg(figure)
     return figure.add_subplot()
+
+
+def to_png(ax: "Axes") -> bytes:
+    """The figure of these axes as a PNG file, 150 dots an inch."""
+    stream = io.BytesIO()
+    ax.get_figure(root=True).savefig(stream, format="png", dpi=150)  # type: ignore[union-attr]
+    return stream.getvalue()
 
 
 def draw_trade_off(
@@ -83,9 +92,63 @@ def draw_trade_off(
     low, high = view(curves, baseline=baseline, static=static, held_out_baseline=held_out_baseline)
     ax.set(xlabel=f"mean cost, relative ({unit})", ylabel="accuracy (%)", xlim=(0, 1.03), ylim=(100 * low, 100 * high))
     ax.grid(alpha=0.25)
+    _legend(ax, shown, inside=len(shown) <= MOST_INSIDE)
+
+
+def draw_anytime(
+    ax: "Axes", curves: Mapping[str, tuple[FloatArray, FloatArray, FloatArray, FloatArray]], *, xlabel: str
+) -> None:
+    """Draws the hypervolume that searches reached over time, time on a logarithmic axis.
+
+    The view holds where all of them ended and, below that, as much again; what was reached early may be below it.
+
+    Args:
+        ax: to draw on.
+        curves: by name, (time (T,), median, least and largest hypervolume (T,)), time rising.
+        xlabel: what time is measured in.
+    """
+    shrink = 0.7 if _is_narrow(ax) else 1.0
+    shown: list[Any] = []
+    for k, (name, (time, middle, low, high)) in enumerate(curves.items()):
+        style: dict[str, Any] = {"color": COLORS[k % len(COLORS)], "ls": STYLES[k // len(COLORS) % len(STYLES)]}
+        above = time > 0  # a logarithmic axis has no zero: each curve rises from there at its first later time
+        begin = int(np.argmax(above))
+        rise = float(middle[max(begin - 1, 0)])
+        shown += ax.step(
+            np.append(time[begin], time[above]), np.append(rise, middle[above]), where="post",
+            lw=1.8 * shrink, label=name, zorder=4 - k / 100, **style,
+        )  # fmt: skip
+        ax.plot(time[-1:], middle[-1:], "o", color=style["color"], ms=5 * shrink, zorder=5)
+        if np.any(high > low):
+            ax.fill_between(
+                time[above], low[above], high[above], step="post", color=style["color"], alpha=0.15, lw=0, zorder=2
+            )
+    ends = [float(middle[-1]) for _, middle, _, _ in curves.values()]
+    top = max(float(high.max()) for _, _, _, high in curves.values())
+    span = max(2 * (top - min(ends)), 0.02)
+    ax.set(xscale="log", xlabel=xlabel, ylabel="hypervolume", ylim=(max(0.0, top - span), top + 0.05 * span))
+    ax.grid(alpha=0.25)
+    _legend(ax, shown, inside=False)
+
+
+def _legend(ax: "Axes", shown: Sequence[Any], *, inside: bool) -> None:
+    """A legend in the lower right corner, or below the axes in columns."""
+    from matplotlib import rcParams
+    from matplotlib.transforms import ScaledTranslation
+
+    narrow = _is_narrow(ax)
+    look: dict[str, Any] = {
+        "handles": shown,
+        "fontsize": "xx-small" if narrow else "small",
+        "handlelength": 1.6 if narrow else 2.0,
+    }
+    if inside:
+        ax.legend(loc="lower right", framealpha=0.9, **look)
+        return
+    under_label = ScaledTranslation(0, -0.045 * rcParams["font.size"], ax.figure.dpi_scale_trans)  # inches
     ax.legend(
-        handles=shown, loc="lower right", framealpha=0.9, fontsize="xx-small" if narrow else "small",
-        handlelength=1.6 if narrow else 2.0,
+        loc="upper center", bbox_to_anchor=(0.5, 0), bbox_transform=ax.transAxes + under_label,
+        ncols=2 if narrow else 3, frameon=False, columnspacing=1, labelspacing=0.3, borderpad=0, **look,
     )  # fmt: skip
 
 

@@ -1,6 +1,7 @@
 """What the command line prints, as text: fronts, configurations and records. Imports front, evaluate and below."""
 
 from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -11,6 +12,9 @@ from dyce_search.errors import InfeasibleError
 from dyce_search.evaluate import Evaluation, prices
 from dyce_search.front import ParetoFront
 from dyce_search.records import ExitRecords
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 DROPS = (0.0, 0.0025, 0.005, 0.01, 0.02, 0.05)
 
@@ -102,6 +106,25 @@ def records_table(records: ExitRecords) -> str:
         )
     header = ["position", "most accurate exit", "exits", "lowest accuracy", "highest accuracy", "relative cost, alone"]
     return table(header, rows, left=2)
+
+
+def solvers_table(frame: "pd.DataFrame") -> str:
+    """`Comparison.to_frame` for people: with several seeds also half the range of the hypervolume."""
+    tested = "test_hypervolume" in frame
+    drops = [str(column) for column in frame.columns if str(column).startswith("relative_cost_at_")]
+    header = ["solver", "hypervolume", *(["on test"] if tested else [])]
+    header += [f"{'| cost at ' * (k == 0)}{name.removeprefix('relative_cost_at_')}" for k, name in enumerate(drops)]
+    header += ["points", "seconds", "evaluations", "stopped"]
+    rows = []
+    for _, row in frame.iterrows():
+        cells = [str(row["solver"])]
+        for name in ["hypervolume", *(["test_hypervolume"] if tested else [])]:
+            half = (row[f"{name}_high"] - row[f"{name}_low"]) / 2
+            cells.append(f"{row[name]:.4f}" + (f" ±{half:.4f}" if row["seeds"] > 1 else ""))
+        cells += [f"{row[name]:.4f}" for name in drops]
+        cells += [f"{row['points']:,.0f}", f"{row['seconds']:.2f}", f"{row['evaluations']:,.0f}", row["stopped"]]
+        rows.append(cells)
+    return table(header, rows)
 
 
 def _rule(threshold: float, shown: str) -> str:
