@@ -58,7 +58,7 @@ class Plan:
 
 PLANS = {
     "fast": Plan(tasks=16, focus=2, kicks=0, samples=0, bins=512),
-    "default": Plan(tasks=72, focus=4, kicks=10, samples=15_000, bins=512),
+    "default": Plan(tasks=72, focus=4, kicks=10, samples=12_500, bins=512),
     "high": Plan(tasks=160, focus=16, kicks=40, samples=95_000, bins=2048),
 }
 
