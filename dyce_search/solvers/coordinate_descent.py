@@ -26,6 +26,7 @@ ROUND = 8  # tasks side by side; fixed, so that the number of threads changes no
 SWITCHED_OFF = 0.2  # share of the exits that a kick switches off
 SET_ANEW = 0.3  # positions that it sets at random, on average, but
 MOST_SET_ANEW = 0.1  # not more than this share of them
+BY_AREA = 0.5  # weight of the area of a gap; that of its ratios is 1
 CURB = 0.5  # of a goal half a gap away, in units of the gap's height
 NEAR_TOP = 0.005  # drops of this size below the best accuracy are as interesting as twice as large ones
 STEPS_IN = (0.0, 0.0025, 0.005, 0.01)  # relative costs below the point asked for, at which it is sought
@@ -232,7 +233,7 @@ class Search:
         if not area.any():
             return []
         tries = np.array([self.tries[gap] for gap in pairwise(cost)])
-        weight = (area / area.sum() + log_area / max(log_area.sum(), 1e-300)) / (1 + tries) ** 2
+        weight = (BY_AREA * area / area.sum() + log_area / max(log_area.sum(), 1e-300)) / (1 + tries) ** 2
         tasks = []
         for k in np.argsort(-weight, kind="stable")[:ROUND]:
             if area[k] > 0:
