@@ -64,8 +64,8 @@ def compare(
     Example:
         >>> import dyce_search as ds
         >>> comparison = ds.compare(ds.load_example(), solvers=["same_threshold", "exit_shares"], max_evaluations=100)
-        >>> comparison.solvers[0]
-        'exit_shares'
+        >>> sorted(comparison.solvers)
+        ['exit_shares', 'same_threshold']
     """
     _check_records(records, test)
     chosen = _choose(solvers)

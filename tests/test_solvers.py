@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 import dyce_search as ds
 from dyce_search.search import SOLVERS, find_solver
 from dyce_search.solvers.run import Run
+from dyce_search.testing import SolverContract
 from tests import oracles
 from tests.strategies import exit_records
 from tests.write_golden import GOLDEN, golden_content
@@ -27,110 +28,40 @@ def make(confidence, score, n_candidates, backbone):
     return ds.ExitRecords(confidence=confidence, score=score, costs=costs)
 
 
-def kinds_of_records():
-    rng = np.random.default_rng(3)
-    right = np.minimum(rng.random((6, 60)) < np.linspace(0.4, 0.9, 6)[:, None], 1)
-    sure = np.clip(0.6 * right + 0.4 * rng.random((6, 60)), 0, 1)
-    return {
-        "ragged": make(sure, right, [3, 1, 1], [10, 20, 30, 60]),
-        "one position": make(sure[[0, 5]], right[[0, 5]], [1], [10, 60]),
-        "float scores": make(sure, rng.random((6, 60)), [2, 2, 1], [10, 20, 30, 60]),
-        "all wrong": make(sure, np.zeros((6, 60)), [2, 2, 1], [10, 20, 30, 60]),
-        "all right": make(sure, np.ones((6, 60)), [2, 2, 1], [10, 20, 30, 60]),
-        "one sample": make(sure[:, :1], right[:, :1], [2, 2, 1], [10, 20, 30, 60]),
-        "all equally sure": make(np.full((6, 60), 0.5), right, [2, 2, 1], [10, 20, 30, 60]),
-        "any confidence": make(100 * rng.normal(size=(6, 60)), right, [2, 2, 1], [10, 20, 30, 60]),
-        "exits dearer than the model": make(sure, right, [2, 2, 1], [1, 1, 1, 1]),
-    }
-
-
-RECORDS = kinds_of_records()
-
-
-def same_points(one, other):
-    return all(
-        np.array_equal(getattr(one, name), getattr(other, name))
-        for name in ("cost", "accuracy", "candidate", "threshold")
-    )
-
-
 def assert_near(found, expected):
     """The same points where sums are rounded differently."""
     np.testing.assert_allclose(found, expected, rtol=1e-12)
 
 
-def assert_valid_front(front, records):
-    """A front, in order, whose figures are those of the slow evaluation, at least as good as the baseline."""
-    assert isinstance(front, ds.ParetoFront)
-    assert oracles.points(front) == oracles.non_dominated(oracles.points(front))
-    assert any(
-        point.cost <= records.costs.baseline * (1 + 1e-12) and point.accuracy >= records.baseline_accuracy - 1e-12
-        for point in front
-    )
-    measured = ds.evaluate_many(records, [point.config for point in front])
-    np.testing.assert_array_equal(measured.accuracy, front.accuracy)
-    np.testing.assert_array_equal(measured.cost, front.cost)
-    for point in list(front)[:: max(1, len(front) // 3)]:
-        slow = oracles.evaluate(records, point.config)
-        assert (point.accuracy, point.cost) == pytest.approx((slow["accuracy"], slow["cost"]), rel=1e-12, abs=1e-12)
-
-
 @EVERY
-class TestContract:
-    @pytest.mark.parametrize("kind", RECORDS)
-    def test_finds_a_valid_front(self, solver, kind):
-        assert_valid_front(ds.search(RECORDS[kind], solver=solver), RECORDS[kind])
+class TestContract(SolverContract):
+    """What third parties can run as well, and what only the solvers of the package are held to."""
+
+    @pytest.fixture(autouse=True)
+    def choose(self, solver):
+        self.solver = solver
+
+    def check_front(self, front, records):
+        """Also against the slow evaluation and the slow filter."""
+        super().check_front(front, records)
+        assert oracles.points(front) == oracles.non_dominated(oracles.points(front))
+        for point in list(front)[:: max(1, len(front) // 3)]:
+            slow = oracles.evaluate(records, point.config)
+            assert (point.accuracy, point.cost) == pytest.approx((slow["accuracy"], slow["cost"]), rel=1e-12, abs=1e-12)
 
     @settings(max_examples=15)
     @given(records=exit_records(max_positions=2, max_candidates=2, max_samples=4))
-    def test_finds_a_valid_front_among_ties(self, solver, records):
-        assert_valid_front(ds.search(records, solver=solver), records)
+    def test_finds_a_valid_front_among_drawn_ties(self, solver, records):
+        self.check_front(ds.search(records, solver=solver), records)
 
     def test_beats_the_baseline_on_real_records(self, solver, small_example):
         front = ds.search(small_example, solver=solver)
         assert front.select(max_accuracy_drop=0.02).relative_cost < 0.9
 
-    def test_the_same_seed_gives_the_same_front(self, solver, small_example):
-        fronts = [ds.search(small_example, solver=solver, seed=5) for _ in range(2)]
-        assert same_points(*fronts)
-        assert fronts[0].provenance.evaluations == fronts[1].provenance.evaluations
+    def test_names_itself(self, solver, small_example):
+        assert ds.search(small_example, solver=solver).provenance.solver == solver
 
-    def test_inputs_stay_as_they_are(self, solver, small_example):
-        before = [getattr(small_example, name).tobytes() for name in ("confidence", "score")]
-        state = np.random.get_state()[1].tobytes()  # noqa: NPY002 (the point is that nobody touches it)
-        ds.search(small_example, solver=solver)
-        assert [getattr(small_example, name).tobytes() for name in ("confidence", "score")] == before
-        assert np.random.get_state()[1].tobytes() == state  # noqa: NPY002
-
-    @pytest.mark.parametrize("budget", [1, 2, 10, 57])
-    def test_respects_max_evaluations(self, solver, small_example, budget):
-        whole = ds.search(small_example, solver=solver).provenance.evaluations
-        front = ds.search(small_example, solver=solver, max_evaluations=budget)
-        assert front.provenance.evaluations <= budget
-        assert (front.provenance.stop_reason == "budget") == (whole > budget)
-        assert_valid_front(front, small_example)
-
-    def test_a_budget_that_suffices_changes_nothing(self, solver, small_example):
-        whole = ds.search(small_example, solver=solver)
-        again = ds.search(small_example, solver=solver, max_evaluations=whole.provenance.evaluations, max_seconds=600)
-        assert same_points(whole, again)
-        assert again.provenance.stop_reason == whole.provenance.stop_reason != "budget"
-
-    def test_respects_max_seconds(self, solver, small_example):
-        front = ds.search(small_example, solver=solver, max_seconds=1e-9)
-        assert front.provenance.stop_reason == "budget"
-        assert front.provenance.evaluations < ds.search(small_example, solver=solver).provenance.evaluations
-        assert_valid_front(front, small_example)
-
-    def test_says_how_the_front_came_about(self, solver, small_example):
-        found = ds.search(small_example, solver=solver, seed=3).provenance
-        assert (found.solver, found.seed) == (solver, 3)
-        assert found.stop_reason in ("converged", "optimal")
-        assert found.evaluations > 0
-        assert found.seconds > 0
-        assert {"python", "numpy"} <= set(found.versions)
-
-    def test_is_silent_without_progress(self, solver, small_example, capfd):
+    def test_writes_to_neither_stream(self, solver, small_example, capfd):
         ds.search(small_example, solver=solver, progress=False, max_evaluations=20)
         ds.search(small_example, solver=solver)  # here standard error is no terminal
         assert capfd.readouterr() == ("", "")
