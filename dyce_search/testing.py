@@ -248,9 +248,14 @@ def tied_records(seed: int) -> ExitRecords:
     return _records(rng.integers(0, 4, shape) / 4, rng.integers(0, 3, shape) / 2, n_candidates, backbone)
 
 
-@cache
 def small_example() -> ExitRecords:
-    """Three positions with 2, 1 and 2 candidates and 300 samples of `load_example()`."""
+    """Three positions with 2, 1 and 2 candidates and 300 samples of `load_example()`; new arrays at each call."""
+    confidence, score, costs = _small_example()
+    return ExitRecords(confidence=confidence.copy(), score=score.copy(), costs=costs)
+
+
+@cache
+def _small_example() -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32], ExitCosts]:
     records = load_example()
     costs = records.costs
     positions, counts = [2, 6, 10], [2, 1, 2]
@@ -261,7 +266,7 @@ def small_example() -> ExitRecords:
         head=costs.head[kept],
         position=np.append(np.repeat(np.arange(3), counts), 3),
     )
-    return ExitRecords(confidence=records.confidence[kept, :300], score=records.score[kept, :300], costs=smaller)
+    return records.confidence[kept, :300], records.score[kept, :300], smaller
 
 
 def _records(
