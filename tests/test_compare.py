@@ -122,6 +122,17 @@ class TestFigures:
         ds.compare(records, max_evaluations=5)
         assert set(tried) == set(SOLVERS) - set(ONLY_SMALL)
 
+    def test_a_callable_object(self, records: ds.ExitRecords) -> None:
+        class Grid:
+            def __call__(self, run: ds.Run, *, levels: int = 3) -> list[ds.ExitConfig]:
+                return [
+                    ds.ExitConfig(candidate=[0, 0, 0], threshold=[level] * 3) for level in np.linspace(0.5, 0.9, levels)
+                ]
+
+        comparison = ds.compare(records, solvers=[Grid()], max_evaluations=9)
+        assert comparison.solvers == ["Grid"]
+        assert list(comparison.fronts["Grid"]) == list(ds.search(records, solver=Grid()))
+
     def test_options_and_labels(self, records: ds.ExitRecords) -> None:
         solvers = {"few": ("exit_shares", {"settings": 2}), "many": ("exit_shares", {"settings": 9}), "own": sampler}
         comparison = ds.compare(records, solvers=solvers, max_evaluations=50)
@@ -314,17 +325,18 @@ class TestSideBySide:
         assert [list(front) for front in many] == [list(front) for front in alone]
 
     def test_the_user_s_backend_is_used(self, records: ds.ExitRecords) -> None:
-        ran = []
+        asked = []
 
-        class Watching(joblib.parallel.ThreadingBackend):  # type: ignore[misc]
-            def submit(self, func: object, callback: object = None) -> object:
-                ran.append(func)
-                return super().submit(func, callback)
+        class Watching(joblib.parallel.BACKENDS["loky"]):  # type: ignore[misc,name-defined]
+            def configure(self, *args: object, **options: object) -> object:
+                asked.append(options.get("n_jobs", args[:1]))
+                return super().configure(*args, **options)
 
         joblib.register_parallel_backend("watching", Watching)
         with joblib.parallel_config(backend="watching", n_jobs=2):
-            ds.search_many([records, records], solver="exit_shares")
-        assert len(ran) == 2
+            fronts = ds.search_many([records, records], solver="exit_shares")
+        assert len(asked) == 1
+        assert list(fronts[0]) == list(fronts[1])
 
     def test_dask(self, records: ds.ExitRecords) -> None:
         distributed = pytest.importorskip("distributed")
