@@ -23,7 +23,8 @@ Start = tuple[npt.NDArray[Any], npt.NDArray[Any]]  # exits and cuts (P,)
 
 FIRST_LAMBDAS = (0.5, 0.8, 0.95, 0.9999)  # enough to see the front's range; the last wants accuracy at any price
 ROUND = 8  # tasks side by side; fixed, so that the number of threads changes nothing
-SWITCHED_OFF = 0.2  # share of the exits that a kick switches off
+COLD_TASKS = 12  # so many start from "no exits" as well as from the archive's best
+SWITCHED_OFF = 0.3  # share of the exits that a kick switches off
 SET_ANEW = 0.3  # positions that it sets at random, on average, but
 MOST_SET_ANEW = 0.1  # not more than this share of them
 BY_AREA = 0.5  # weight of the area of a gap; that of its ratios is 1
@@ -59,7 +60,7 @@ class Plan:
 
 PLANS = {
     "fast": Plan(tasks=16, focus=2, kicks=0, samples=0, bins=512),
-    "default": Plan(tasks=72, focus=4, kicks=10, samples=12_500, bins=512),
+    "default": Plan(tasks=64, focus=4, kicks=10, samples=10_000, bins=512),
     "high": Plan(tasks=160, focus=16, kicks=40, samples=95_000, bins=2048),
 }
 
@@ -87,11 +88,12 @@ def coordinate_descent(
     of a candidate at once. A descent sweeps over the positions from last to first, takes the best candidate and
     threshold (or none) at each, and stops when a sweep changes nothing. Whatever is priced on the way goes to an
     archive, which becomes the front. The first descents minimise J (see `TradeOff`) at four lambdas. Every further
-    one goes to the largest gap of the front, by area and by ratio: it starts from the archive's best there and
-    minimises J at the gap's slope plus a quadratic curb on the distance from the gap's middle, so that it finds
-    points on the dents of the front as well, which no lambda reaches. Kicks then switch off random exits and descend
-    again (iterated local search, Lourenco 2003). Thresholds lie half-way between neighbouring confidences; the best
-    configurations' are placed among all samples, the others' at the bounds of bins of equal size.
+    one goes to the largest gap of the front, by area and by ratio: it starts from the archive's best there, and the
+    first ones from "no exits" too. It minimises J at the gap's slope plus a quadratic curb on the distance from the
+    gap's middle, so that it finds points on the dents of the front as well, which no lambda reaches. Kicks then
+    switch off random exits and descend again (iterated local search, Lourenco 2003). Thresholds lie half-way between
+    neighbouring confidences; the best configurations' are placed among all samples, the others' at the bounds of
+    bins of equal size (single samples, up to 32,768 of them).
 
     Records of over 131,072 samples are searched on a random 65,536 of them first, then refined on all.
 
@@ -240,7 +242,7 @@ class Search:
                 self.tries[(cost[k], cost[k + 1])] += 1
                 share = 0.5 if tries[k] == 0 else self.run.rng.uniform(0.2, 0.8)
                 task = self.at_goal(cost[k] + share * width[k], width[k], height[k])
-                tasks.append(replace(task, kicks=int(tries[k] > 0)))
+                tasks.append(replace(task, kicks=int(tries[k] > 0), cold=len(self.tasks) < COLD_TASKS))
         return tasks
 
     def at_goal(self, goal: float, width: float, height: float) -> Task:

@@ -35,20 +35,22 @@ def iterative(run: Run, *, lambdas: Sequence[float] = tuple(np.linspace(0.5, 1.0
         exits = np.full(costs.n_positions, -1, np.int32)
         threshold = np.zeros(costs.n_positions, np.float32)
         value = np.inf
-        while True:
-            change: tuple[int, int, np.float32] | None = None
-            best = value - LEAST_GAIN
-            for p in range(costs.n_positions):
-                line = lines.at(exits, threshold, p)
-                without = trade_off(weight, *line.without())
-                if without < best:
-                    best, change = without, (p, -1, np.float32(0))
-                for e in range(costs.first[p], costs.first[p + 1]):
-                    found, level = best_threshold(run, line, e, trade_off, weight)
-                    if found < best:
-                        best, change = found, (p, e, level)
-            if change is None:
-                break
-            value = best
-            exits[change[0]], threshold[change[0]] = change[1:]
+        try:
+            while True:
+                change: tuple[int, int, np.float32] | None = None
+                best = value - LEAST_GAIN
+                for p in range(costs.n_positions):
+                    line = lines.at(exits, threshold, p)
+                    without = trade_off(weight, *line.without())
+                    if without < best:
+                        best, change = without, (p, -1, np.float32(0))
+                    for e in range(costs.first[p], costs.first[p + 1]):
+                        found, level = best_threshold(run, line, e, trade_off, weight)
+                        if found < best:
+                            best, change = found, (p, e, level)
+                if change is None:
+                    break
+                value = best
+                exits[change[0]], threshold[change[0]] = change[1:]
+        finally:  # where the budget ends, what was decided by then is a configuration too
             run.propose(exits[None], threshold[None])
