@@ -6,7 +6,6 @@ Imports search and below.
 import contextlib
 import inspect
 import io
-import pickle
 import random
 from collections.abc import Mapping
 from functools import cache
@@ -284,8 +283,10 @@ def _same_points(one: ParetoFront, other: ParetoFront) -> bool:
     return all(np.array_equal(getattr(one, name), getattr(other, name)) for name in names)
 
 
-def _global_random_states() -> bytes:
-    return pickle.dumps((np.random.get_state(), random.getstate()))  # noqa: NPY002 (the point is that nobody uses it)
+def _global_random_states() -> tuple[Any, ...]:
+    name, keys, *rest = np.random.get_state()  # noqa: NPY002 (the point is that nobody uses it)
+    state: Any = (name, np.asarray(keys).tobytes(), *rest, random.getstate())
+    return tuple(state)
 
 
 def _require(condition: bool, message: str) -> None:
