@@ -246,7 +246,7 @@ def oracle(records: ExitRecords, *, exits: npt.ArrayLike | None = None, max_poin
     allowed = _allowed_exits(records.costs, exits)
     paid = records.costs.alone[allowed]
     order = np.argsort(paid, kind="stable")
-    start_score, rise, run = _hull_steps(records.score[allowed[order]], paid[order])
+    start_score, rise, run = _hull_steps(records.score, allowed[order], paid[order])
     slope = rise / run
     by_slope = np.argsort(-slope, kind="stable")
     slope, rise, run = slope[by_slope], rise[by_slope], run[by_slope]
@@ -268,37 +268,39 @@ def oracle(records: ExitRecords, *, exits: npt.ArrayLike | None = None, max_poin
     )
 
 
-def _hull_steps(score: npt.NDArray[np.float32], paid: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:
+def _hull_steps(
+    score: npt.NDArray[np.float32], exits: IntArray, paid: FloatArray
+) -> tuple[FloatArray, FloatArray, FloatArray]:
     """Steps of every sample's upper concave hull of score over cost.
 
     Args:
-        score: (M, N) of the exits by rising cost.
+        score: (E, N) of all exits.
+        exits: (M,) those that may be used, by rising cost.
         paid: (M,) their costs.
 
     Returns:
         (N,) score at the lowest cost, and for all steps of all samples together the rise of score and of cost.
     """
-    here = score[0].astype(np.float64)
-    for e in range(1, len(paid)):  # of the exits that are equally cheap the best
-        if paid[e] == paid[0]:
-            here = np.maximum(here, score[e])
-    start, at = here.copy(), np.full(len(here), paid[0])
+    start = score[exits[0]].astype(np.float64)
+    for e in exits[1:][paid[1:] == paid[0]]:  # of the exits that are equally cheap the best
+        start = np.maximum(start, score[e])
+    here, at = start.copy(), np.full(len(start), paid[0])
     rises, runs = [], []
-    going = np.arange(len(here))
+    going = np.arange(len(start))
     while going.size:
         best = np.zeros(going.size)
         target = np.full(going.size, -1)
-        for e in range(len(paid)):  # the steepest next step; of equally steep ones the longest
-            run = paid[e] - at[going]
-            ahead = (run > 0) & (score[e, going] > here[going])
-            gain = np.divide(score[e, going] - here[going], run, out=np.zeros(going.size), where=ahead)
-            better = ahead & (gain >= best)
-            best[better], target[better] = gain[better], e
+        for k, e in enumerate(exits):  # the steepest next step; of equally steep ones the longest
+            run = paid[k] - at[going]
+            rise = score[e, going] - here[going]
+            slope = np.divide(rise, run, out=np.zeros(going.size), where=(run > 0) & (rise > 0))
+            better = (slope > 0) & (slope >= best)
+            best[better], target[better] = slope[better], k
         moves = target >= 0
         going, target = going[moves], target[moves]
-        rises.append(score[target, going] - here[going])
+        rises.append(score[exits[target], going] - here[going])
         runs.append(paid[target] - at[going])
-        here[going], at[going] = score[target, going], paid[target]
+        here[going], at[going] = score[exits[target], going], paid[target]
     return start, np.concatenate([np.empty(0), *rises]), np.concatenate([np.empty(0), *runs])
 
 
