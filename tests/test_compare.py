@@ -1,6 +1,7 @@
 """`compare`, its table, curves, pictures and files, and searches that run side by side."""
 
 import json
+import os
 import sys
 from itertools import pairwise
 from pathlib import Path
@@ -14,7 +15,9 @@ import dyce_search as ds
 from dyce_search import plot
 from dyce_search.cli import main
 from dyce_search.compare import MAX_EVALUATIONS, ONLY_SMALL
+from dyce_search.parallel import run_all
 from dyce_search.search import SOLVERS
+from dyce_search.solvers.run import StopSearch
 from dyce_search.testing import small_example
 from tests.test_plot import require_nothing_cut_off
 
@@ -158,6 +161,14 @@ class TestAnytime:
             front = ds.search(records, solver=sampler, seed=0, max_evaluations=spent)
             at = np.flatnonzero(entry.evaluations == spent)[-1]
             assert entry.hypervolume[at] == pytest.approx(front.hypervolume(), rel=1e-12)
+
+    def test_history_counts_what_the_budget_allowed(self, records: ds.ExitRecords) -> None:
+        run = ds.Run(records, max_evaluations=5)
+        run.propose(np.full((2, 3), -1, np.int32), np.zeros((2, 3), np.float32))
+        with pytest.raises(StopSearch):
+            run.evaluate(np.full((8, 3), -1, np.int32), np.zeros((8, 3), np.float32))
+        assert [(came.evaluations, came.size) for came in run.history] == [(0, 1), (0, 2), (5, 5)]
+        assert len(run.found()[0]) == 8
 
     def test_costs_beyond_the_baseline_count_nothing(self) -> None:
         costs = ds.ExitCosts(backbone=[1, 1, 2], head=[3, 3, 0], position=[0, 1, 2])
@@ -310,6 +321,11 @@ def same_results(one: ds.Comparison, other: ds.Comparison) -> bool:
 
 
 class TestSideBySide:
+    def test_jobs_are_processes_of_their_own(self) -> None:
+        own = os.getpid()
+        assert own not in run_all(os.getpid, [((), {})] * 2, 2)
+        assert run_all(os.getpid, [((), {})] * 2, None) == [own, own]
+
     def test_two_processes_find_the_same(self, records: ds.ExitRecords) -> None:
         solvers = ["exit_shares", sampler]
         one, two = (
