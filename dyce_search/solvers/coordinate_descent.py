@@ -36,7 +36,7 @@ WINDOW = 0.1  # relative costs around that point, over which the front's slope i
 LARGE = 1 << 17  # samples from which the search is done on SAMPLE of them, then refined on all
 SAMPLE = 1 << 16
 MOST_SWEEPS = 30  # of a descent; 5 to 7 are usual
-REFINING_SWEEPS = 2  # on all samples, from where a descent on some of them ended
+REFINING_SWEEPS = (4, 1)  # on all samples, from where descents on some of them ended: first round, others
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -171,8 +171,8 @@ class Search:
                 self.drop_useless()
 
     def refine(self, sampled: "Search") -> None:
-        """The tasks of a search on some samples, from where they ended; only the first round's until converged."""
-        self.kicks = 0.0
+        """The tasks of a search on some samples, from where they ended, in few sweeps."""
+        self.kicks, self.sweeps = 0.0, REFINING_SWEEPS[0]
         share = sampled.problem.n / self.problem.n
         ratio = self.problem.unit / sampled.problem.unit / share  # of sums of costs
         tasks: list[Task] = []
@@ -187,7 +187,7 @@ class Search:
             self.solve(tasks[a:b], starts[a:b])
             if not a:
                 self.drop_useless()
-                self.sweeps = REFINING_SWEEPS
+                self.sweeps = REFINING_SWEEPS[1]
 
     def drop_useless(self) -> None:
         """Spreads the archive's buckets up to the most accurate configuration: nothing dearer is of use."""
