@@ -48,7 +48,8 @@ def compare(
         test: other samples of the same network, on which every front is measured too.
         max_evaluations: budget of each search. A configuration, or one exit of one, that is measured against all
             samples counts one. Where no budget is given it is 20,000 evaluations.
-        max_seconds: budget of each search in wall-clock time. For fair times leave `n_jobs` at 1.
+        max_seconds: budget of each search in wall-clock time, wise for solvers that think long about each evaluation
+            (`tpe`). For fair times leave `n_jobs` at 1.
         seeds: each solver runs once with each.
         n_jobs: how many searches run at once, see `search_many`. Without `max_seconds` the fronts are the same for
             any number of jobs.

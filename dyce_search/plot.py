@@ -100,7 +100,8 @@ def draw_anytime(
 ) -> None:
     """Draws the hypervolume that searches reached over time, time on a logarithmic axis.
 
-    The view holds where all of them ended and, below that, as much again; what was reached early may be below it.
+    The view holds where they ended and, below that, as much again. What was reached early may be below it, and so may
+    a search that ended more than three times as far below the best as the median one.
 
     Args:
         ax: to draw on.
@@ -125,7 +126,7 @@ def draw_anytime(
             )
     ends = [float(middle[-1]) for _, middle, _, _ in curves.values()]
     top = max(float(high.max()) for _, _, _, high in curves.values())
-    span = max(2 * (top - min(ends)), 0.02)
+    span = max(2 * min(top - min(ends), 3 * (top - float(np.median(ends)))), 0.02)
     ax.set(xscale="log", xlabel=xlabel, ylabel="hypervolume", ylim=(max(0.0, top - span), top + 0.05 * span))
     ax.grid(alpha=0.25)
     _legend(ax, shown, inside=False)

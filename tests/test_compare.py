@@ -207,9 +207,20 @@ class TestPictures:
             assert drawn.get_ydata()[-1] == np.median([entry.hypervolume[-1] for entry in comparison.of("sampler")])
             assert drawn.get_ydata()[0] == 0
             low, high = ax.get_ylim()
-            assert all(low < entry.hypervolume[-1] < high for entry in comparison.searches)
+            ends = [np.median([entry.hypervolume[-1] for entry in comparison.of(name)]) for name in comparison.solvers]
+            assert all(low < end < high for end in ends if max(ends) - end < 3 * (max(ends) - np.median(ends)))
         with pytest.raises(ds.FrontError, match="over must be 'evaluations' or 'seconds', got 'time'"):
             comparison.plot_anytime(over="time")  # type: ignore[arg-type]
+
+    def test_one_bad_solver_does_not_flatten_the_others(self) -> None:
+        time = np.array([0.0, 1, 2])
+        reached = {str(end): np.array([0, 0.5 * end, end]) for end in (0.93, 0.929, 0.92, 0.4)}
+        curves = {name: (time, values, values, values) for name, values in reached.items()}
+        ax = plot.new_axes()
+        plot.draw_anytime(ax, curves, xlabel="evaluations")
+        low, high = ax.get_ylim()
+        assert 0.88 < low < 0.92
+        assert 0.93 < high < 0.94
 
     @pytest.mark.parametrize("size", [(6.4, 4.4), (3.3, 2.5)])
     def test_twelve_solvers_fit(self, records: ds.ExitRecords, size: tuple[float, float]) -> None:
