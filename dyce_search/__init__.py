@@ -23,6 +23,7 @@ from dyce_search.parallel import search_many
 from dyce_search.records import ExitRecords, load_example, load_records
 from dyce_search.search import search
 from dyce_search.solvers.run import Run
+from dyce_search.solvers.search_space import objective
 from dyce_search.synthetic import synthetic_records
 
 __version__ = "0.1.0"
@@ -54,6 +55,7 @@ __all__ = [
     "evaluate_many",
     "load_example",
     "load_records",
+    "objective",
     "oracle",
     "patience",
     "plot_config",

@@ -109,13 +109,29 @@ class ParetoFront(Curve):
     ) -> Self:
         """`from_configs` for arrays (F, P), as `evaluate_arrays` takes them."""
         measured = evaluate_arrays(records, exits, threshold)
-        keep = _non_dominated(measured.cost, measured.accuracy)
+        return cls.from_measured(
+            records, exits, threshold, cost=measured.cost, accuracy=measured.accuracy, provenance=provenance
+        )
+
+    @classmethod
+    def from_measured(
+        cls,
+        records: ExitRecords,
+        exits: npt.NDArray[np.int32],
+        threshold: npt.NDArray[np.float32],
+        *,
+        cost: npt.NDArray[np.float64],
+        accuracy: npt.NDArray[np.float64],
+        provenance: Provenance,
+    ) -> Self:
+        """`from_arrays` for configurations whose cost (F,) and accuracy (F,) `evaluate_arrays` found already."""
+        keep = _non_dominated(cost, accuracy)
         return cls(
             costs=records.costs,
             candidate=np.where(exits >= 0, exits - records.costs.first[:-1], -1)[keep],
             threshold=threshold[keep],
-            accuracy=measured.accuracy[keep],
-            cost=measured.cost[keep],
+            accuracy=accuracy[keep],
+            cost=cost[keep],
             exit_accuracy=records.exit_accuracy,
             n_samples=records.n_samples,
             records_digest=records.digest,

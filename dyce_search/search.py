@@ -3,7 +3,6 @@
 import importlib
 import inspect
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -39,6 +38,12 @@ SOLVERS: dict[str, tuple[str, str]] = {
     "exit_shares": ("exit_shares", "exit_shares"),
     "single_pass": ("single_pass", "single_pass"),
     "iterative": ("iterative", "iterative"),
+    "differential_evolution": ("differential_evolution", "differential_evolution"),
+    "cma_es": ("cma_es", "cma_es"),
+    "nsga2": ("optuna_samplers", "nsga2"),
+    "nsga3": ("optuna_samplers", "nsga3"),
+    "tpe": ("optuna_samplers", "tpe"),
+    "random": ("optuna_samplers", "random"),
 }
 
 
@@ -96,7 +101,7 @@ def search(
     except KeyboardInterrupt:
         run.stop_reason = "interrupted"
     exits, threshold = run.found()
-    front = ParetoFront.from_arrays(records, exits, threshold, provenance=Provenance(solver=name))
+    cost, accuracy = run.figures()
     provenance = Provenance(
         solver=name,
         options={key: _plain(value) for key, value in options.items()},
@@ -105,7 +110,7 @@ def search(
         evaluations=run.evaluations,
         stop_reason=run.stop_reason,
     )
-    return replace(front, provenance=provenance)
+    return ParetoFront.from_measured(records, exits, threshold, cost=cost, accuracy=accuracy, provenance=provenance)
 
 
 def find_solver(solver: str | Solver) -> Solver:

@@ -15,7 +15,7 @@ from dyce_search.solvers.run import Run
 from dyce_search.testing import SolverContract
 from tests import oracles
 from tests.strategies import exit_records
-from tests.write_golden import GOLDEN, golden_content
+from tests.write_golden import GOLDEN, SHORT, golden_content
 
 EVERY = pytest.mark.parametrize("solver", SOLVERS)
 FEW_LAMBDAS = (0.5, 0.7, 0.9, 1.0)
@@ -40,6 +40,7 @@ class TestContract(SolverContract):
     @pytest.fixture(autouse=True)
     def choose(self, solver):
         self.solver = solver
+        self.max_evaluations = SHORT.get(solver)
 
     def check_front(self, front, records):
         """Also against the slow evaluation and the slow filter."""
@@ -52,18 +53,18 @@ class TestContract(SolverContract):
     @settings(max_examples=15)
     @given(records=exit_records(max_positions=2, max_candidates=2, max_samples=4))
     def test_finds_a_valid_front_among_drawn_ties(self, solver, records):
-        self.check_front(ds.search(records, solver=solver), records)
+        self.check_front(ds.search(records, solver=solver, max_evaluations=SHORT.get(solver)), records)
 
     def test_beats_the_baseline_on_real_records(self, solver, small_example):
-        front = ds.search(small_example, solver=solver)
+        front = ds.search(small_example, solver=solver, max_evaluations=SHORT.get(solver))
         assert front.select(max_accuracy_drop=0.02).relative_cost < 0.9
 
     def test_names_itself(self, solver, small_example):
-        assert ds.search(small_example, solver=solver).provenance.solver == solver
+        assert ds.search(small_example, solver=solver, max_evaluations=SHORT.get(solver)).provenance.solver == solver
 
     def test_writes_to_neither_stream(self, solver, small_example, capfd):
         ds.search(small_example, solver=solver, progress=False, max_evaluations=20)
-        ds.search(small_example, solver=solver)  # here standard error is no terminal
+        ds.search(small_example, solver=solver, max_evaluations=SHORT.get(solver))  # here standard error is no terminal
         assert capfd.readouterr() == ("", "")
 
     def test_refuses_options_that_it_does_not_have(self, solver, small_example):

@@ -15,6 +15,7 @@ from dyce_search.records import ExitRecords
 T = TypeVar("T")
 Exits = npt.NDArray[np.int32]
 Thresholds = npt.NDArray[np.float32]
+FloatArray = npt.NDArray[np.float64]
 
 
 class StopSearch(Exception):  # noqa: N818 (it ends a search, it is no error)
@@ -77,6 +78,7 @@ class Run:
         self._progress = sys.stderr.isatty() if progress is None else progress
         none = np.full((1, records.costs.n_positions), -1, np.int32)
         self._found: list[tuple[Exits, Thresholds]] = [(none, np.zeros(none.shape, np.float32))]
+        self._figures: list[FloatArray | None] = [None]  # (2, F) cost and accuracy of each block, where measured
         self.history = [HandIn(seconds=0.0, evaluations=0, size=1)]
 
     @property
@@ -117,17 +119,33 @@ class Run:
             raise StopSearch
         self.spend(len(exits))
         self.propose(exits, threshold)
-        return evaluate_arrays(self.records, exits, threshold)
+        measured = evaluate_arrays(self.records, exits, threshold)
+        self._figures[-1] = np.stack([measured.cost, measured.accuracy])
+        return measured
 
     def propose(self, exits: Exits, threshold: Thresholds) -> None:
         """Keeps configurations (F, P) for the front without measuring them now; costs no evaluation."""
         self._found.append((np.array(exits, np.int32), np.array(threshold, np.float32)))
+        self._figures.append(None)
         self.history.append(HandIn(seconds=self.seconds, evaluations=self.evaluations, size=len(exits)))
 
     def found(self) -> tuple[Exits, Thresholds]:
         """All configurations that were handed in, the baseline first."""
         exits, threshold = zip(*self._found, strict=True)
         return np.concatenate(exits), np.concatenate(threshold)
+
+    def figures(self) -> tuple[FloatArray, FloatArray]:
+        """Cost (F,) and accuracy (F,) of all of `found`; what was never measured is measured now."""
+        missing = [index for index, block in enumerate(self._figures) if block is None]
+        if missing:
+            exits, threshold = (np.concatenate(part) for part in zip(*(self._found[i] for i in missing), strict=True))
+            measured = evaluate_arrays(self.records, exits, threshold)
+            values = np.stack([measured.cost, measured.accuracy])
+            ends = np.cumsum([len(self._found[index][0]) for index in missing])
+            for index, block in zip(missing, np.split(values, ends[:-1], axis=1), strict=True):
+                self._figures[index] = block
+        cost, accuracy = np.concatenate([block for block in self._figures if block is not None], axis=1)
+        return cost, accuracy
 
     def arrays(self, configs: Iterable[ExitConfig]) -> tuple[Exits, Thresholds]:
         """Configurations as the arrays (F, P) that `evaluate` and `propose` take.
