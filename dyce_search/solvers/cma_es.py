@@ -20,7 +20,8 @@ def cma_es(run: Run, *, lambdas: Sequence[float] = LAMBDAS, population: int = 20
 
     Vectors hold a choice and a share of the samples per position (`SearchSpace`). Choices are whole numbers, whose
     margin keeps every neighbouring value possible. The method ranks by single numbers, so it is scalarised: the budget
-    is divided evenly among the lambdas, and each search starts from the configuration with the lowest J so far.
+    is divided evenly among the lambdas. Each search draws one generation at random, few exits on, then starts from the
+    lowest J of all so far.
     A search that has settled before its share is spent starts again.
 
     Args:
@@ -49,6 +50,8 @@ def cma_es(run: Run, *, lambdas: Sequence[float] = LAMBDAS, population: int = 20
         optimiser = None
         while run.evaluations < until:
             if optimiser is None or optimiser.should_stop():
+                drawn = min(int(population), until - run.evaluations)
+                run.evaluate(*space.from_vectors(space.draw(drawn, run.rng)))
                 cost, accuracy = run.figures()
                 best = int(np.argmin(trade_off(weight, accuracy, cost)))
                 exits, threshold = run.found()
@@ -68,6 +71,8 @@ def cma_es(run: Run, *, lambdas: Sequence[float] = LAMBDAS, population: int = 20
             vectors[:, : len(options)] += 0.5
             exits, threshold = space.from_vectors(vectors / scale)
             left = until - run.evaluations
+            if not left:
+                break
             measured = run.evaluate(exits[:left], threshold[:left])
             if len(measured) == len(asked):
                 value = trade_off(weight, measured.accuracy, measured.cost)

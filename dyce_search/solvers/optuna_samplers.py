@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 DEFAULT_TRIALS = 2000
 BATCH = 50
 STALE = 300.0  # seconds after which a running trial of another machine counts as lost; a batch takes far less
+ATTEMPTS = 5  # to open a storage
 OWNER = "dyce_search:process"
 
 
@@ -130,6 +131,7 @@ def _optimise(
             seed = int(np.random.SeedSequence([seed, os.getpid(), time.time_ns()]).generate_state(1)[0])
         study = _open(getattr(optuna.samplers, sampler)(seed=seed, **options), storage, study_name)
         space = SearchSpace(run.records)
+        _check_network(study, space)
         if known is not None:
             run.propose(*known)
             if not study.get_trials(deepcopy=False):
@@ -259,15 +261,21 @@ def _open(sampler: Any, storage: Any, study_name: str | None) -> "optuna.Study":
     import optuna
 
     directions: list[Literal["minimize", "maximize"]] = ["maximize", "minimize"]
-    try:
-        study = optuna.create_study(
-            sampler=sampler,
-            directions=directions,
-            storage=storage,
-            study_name=study_name or ("dyce_search" if storage is not None else None),
-            load_if_exists=storage is not None,
-        )
-    except Exception as cause:  # whatever the database driver raises
+    for attempt in range(ATTEMPTS):
+        try:
+            study = optuna.create_study(
+                sampler=sampler,
+                directions=directions,
+                storage=storage,
+                study_name=study_name or ("dyce_search" if storage is not None else None),
+                load_if_exists=storage is not None,
+            )
+            break
+        except Exception as error:  # whatever the database driver raises; another process may just create the tables
+            cause = error
+            if attempt < ATTEMPTS - 1:
+                time.sleep(0.1 * (attempt + 1))
+    else:
         raise SolverError(
             f"storage {storage!r} cannot be opened: {type(cause).__name__}: {str(cause).splitlines()[0]}; "
             "pass a URL such as 'sqlite:///study.db' or an Optuna storage"
@@ -278,6 +286,17 @@ def _open(sampler: Any, storage: Any, study_name: str | None) -> "optuna.Study":
             f"{directions} (accuracy, relative cost): choose another study_name"
         )
     return study
+
+
+def _check_network(study: "optuna.Study", space: SearchSpace) -> None:
+    """A study that has trials must have them on positions and candidates like these."""
+    expected = _distributions(space)
+    for trial in _trials(study, "COMPLETE")[:1]:
+        if trial.distributions != expected:
+            raise SolverError(
+                f"study {study.study_name!r} belongs to another network, or to another search: it has "
+                f"{len(trial.distributions)} parameters, the records need {len(expected)}; choose another study_name"
+            )
 
 
 def _goal(run: Run, n_trials: int | None) -> int:
