@@ -4,7 +4,7 @@ import subprocess
 import sys
 import time
 
-HEAVY = ("torch", "pandas", "matplotlib", "optuna", "numba", "scipy", "moocore", "tqdm", "joblib")
+HEAVY = ("torch", "pandas", "matplotlib", "optuna", "cmaes", "numba", "scipy", "moocore", "tqdm", "joblib")
 
 
 def loaded_by(statement: str) -> set[str]:
