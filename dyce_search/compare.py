@@ -21,7 +21,7 @@ SolverChoice = str | Solver | tuple[str | Solver, Mapping[str, Any]]
 
 MAX_EVALUATIONS = 20_000  # where no budget is given
 CHECKPOINTS = 100  # of an anytime curve, at most
-ONLY_SMALL = ("exhaustive",)  # solvers that are not compared unless asked for: they refuse problems of real size
+ONLY_SMALL = ("exhaustive", "tpe")  # not compared unless asked for: one refuses large problems, one takes hours
 
 
 def compare(
@@ -44,7 +44,8 @@ def compare(
     Args:
         records: to search on.
         solvers: names or callables (see `search`); or by label: a name, a callable, or a pair of it and a dictionary
-            of its options. None is every solver of the package except "exhaustive".
+            of its options. None is every solver of the package except "exhaustive", which refuses large problems, and
+            "tpe", whose models take far longer than the evaluations.
         test: other samples of the same network, on which every front is measured too.
         max_evaluations: budget of each search. A configuration, or one exit of one, that is measured against all
             samples counts one. Where no budget is given it is 20,000 evaluations.

@@ -27,8 +27,15 @@ RUNS = {  # options that keep rivals within minutes; None: not run at that size
     "example": {"exhaustive": None, "default": {}},
     "50,000 x 251": {"exhaustive": None, "iterative": None, "single_pass": {"lambdas": tuple(np.linspace(0.5, 1, 11))}},
 }
-BUDGET = 20_000  # evaluations of the solvers that would go on for ever
-BUDGETED = ("differential_evolution", "cma_es", "nsga2", "nsga3", "tpe", "random")
+BUDGET = 2_000  # evaluations of the solvers that would go on for ever
+BUDGETED = (
+    "differential_evolution",
+    "cma_es",
+    "nsga2",
+    "nsga3",
+    "tpe",
+    "random",
+)  # tpe is left out: it takes minutes for its models
 
 
 def quality() -> str:
@@ -45,7 +52,7 @@ def quality() -> str:
         runs += [(solver, RUNS[name].get(solver, {})) for solver in SOLVERS if solver != "coordinate_descent"]
         for label, options in runs:
             solver = label.split(",")[0]
-            if options is None or (solver in BUDGETED and name != "example"):
+            if options is None or solver == "tpe" or (solver in BUDGETED and name != "example"):
                 continue
             if solver in BUDGETED:
                 options = {**options, "max_evaluations": BUDGET}
@@ -122,13 +129,11 @@ def optimality() -> str:
         rows.append([effort, 100 * float(np.mean(np.array(gaps) <= 1e-3)), 100 * float(max(gaps))])
     small = table(["effort", "J within 0.1 %, % of cases", "worst gap %"], rows)
     rows = []
-    for seed in (1, 2, 3):
+    for seed in (1, 2):
         records = ds.synthetic_records(5_000, 40, 4, seed=seed)
         trade_off = TradeOff.of(records)
         fronts = {effort: ds.search(records, effort=effort) for effort in ("default", "high")}
-        fronts["long"] = ds.search(records, effort="high", seed=1).merge(
-            fronts["high"], *(ds.search(records, effort="high", seed=s, lambdas=LAMBDAS) for s in (2, 3))
-        )
+        fronts["long"] = fronts["high"].merge(ds.search(records, effort="high", seed=1), fronts["default"])
         scaled, plain = {}, {}
         for effort, front in fronts.items():
             scaled[effort] = np.array([trade_off(w, front.accuracy, front.cost).min() for w in LAMBDAS])
@@ -155,7 +160,7 @@ def optimality() -> str:
         ],
         rows,
     )
-    title = "40 positions x 4 types, 5,000 samples, five lambdas, against the best of four long searches"
+    title = "40 positions x 4 types, 5,000 samples, five lambdas, against the best of two long searches"
     return f"{small}\n\n{title}\n\n{large}"
 
 
