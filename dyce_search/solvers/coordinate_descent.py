@@ -33,6 +33,7 @@ NEAR_TOP = 0.005  # drops of this size below the best accuracy are as interestin
 STEPS_IN = (0.0, 0.0025, 0.005, 0.01)  # relative costs below the point asked for, at which it is sought
 FOCUS_KICKS = 2  # of each task there, on top of the plan's
 WINDOW = 0.1  # relative costs around that point, over which the front's slope is taken
+FEW = 10_000  # samples below which a descent costs so little that there may be more of them
 LARGE = 1 << 17  # samples from which the search is done on SAMPLE of them, then refined on all
 SAMPLE = 1 << 16
 MOST_SWEEPS = 30  # of a descent; 5 to 7 are usual
@@ -44,7 +45,7 @@ class Plan:
     """How much work an effort means.
 
     Attributes:
-        tasks: objectives to minimise.
+        tasks: objectives to minimise; up to twice as many on fewer than FEW samples.
         focus: rounds around the point that the user asks for.
         kicks: most kicks a task, on average.
         samples: kicks a task = (samples / number of samples)^2, up to `kicks`: they cost little on few samples.
@@ -61,7 +62,7 @@ class Plan:
 PLANS = {
     "fast": Plan(tasks=16, focus=2, kicks=0, samples=0, bins=512),
     "default": Plan(tasks=64, focus=4, kicks=10, samples=10_000, bins=512),
-    "high": Plan(tasks=160, focus=16, kicks=40, samples=95_000, bins=2048),
+    "high": Plan(tasks=200, focus=16, kicks=40, samples=95_000, bins=4096),
 }
 
 
@@ -148,6 +149,7 @@ class Search:
         self.run, self.problem, self.plan = run, problem, plan
         self.kicks = min(plan.kicks, (plan.samples / problem.n) ** 2)
         self.sweeps = MOST_SWEEPS
+        self.planned = round(plan.tasks * min(max(FEW / problem.n, 1.0), 2.0))
         self.tasks: list[Task] = []
         self.points: set[tuple[float, float]] = set()  # (cost, score) of the best that each task found
         self.tries: Counter[tuple[float, float]] = Counter()  # by the gap's two costs
@@ -156,12 +158,12 @@ class Search:
     def sweep_trade_off(self, weights: Sequence[float] | None) -> None:
         """The whole front: at the given lambdas, or at a few and then wherever the largest gaps are."""
         fixed = FIRST_LAMBDAS if weights is None else weights
-        spare = 0 if weights is None or not self.plan.kicks else self.plan.tasks // len(weights)
+        spare = 0 if weights is None or not self.plan.kicks else self.planned // len(weights)
         rounds: list[list[Task]] = []
         for start in range(0, len(fixed), ROUND):
             objectives = [self.problem.at_lambda(weight) for weight in fixed[start : start + ROUND]]
             rounds.append([Task(objective=objective, cold=True, kicks=spare) for objective in objectives])
-        more = 0 if weights is not None else -(-(self.plan.tasks - len(fixed)) // ROUND)
+        more = 0 if weights is not None else -(-(self.planned - len(fixed)) // ROUND)
         for number in self.run.bar(range(len(rounds) + more), "coordinate_descent"):
             tasks = rounds[number] if number < len(rounds) else self.gaps()
             if not tasks:
