@@ -9,7 +9,6 @@ import numpy.typing as npt
 
 from dyce_search.comparison import ComparedSearch, Comparison
 from dyce_search.errors import FrontError, RecordsError, SolverError
-from dyce_search.evaluate import evaluate_arrays
 from dyce_search.parallel import run_all
 from dyce_search.records import ExitRecords
 from dyce_search.search import SOLVERS, Solver, check_budget, check_options, find_solver, search
@@ -128,15 +127,14 @@ def _search_once(
 
 def _anytime(records: ExitRecords, run: Run) -> tuple[FloatArray, IntArray, FloatArray]:
     """(T,) seconds, evaluations and hypervolume of everything handed in by then, T at most `CHECKPOINTS`."""
-    exits, threshold = run.found()
-    measured = evaluate_arrays(records, exits, threshold)
+    cost, accuracy = run.figures()
     stop = np.cumsum([came.size for came in run.history])
     even = np.geomspace(1, len(stop), min(CHECKPOINTS, len(stop)))
     chosen = np.unique(np.append(even.astype(np.int64), len(stop))) - 1
     hypervolume, kept, begin = [], np.empty((0, 2)), 0
     for index in chosen:
         new = slice(begin, int(stop[index]))
-        points = np.concatenate([kept, np.column_stack([measured.cost[new], measured.accuracy[new]])])
+        points = np.concatenate([kept, np.column_stack([cost[new], accuracy[new]])])
         kept, begin = _non_dominated(points), int(stop[index])
         area = np.append(kept[:, 0] / records.costs.baseline, 1.0).clip(max=1.0)
         hypervolume.append(float((np.diff(area) * kept[:, 1]).sum() / records.baseline_accuracy))
