@@ -19,8 +19,9 @@ from dyce_search.errors import (
 )
 from dyce_search.evaluate import BatchEvaluation, Evaluation, evaluate, evaluate_many
 from dyce_search.front import ParetoFront, Provenance
+from dyce_search.loading import load_example, load_records
 from dyce_search.parallel import search_many
-from dyce_search.records import ExitRecords, load_example, load_records
+from dyce_search.records import ExitRecords
 from dyce_search.search import search
 from dyce_search.solvers.run import Run
 from dyce_search.solvers.search_space import objective

@@ -13,7 +13,8 @@ from dyce_search.errors import FileFormatError, FrontError, SolverError
 from dyce_search.evaluate import evaluate
 from dyce_search.files import PathLike, write_atomically
 from dyce_search.front import ParetoFront
-from dyce_search.records import ExitRecords, load_example, load_records
+from dyce_search.loading import load_example, load_records
+from dyce_search.records import ExitRecords
 from dyce_search.search import search
 
 PICTURES = (".png", ".pdf", ".svg")

@@ -1,21 +1,21 @@
-"""Per-exit predictions: build, check, split, load and save. Imports costs, confidence, record_files and below."""
+"""Per-exit predictions: build, check, split and save. Imports record_outputs, record_splits, record_files and below."""
 
 import hashlib
-from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
-from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Any, Self
 
 import numpy as np
 import numpy.typing as npt
 
 from dyce_search.arrays import numbers, read_only, require_finite_rows, restore, to_numpy, whole_numbers
-from dyce_search.confidence import Measure, find_measure, softmax
+from dyce_search.confidence import Measure
 from dyce_search.costs import ExitCosts
 from dyce_search.errors import RecordsError
 from dyce_search.files import PathLike
-from dyce_search.record_files import read_arrays, write_arrays
+from dyce_search.record_files import write_arrays
+from dyce_search.record_outputs import arrays_from_logits, arrays_from_probs
+from dyce_search.record_splits import split_indices
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -199,51 +199,8 @@ class ExitRecords:
             >>> [part.n_samples for part in records.split(0.5, 0.2, seed=0)]
             [5, 2, 3]
         """
-        are_numbers = all(isinstance(fraction, (int, float, np.number)) for fraction in fractions)
-        if not (fractions and are_numbers and all(0 < f < 1 for f in fractions) and sum(fractions) < 1):
-            raise RecordsError(
-                f"fractions must each lie in (0, 1) and sum to less than 1 (the rest is the last part), got {fractions}"
-            )
-        if not isinstance(seed, (int, np.integer)) or seed < 0:
-            raise RecordsError(f"seed must be a whole number >= 0, got {seed!r}")
-        rng = np.random.default_rng(seed)
-        if self.group is None:
-            part = self._label_parts(fractions, rng)
-        else:
-            part = self._group_parts(self.group, fractions, rng)
-        indices = [np.flatnonzero(part == k) for k in range(len(fractions) + 1)]
-        for k, index in enumerate(indices):
-            if not index.size:
-                raise RecordsError(
-                    f"part {k} of the split would be empty: {self.n_samples} samples"
-                    f"{' in too few groups' if self.group is not None else ''} cannot be split by {fractions}"
-                )
+        indices = split_indices(self.n_samples, fractions, seed, label=self.label, group=self.group)
         return tuple(self.subset(index) for index in indices)
-
-    def _label_parts(self, fractions: Sequence[float], rng: np.random.Generator) -> npt.NDArray[np.int64]:
-        """(N,) part of each sample. Each part takes evenly spaced turns along the labels, so it is stratified."""
-        rest = rng.permutation(self.n_samples)
-        if self.label is not None:
-            rest = rest[np.argsort(self.label[rest], kind="stable")]
-        part = np.full(self.n_samples, len(fractions))
-        for k, fraction in enumerate(fractions):
-            size = min(round(fraction * self.n_samples), len(rest))
-            turns = np.diff(np.arange(len(rest) + 1) * size // max(len(rest), 1)) > 0
-            part[rest[turns]] = k
-            rest = rest[~turns]
-        return part
-
-    def _group_parts(
-        self, groups: npt.NDArray[Any], fractions: Sequence[float], rng: np.random.Generator
-    ) -> npt.NDArray[np.int64]:
-        """(N,) part of each sample, whole groups at a time, in random order, until each part has its share."""
-        _, group, sizes = np.unique(groups, return_inverse=True, return_counts=True)
-        order = rng.permutation(len(sizes))
-        middle = np.cumsum(sizes[order]) - sizes[order] / 2
-        part_of_group = np.empty(len(sizes), np.int64)
-        part_of_group[order] = np.searchsorted(np.cumsum(fractions) * self.n_samples, middle, side="right")
-        part: npt.NDArray[np.int64] = part_of_group[group]
-        return part
 
     @classmethod
     def from_probs(
@@ -270,16 +227,9 @@ class ExitRecords:
         Raises:
             RecordsError: shapes that do not fit, labels outside the classes, probabilities that do not sum to 1.
         """
-
-        def checked(values: npt.NDArray[Any], exit_index: int) -> npt.NDArray[np.float32]:
-            if values.size and (values.min() < 0 or abs(values.sum(axis=1, dtype=np.float64) - 1).max() > 1e-2):
-                raise RecordsError(
-                    f"probs must be >= 0 with rows that sum to 1, which exit {exit_index} does not: "
-                    "use from_logits for raw outputs"
-                )
-            return values.astype(np.float32)
-
-        return cls._from_outputs(probs, "probs", labels, checked, costs, confidence, group, provenance)
+        _require_costs(costs)
+        arrays = arrays_from_probs(probs, labels, costs.n_exits, confidence)
+        return cls(**arrays, costs=costs, group=group, provenance=provenance)
 
     @classmethod
     def from_logits(
@@ -314,73 +264,8 @@ class ExitRecords:
             [[0.0], [1.0]]
         """
         _require_costs(costs)
-        heat = to_numpy(temperature, "temperature", RecordsError)
-        valid = heat.dtype.kind in "iuf" and heat.shape in ((), (costs.n_exits,))
-        if not valid or not np.all(np.isfinite(heat) & (heat > 0)):
-            raise RecordsError(
-                f"temperature must be one number > 0, or one for each of the {costs.n_exits} exits, got {heat}"
-            )
-        heats = np.broadcast_to(heat, costs.n_exits)
-        return cls._from_outputs(
-            logits,
-            "logits",
-            labels,
-            lambda values, exit_index: softmax(values, float(heats[exit_index])),
-            costs,
-            confidence,
-            group,
-            provenance,
-        )
-
-    @classmethod
-    def _from_outputs(
-        cls,
-        outputs: Any,
-        name: str,
-        labels: Any,
-        to_probs: Callable[[npt.NDArray[Any], int], npt.NDArray[np.float32]],
-        costs: ExitCosts,
-        confidence: str | Measure,
-        group: Any,
-        provenance: str,
-    ) -> Self:
-        _require_costs(costs)
-        measure = find_measure(confidence)
-        label = whole_numbers(labels, "labels", RecordsError, ndim=1)
-        n_exits, n_samples = costs.n_exits, len(label)
-        if not hasattr(outputs, "__len__") or len(outputs) != n_exits:
-            found = str(len(outputs)) if hasattr(outputs, "__len__") else type(outputs).__name__
-            raise RecordsError(f"{name} must have shape (E, N, C) with E = {n_exits} as the costs have, got {found}")
-        confidences = np.empty((n_exits, n_samples), np.float32)
-        predictions = np.empty((n_exits, n_samples), np.int32)
-        for e in range(n_exits):  # exit by exit: no temporary of the size of all outputs
-            values = to_numpy(outputs[e], f"{name}[{e}]", RecordsError)
-            if values.dtype.kind not in "biuf":
-                raise RecordsError(f"{name} must be numeric, got dtype {values.dtype}")
-            if values.ndim != 2 or values.shape[0] != n_samples or values.shape[1] < 1:
-                raise RecordsError(f"{name}[{e}] must have shape (N, C) = ({n_samples}, C), got {values.shape}")
-            if not np.isfinite(values).all():
-                raise RecordsError(f"{name} must be finite, which exit {e} is not")
-            if n_samples and (label.min() < 0 or label.max() >= values.shape[1]):
-                raise RecordsError(
-                    f"labels must lie in [0, C) = [0, {values.shape[1]}), got {label.min()} to {label.max()}"
-                )
-            predictions[e] = values.argmax(axis=1)
-            measured = numbers(measure(to_probs(values, e)), "confidence", RecordsError, dtype=np.float32, ndim=1)
-            if measured.shape != (n_samples,):
-                raise RecordsError(
-                    f"the confidence measure must return shape (N,) = ({n_samples},), got {measured.shape}"
-                )
-            confidences[e] = measured
-        return cls(
-            confidence=confidences,
-            score=(predictions == label).astype(np.float32),
-            costs=costs,
-            label=label,
-            prediction=predictions,
-            group=group,
-            provenance=provenance,
-        )
+        arrays = arrays_from_logits(logits, labels, costs.n_exits, confidence, temperature)
+        return cls(**arrays, costs=costs, group=group, provenance=provenance)
 
     def save(self, path: PathLike, *, compress: bool = True) -> None:
         """Writes one `.npz` without pickle: the arrays, the costs and a JSON header. Atomic.
@@ -396,53 +281,6 @@ class ExitRecords:
         optional = {"label": self.label, "prediction": self.prediction, "group": self.group}
         arrays |= {name: value for name, value in optional.items() if value is not None}
         write_arrays(path, arrays, self.costs, self.provenance, compress=compress)
-
-
-def load_records(
-    path: PathLike,
-    *,
-    costs: ExitCosts | PathLike | None = None,
-    confidence: Literal["max_prob", "margin"] = "max_prob",
-) -> ExitRecords:
-    """Loads records from a file in this library's format or in DyCE's. Nothing in it is ever unpickled.
-
-    Args:
-        path: an `.npz`. DyCE's has `label`, `preds` and `confs`; this library's is what `ExitRecords.save` writes.
-        costs: for DyCE's format, which has none: an `ExitCosts`, or DyCE's JSON of MACs. With this library's
-            format it replaces the costs in the file, for example by measured milliseconds.
-        confidence: of DyCE's format: the top probability, or its distance from the second.
-
-    Raises:
-        FileFormatError: missing, truncated or pickled file; another format or version; costs that are needed.
-        RecordsError: arrays that are no valid records.
-        CostsError: costs that do not fit together.
-    """
-    if costs is not None and not isinstance(costs, ExitCosts):
-        costs = ExitCosts.load(costs)
-    arrays, found_costs, provenance = read_arrays(path, costs, confidence)
-    return ExitRecords(**arrays, costs=found_costs, provenance=provenance)
-
-
-def load_example(part: Literal["search", "test"] = "search") -> ExitRecords:
-    """Real records that come with the package: a 15-block ResNet on Fashion-MNIST, 15 positions x 3 exit types.
-
-    Args:
-        part: "search" has 15,000 samples to search on, "test" 10,000 others to report on.
-
-    Raises:
-        RecordsError: another part.
-
-    Example:
-        >>> load_example()
-        ExitRecords(15,000 samples, 46 exits at 15 positions, baseline 0.9315 at 14,627,648 MACs)
-    """
-    if part not in ("search", "test"):
-        raise RecordsError(f"part must be 'search' or 'test', got {part!r}")
-    package = Path(__file__).parent
-    folders = (package / "example_data", package.parent / "data")  # in a wheel; in a checkout
-    folder = next(folder for folder in folders if folder.is_dir())
-    records = load_records(folder / f"fashion_resnet15_{part}.npz", costs=folder / "fashion_resnet15_macs.json")
-    return replace(records, provenance=f"fashion_resnet15, {part}: 15-block ResNet on Fashion-MNIST (MIT)")
 
 
 def _require_costs(costs: Any) -> None:

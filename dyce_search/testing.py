@@ -17,7 +17,8 @@ import numpy.typing as npt
 from dyce_search.costs import ExitCosts
 from dyce_search.evaluate import evaluate_many
 from dyce_search.front import ParetoFront
-from dyce_search.records import ExitRecords, load_example
+from dyce_search.loading import load_example
+from dyce_search.records import ExitRecords
 from dyce_search.search import Solver, search
 
 BUDGETS = (1, 2, 10, 57)
