@@ -1,0 +1,1 @@
+"""Tests of `dyce_search.runtime`. The backbones that they share are in `networks`."""
