@@ -1,7 +1,7 @@
 """One exit configuration, and the one rule by which samples leave. Imports costs, arrays, files and errors only."""
 
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -63,6 +63,11 @@ class ExitConfig:
 
     candidate: npt.NDArray[np.int64]
     threshold: npt.NDArray[np.float32]
+
+    if TYPE_CHECKING:  # what may be passed is wider than what is kept; the dataclass writes the real one
+
+        def __init__(self, *, candidate: npt.ArrayLike, threshold: npt.ArrayLike) -> None:
+            """Takes whatever `np.asarray` takes; the attributes say what is kept."""
 
     def __post_init__(self) -> None:
         """Checks and freezes the arrays."""

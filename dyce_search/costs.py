@@ -1,7 +1,8 @@
 """What each exit costs. Imports arrays, files and errors only."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -45,6 +46,19 @@ class ExitCosts:
     position: IntArray
     unit: str = "MACs"
     names: tuple[str, ...] = ()
+
+    if TYPE_CHECKING:  # what may be passed is wider than what is kept; the dataclass writes the real one
+
+        def __init__(
+            self,
+            *,
+            backbone: npt.ArrayLike,
+            head: npt.ArrayLike,
+            position: npt.ArrayLike,
+            unit: str = "MACs",
+            names: Iterable[str] = (),
+        ) -> None:
+            """Takes whatever `np.asarray` takes; the attributes say what is kept."""
 
     def __post_init__(self) -> None:
         """Checks and freezes the arrays."""

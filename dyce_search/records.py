@@ -3,7 +3,7 @@
 import hashlib
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -52,6 +52,21 @@ class ExitRecords:
     group: npt.NDArray[Any] | None = None
     provenance: str = ""
     _known: dict[str, Any] = field(default_factory=dict, init=False, repr=False)  # what was worked out already
+
+    if TYPE_CHECKING:  # what may be passed is wider than what is kept; the dataclass writes the real one
+
+        def __init__(
+            self,
+            *,
+            confidence: npt.ArrayLike,
+            score: npt.ArrayLike,
+            costs: ExitCosts,
+            label: npt.ArrayLike | None = None,
+            prediction: npt.ArrayLike | None = None,
+            group: npt.ArrayLike | None = None,
+            provenance: str = "",
+        ) -> None:
+            """Takes whatever `np.asarray` takes; the attributes say what is kept."""
 
     def __post_init__(self) -> None:
         """Checks and freezes the arrays."""

@@ -275,8 +275,8 @@ def _records(
     """Records whose heads cost 1 each."""
     position = np.append(np.repeat(np.arange(len(n_candidates)), n_candidates), len(n_candidates))
     head = np.append(np.ones(len(position) - 1), 0)
-    costs = ExitCosts(backbone=backbone, head=head, position=position)  # type: ignore[arg-type]
-    return ExitRecords(confidence=confidence, score=score, costs=costs)  # type: ignore[arg-type]
+    costs = ExitCosts(backbone=backbone, head=head, position=position)
+    return ExitRecords(confidence=confidence, score=score, costs=costs)
 
 
 def _same_points(one: ParetoFront, other: ParetoFront) -> bool:
