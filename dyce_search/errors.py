@@ -31,3 +31,11 @@ class SolverError(DyceError, ValueError):
 
 class InfeasibleError(DyceError, LookupError):
     """No point satisfies the request; the message names the closest one."""
+
+
+class ModelError(DyceError, ValueError):
+    """A backbone, a head or an input that the runtime cannot work with."""
+
+
+class MissingPackageError(DyceError, ImportError):
+    """An optional package is not installed; the message names what to install."""

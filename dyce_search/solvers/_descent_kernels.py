@@ -114,6 +114,7 @@ def descend(  # type: ignore[no-untyped-def]
     score_histogram = None if score is None else np.zeros(1 << 15)
     lines = 0
     value = np.inf
+    settled = -1  # the last position that changed: when a sweep comes back to it unchanged, no change helps
     for _sweep in range(max_sweeps):
         for i in range(n):
             flight[0, i] = i
@@ -160,8 +161,10 @@ def descend(  # type: ignore[no-untyped-def]
             went[i] = 2 * n_positions + (codes[final, i] & 1)
             if score is not None:
                 went_score[i] = score[final, i]
-        changed = False
+        changed = -1
         for p in range(n_positions - 1, -1, -1):
+            if p == settled and changed < 0:
+                return value, lines
             here = flight[level[p]]
             m = size[level[p]]
             if m == 0:
@@ -244,11 +247,11 @@ def descend(  # type: ignore[no-untyped-def]
                 if found < best:
                     best, best_cut = found, cut
             if best < value - LEAST_GAIN:
-                changed = True
+                changed = p
                 value = best
                 exits[p], cuts[p] = best_exit, best_cut
             elif exits[p] >= 0 and none_value <= value + LEAST_GAIN:
-                changed = True
+                changed = p
                 value = none_value
                 exits[p] = -1
             e = exits[p]
@@ -264,8 +267,9 @@ def descend(  # type: ignore[no-untyped-def]
                 if score is not None:
                     for i in range(n):
                         went_score[i] = score[e, i] if row[i] >= limit else went_score[i]
-        if not changed:
+        if changed < 0:
             break
+        settled = changed
     return value, lines
 
 
