@@ -1,5 +1,7 @@
 """Small backbones of the usual kinds, with heads that fit them. All take a batch first and give (B, 5) logits."""
 
+import itertools
+
 import torch
 from torch import nn
 
@@ -102,9 +104,7 @@ class MLP(nn.Module):
     def __init__(self, inputs: int = 6, width: int = 16, depth: int = 3, classes: int = CLASSES) -> None:
         super().__init__()
         sizes = [inputs] + [width] * depth
-        self.layers = nn.ModuleList(
-            nn.Sequential(nn.Linear(a, b), nn.ReLU()) for a, b in zip(sizes, sizes[1:], strict=False)
-        )
+        self.layers = nn.ModuleList(nn.Sequential(nn.Linear(a, b), nn.ReLU()) for a, b in itertools.pairwise(sizes))
         self.fc = nn.Linear(width, classes)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:

@@ -1,0 +1,18 @@
+"""The PyTorch runtime: attach exits to a backbone, record them, apply and switch configurations. Needs torch.
+
+The only room that imports torch. It may import everything but the solvers, the search and the command line.
+"""
+
+import importlib.util
+
+from dyce_search.errors import MissingPackageError
+
+if importlib.util.find_spec("torch") is None:
+    raise MissingPackageError(
+        "dyce_search.runtime needs PyTorch, which is not installed: pip install 'dyce_search[torch]'", name="torch"
+    )
+
+from dyce_search.runtime.forward_pass import EarlyExitOutput
+from dyce_search.runtime.model import EarlyExitModel
+
+__all__ = ["EarlyExitModel", "EarlyExitOutput"]

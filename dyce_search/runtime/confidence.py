@@ -1,0 +1,85 @@
+"""Confidence measures on logits, in torch: recording and deciding use the same arithmetic. Imports errors only.
+
+The measures are those of `dyce_search.confidence`, and agree with them to rounding in float32.
+"""
+
+import math
+from collections.abc import Callable
+
+import torch
+
+from dyce_search.errors import ModelError
+
+Measure = Callable[[torch.Tensor], torch.Tensor]
+
+
+def probabilities(logits: torch.Tensor) -> torch.Tensor:
+    """Softmax in float32, whatever the type of the logits, (B, C) -> (B, C); each row on its own, to the bit."""
+    if logits.dtype == torch.float64:  # subtract before rounding, as dyce_search.confidence does
+        logits = logits - logits.amax(dim=1, keepdim=True)
+    return torch.softmax(logits.float(), dim=1)
+
+
+def max_prob(probs: torch.Tensor) -> torch.Tensor:
+    """Probability of the likeliest class, (B, C) -> (B,) in [1/C, 1]."""
+    return probs.amax(dim=1)
+
+
+def margin(probs: torch.Tensor) -> torch.Tensor:
+    """Gap between the two likeliest classes, (B, C) -> (B,) in [0, 1]."""
+    _require_two_classes(probs, "margin")
+    top = probs.topk(2, dim=1).values
+    return top[:, 0] - top[:, 1]
+
+
+def entropy(probs: torch.Tensor) -> torch.Tensor:
+    """One minus the entropy in units of log C, (B, C) -> (B,) in [0, 1]."""
+    _require_two_classes(probs, "entropy")
+    uncertain: torch.Tensor = torch.special.entr(probs).sum(dim=1)
+    return (1 - uncertain / math.log(probs.shape[1])).clamp(0, 1)
+
+
+MEASURES: dict[str, Measure] = {"max_prob": max_prob, "margin": margin, "entropy": entropy}
+
+
+def confidence_of(logits: torch.Tensor, measure: str | Measure) -> torch.Tensor:
+    """Confidences of logits, without a gradient.
+
+    Args:
+        logits: (B, C) of any floating type.
+        measure: a name in `MEASURES`, or a callable that turns (B, C) float32 probabilities into (B,) confidences.
+
+    Returns:
+        (B,) float32. NaN where the logits hold NaN or plus infinity.
+
+    Raises:
+        ModelError: an unknown measure, one that does not return (B,), or too few classes for it.
+
+    Example:
+        >>> confidence_of(torch.tensor([[0.0, 0.0], [200.0, 0.0]]), "max_prob").tolist()
+        [0.5, 1.0]
+    """
+    with torch.no_grad():
+        confidence = find_measure(measure)(probabilities(logits))
+        if not isinstance(confidence, torch.Tensor) or confidence.shape != logits.shape[:1]:
+            found = tuple(confidence.shape) if isinstance(confidence, torch.Tensor) else type(confidence).__name__
+            raise ModelError(f"the confidence measure must return shape (B,) = ({len(logits)},), got {found}")
+        return confidence.float()
+
+
+def find_measure(measure: str | Measure) -> Measure:
+    """The measure of that name, or the callable itself.
+
+    Raises:
+        ModelError: an unknown name; the message lists the known ones.
+    """
+    if callable(measure):
+        return measure
+    if measure not in MEASURES:
+        raise ModelError(f"unknown confidence {measure!r}: use one of {', '.join(MEASURES)}, or a callable")
+    return MEASURES[measure]
+
+
+def _require_two_classes(probs: torch.Tensor, name: str) -> None:
+    if probs.shape[1] < 2:
+        raise ModelError(f"confidence {name!r} needs two or more classes, got {probs.shape[1]}")

@@ -1,0 +1,290 @@
+"""A backbone with exits attached, whose configuration is switched at run time. Imports forward_pass and below."""
+
+import difflib
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+
+from dyce_search.config import ExitConfig
+from dyce_search.costs import ExitCosts
+from dyce_search.curve import OperatingPoint
+from dyce_search.errors import ConfigError, FrontError, ModelError
+from dyce_search.front import ParetoFront
+from dyce_search.runtime.confidence import Measure, confidence_of, find_measure
+from dyce_search.runtime.forward_pass import (
+    EarlyExitOutput,
+    ExitHook,
+    Exits,
+    ForwardPass,
+    Leaving,
+    Plan,
+    final_logits,
+    first_tensor,
+)
+
+ROUNDING = (1e-3, 5e-2)  # of logits, relative to the largest: what the size of a batch may change in 32, in 16 bits
+
+
+class EarlyExitModel(nn.Module):
+    """A network that answers early where it is sure enough, by the configuration in force.
+
+    Forward hooks at the named modules compute the enabled heads. Samples that are confident leave, the backbone goes
+    on with the others only, and ends when nobody is left. The backbone is not rewritten; without a configuration it
+    runs as it is. Several threads may run one model, and any thread may switch it: a forward ends with the
+    configuration that it began with. (`nn.DataParallel`, which runs copies in other threads, is not supported.)
+
+    Args:
+        backbone: any module whose output is the final exit's logits (B, C), or a list of stages. Tensors among its
+            arguments have the samples on the first axis.
+        heads: names of submodules in the order in which they run, each with one or more heads: type -> module.
+        feature: takes the tensor for the heads out of the output of a named module; without it, the output
+            itself or its first tensor.
+        compaction: whether later layers see only the samples that go on. Where the backbone carries tensors of each
+            sample around the named modules, this fails with a `ModelError`: then `compaction=False` gives the same
+            answers, computes the backbone for the whole batch, and ends when all have left.
+        confidence: "max_prob", "margin" or "entropy", as when the records were made, or a callable that turns (B, C)
+            float32 probabilities into (B,) confidences.
+
+    Raises:
+        ModelError: an unknown or repeated module, a position without heads, an unknown measure.
+
+    Example:
+        >>> backbone = nn.Sequential(nn.Linear(4, 8), nn.ReLU(), nn.Linear(8, 3))
+        >>> model = EarlyExitModel(backbone, heads={"1": {"linear": nn.Linear(8, 3)}}).eval()
+        >>> model.configure(ExitConfig(candidate=[0], threshold=[-np.inf]))
+        >>> model(torch.zeros(2, 4)).position.tolist()
+        [0, 0]
+    """
+
+    def __init__(
+        self,
+        backbone: nn.Module | Sequence[nn.Module],
+        heads: Mapping[str, Mapping[str, nn.Module]],
+        *,
+        feature: Callable[[Any], torch.Tensor] | None = None,
+        compaction: bool = True,
+        confidence: str | Measure = "max_prob",
+    ) -> None:
+        """See the class."""
+        super().__init__()
+        self.backbone = backbone if isinstance(backbone, nn.Module) else nn.Sequential(*backbone)
+        find_measure(confidence)
+        modules = _find_modules(self.backbone, heads)
+        self._exits = Exits(
+            positions=tuple(map(str, heads)),
+            candidates=tuple((p, str(kind)) for p, kinds in enumerate(heads.values()) for kind in kinds),
+            feature=feature or first_tensor,
+            measure=confidence,
+            compaction=compaction,
+        )
+        self.heads = nn.ModuleList(head for kinds in heads.values() for head in kinds.values())
+        # only who stands where matters here: configurations are checked against it
+        self._layout = ExitCosts(
+            backbone=np.arange(1, len(modules) + 2),
+            head=np.zeros(len(self.heads) + 1),
+            position=[*(p for p, _ in self._exits.candidates), len(modules)],
+        )
+        for p, module in enumerate(modules):
+            module.register_forward_hook(ExitHook(self._exits, p))
+        self._plan: Plan | None = None
+        self._front: ParetoFront | None = None
+        self._verified: frozenset[int] | None = None
+
+    @property
+    def positions(self) -> tuple[str, ...]:
+        """(P,) names of the modules where exits hang."""
+        return self._exits.positions
+
+    @property
+    def exits(self) -> tuple[tuple[int, str], ...]:
+        """(E-1,) position and type of each candidate, in the order of `ExitCosts`; the final exit is not included."""
+        return self._exits.candidates
+
+    @property
+    def exit_names(self) -> tuple[str, ...]:
+        """(E,) names such as "layer1.0/linear", for `ExitCosts`; the last is "final"."""
+        return tuple(map(self._exits.name, range(len(self.heads) + 1)))
+
+    @property
+    def confidence(self) -> str | Measure:
+        """The measure of confidence."""
+        return self._exits.measure
+
+    def head(self, exit_index: int) -> nn.Module:
+        """The head of a candidate, 0 to E-2."""
+        return self.heads[exit_index]
+
+    @property
+    def config(self) -> ExitConfig | None:
+        """The configuration in force, None for the plain backbone."""
+        plan = self._plan
+        return None if plan is None else plan.config
+
+    def configure(self, config: ExitConfig | OperatingPoint | None) -> None:
+        """Switches at once, from any thread: the next forward takes this configuration, one under way keeps its own.
+
+        Args:
+            config: a configuration, a point of a front, or None for the plain backbone.
+
+        Raises:
+            ConfigError: it belongs to another network, or is something else.
+        """
+        if isinstance(config, OperatingPoint):
+            config = config.config
+        if config is None:
+            self._plan = None
+            return
+        if not isinstance(config, ExitConfig):
+            raise ConfigError(f"config must be an ExitConfig, an OperatingPoint or None, got {type(config).__name__}")
+        exits = config.exits(self._layout).tolist()
+        self._plan = Plan(config=config, exits=tuple(exits), thresholds=tuple(config.threshold.tolist()))
+
+    def load_front(self, front: ParetoFront) -> None:
+        """Takes a front to choose from with `set_budget`. The configuration in force stays.
+
+        Raises:
+            FrontError: it belongs to another network, or is something else.
+        """
+        if not isinstance(front, ParetoFront):
+            raise FrontError(f"front must be a ParetoFront, got {type(front).__name__}")
+        if not np.array_equal(front.costs.position, self._layout.position):
+            raise FrontError(
+                f"the front's network has {front.costs.n_exits} exits at {front.costs.n_positions} positions, the "
+                f"model {self._layout.n_exits} at {self._layout.n_positions}: it belongs to another network"
+            )
+        self._front = front
+
+    @property
+    def front(self) -> ParetoFront | None:
+        """The front that `load_front` took."""
+        return self._front
+
+    def set_budget(self, *, relative_cost: float) -> OperatingPoint:
+        """Switches to the most accurate point of the front within a budget.
+
+        Args:
+            relative_cost: at most this mean cost, relative to the final exit alone, as measured on the front's samples.
+
+        Returns:
+            The point that is in force now.
+
+        Raises:
+            FrontError: no front was loaded.
+            InfeasibleError: no point is that cheap. The configuration in force stays.
+        """
+        if self._front is None:
+            raise FrontError("set_budget chooses from a front, none was loaded: call load_front first")
+        point = self._front.select(max_relative_cost=relative_cost)
+        self.configure(point)
+        return point
+
+    def forward(self, *inputs: Any, **options: Any) -> EarlyExitOutput:
+        """Answers a batch.
+
+        Args:
+            inputs: of the backbone, (B, ...) each, B >= 1.
+            options: of the backbone.
+
+        Raises:
+            ModelError: an empty batch; training mode with a configuration; and what turns up only now: modules that
+                do not run once each in the order given, heads that do not fit, NaN, a backbone that cannot be
+                compacted. The model works on afterwards.
+        """
+        plan = self._plan  # read once: a switch during this forward does not matter
+        batch = _batch_size(inputs, options)
+        if plan is None or max(plan.exits) < 0:
+            logits = final_logits(self.backbone(*inputs, **options))
+            self._exits.require_logits(logits, -1, batch)
+            confidence = confidence_of(logits, self._exits.measure)
+            position = torch.full_like(confidence, len(self.positions), dtype=torch.int64)
+            config = None if plan is None else plan.config
+            return EarlyExitOutput(logits=logits, position=position, confidence=confidence, config=config)
+        if self.training:
+            raise ModelError(
+                "a configured model must be in eval mode, got training mode: call eval() or configure(None)"
+            )
+        leaving = Leaving(self._exits, self.heads, plan, batch)
+        try:
+            final = ForwardPass(self._exits, leaving.visit).run(self.backbone, inputs, options)
+        except ModelError:
+            raise
+        except Exception as cause:
+            if not leaving.compacted:
+                raise
+            self.all_logits(*inputs, **options)  # where this fails too, compaction is not to blame
+            raise leaving.compaction_error(f"it failed: {cause}") from cause
+        output = leaving.output(None if final is None else final_logits(final))
+        if self._verified is None or not self._verified.issuperset(leaving.compacted):
+            self._verify(output, leaving, self.all_logits(*inputs, **options))
+        return output
+
+    def all_logits(self, *inputs: Any, **options: Any) -> torch.Tensor:
+        """Logits of all exits, (E, B, C): the whole backbone with every head, whatever the configuration."""
+        first = self._layout.first
+        logits: list[torch.Tensor] = []
+
+        def visit(position: int, output: Any) -> None:
+            feature = self._exits.feature(output)
+            for exit_index in range(first[position], first[position + 1]):
+                logits.append(self._exits.logits(self.heads, exit_index, feature))
+
+        final = final_logits(ForwardPass(self._exits, visit).run(self.backbone, inputs, options))
+        self._exits.require_logits(final, -1, _batch_size(inputs, options))
+        for exit_index, values in enumerate(logits):
+            self._exits.require_logits(values, exit_index, len(final))
+            self._exits.require_same_classes(values, exit_index, final, -1)
+        return torch.stack([*logits, final])
+
+    def features(self, *inputs: Any, **options: Any) -> tuple[tuple[torch.Tensor, ...], torch.Tensor]:
+        """What the heads see at each position, P tensors (B, ...), and the final logits (B, C); no head is run."""
+        features: list[torch.Tensor] = []
+
+        def visit(position: int, output: Any) -> None:
+            features.append(self._exits.feature(output).clone())  # layers that follow may work in place
+
+        final = ForwardPass(self._exits, visit).run(self.backbone, inputs, options)
+        return tuple(features), final_logits(final)
+
+    @torch.no_grad()
+    def _verify(self, output: EarlyExitOutput, leaving: Leaving, expected: torch.Tensor) -> None:
+        """At the first forward, and whenever a batch is compacted at a new position: is it what all heads say?"""
+        exits = torch.tensor([*leaving.plan.exits, len(self.heads)], device=output.position.device)
+        wanted = expected[exits[output.position], torch.arange(len(output.position), device=exits.device)].float()
+        tolerance = ROUNDING[output.logits.dtype.itemsize < 4 or expected.dtype.itemsize < 4]
+        gap = (output.logits.float() - wanted).abs().nan_to_num().max()
+        if leaving.compacted and gap > tolerance * wanted.abs().max():
+            raise leaving.compaction_error("samples were mixed up")
+        self._verified = (self._verified or frozenset()).union(leaving.compacted)
+
+
+def _batch_size(inputs: tuple[Any, ...], options: Mapping[str, Any]) -> int:
+    """B of the first tensor."""
+    tensors = [value for value in (*inputs, *options.values()) if isinstance(value, torch.Tensor) and value.ndim]
+    if not tensors or not len(tensors[0]):
+        found = f"shape {tuple(tensors[0].shape)}" if tensors else "no tensor"
+        raise ModelError(f"a batch must be a tensor of shape (B, ...) with one or more samples, got {found}")
+    return len(tensors[0])
+
+
+def _find_modules(backbone: nn.Module, heads: Mapping[str, Mapping[str, nn.Module]]) -> list[nn.Module]:
+    """The modules at the positions, after a look at what hangs there."""
+    known = {name: module for name, module in backbone.named_modules(remove_duplicate=False) if name}
+    if not heads:
+        raise ModelError("heads must name one or more modules of the backbone, got none")
+    found: dict[str, nn.Module] = {}
+    for name, kinds in heads.items():
+        if name not in known:
+            close = difflib.get_close_matches(str(name), known, n=3) or list(known)[:3]
+            raise ModelError(f"the backbone has no module {name!r}: did you mean {', '.join(map(repr, close))}?")
+        twin = next((other for other, module in found.items() if module is known[name]), None)
+        if twin is not None:
+            raise ModelError(f"{twin!r} and {name!r} are the same module: a position must be a module of its own")
+        if not isinstance(kinds, Mapping) or not kinds or not all(isinstance(h, nn.Module) for h in kinds.values()):
+            raise ModelError(
+                f"heads[{name!r}] must be one or more modules by type, such as {{'linear': head}}, got {kinds!r}"
+            )
+        found[name] = known[name]
+    return list(found.values())
