@@ -208,9 +208,14 @@ def _command(
 
 
 def _add_records(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("records", metavar="RECORDS", help=".npz of this library or of DyCE")
+    parser.add_argument(
+        "records",
+        metavar="RECORDS",
+        help=".npz of this library or of DyCE, a table (.csv, .tsv, .parquet), or MSDNet's .pth: the validation set, "
+        "or the test set for --test and evaluate",
+    )
     parser.add_argument(
         "--costs",
         metavar="FILE.json",
-        help="DyCE's JSON of MACs; files of this library hold their costs, which this replaces",
+        help="DyCE's JSON of MACs, or MSDNet's flops.pth; files of this library hold their costs, which this replaces",
     )

@@ -3,7 +3,7 @@
 from argparse import Namespace
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from dyce_search import tables
 from dyce_search.compare import compare
@@ -11,6 +11,7 @@ from dyce_search.config import ExitConfig
 from dyce_search.curve import Curve, OperatingPoint
 from dyce_search.errors import FileFormatError, FrontError, SolverError
 from dyce_search.evaluate import evaluate
+from dyce_search.file_kinds import kind_of
 from dyce_search.files import PathLike, write_atomically
 from dyce_search.front import ParetoFront
 from dyce_search.loading import load_example, load_records
@@ -25,7 +26,7 @@ INTERRUPTED = 130  # the shell's exit status after Ctrl-C
 
 def info(options: Namespace) -> int:
     """Prints what records hold."""
-    records = load_records(options.records, costs=options.costs)
+    records = _load(options.records, options.costs, part="val")
     costs = records.costs
     optional = [name for name in ("label", "prediction", "group") if getattr(records, name) is not None]
     facts = {
@@ -49,8 +50,8 @@ def find(options: Namespace) -> int:
         _require_folder(path)  # before the work, not after it
     if options.plot is not None and Path(options.plot).suffix.lower() not in PICTURES:
         raise FileFormatError(f"--plot needs a name that ends in {', '.join(PICTURES)}, got {options.plot}")
-    records = load_records(options.records, costs=options.costs)
-    test_records = None if options.test is None else load_records(options.test, costs=options.costs)
+    records = _load(options.records, options.costs, part="val")
+    test_records = None if options.test is None else _load(options.test, options.costs, part="test")
     front, test = _search(
         records,
         test_records,
@@ -91,7 +92,7 @@ def select(options: Namespace) -> int:
 def measure(options: Namespace) -> int:
     """Prints what a configuration does on some records."""
     config = ExitConfig.load(options.config)
-    records = load_records(options.records, costs=options.costs)
+    records = _load(options.records, options.costs, part="test")
     result = evaluate(records, config)
     print(f"samples        {records.n_samples:,}")
     print(f"baseline       {_baseline(records)}")
@@ -108,8 +109,8 @@ def contrast(options: Namespace) -> int:
         raise SolverError(f"--seeds must be a whole number >= 1, got {options.seeds}")
     if options.out is not None:
         _make_folder(Path(options.out))  # before the work, not after it
-    records = load_records(options.records, costs=options.costs)
-    test_records = None if options.test is None else load_records(options.test, costs=options.costs)
+    records = _load(options.records, options.costs, part="val")
+    test_records = None if options.test is None else _load(options.test, options.costs, part="test")
     _say_what_is_searched(records, test_records)
     comparison = compare(
         records,
@@ -154,6 +155,11 @@ def demo(options: Namespace) -> int:
     print("\nWhat a drop in accuracy buys (cost relative to the whole network; 1 point = 1 % of the samples):\n")
     print(tables.operating_points(front, test, DEMO_DROPS))
     return INTERRUPTED if front.provenance.stop_reason == "interrupted" else 0
+
+
+def _load(path: PathLike, costs: PathLike | None, *, part: Literal["val", "test"]) -> ExitRecords:
+    """The records of a file; `part` says which, where MSDNet's file holds two sets."""
+    return load_records(path, costs=costs, part=part if kind_of(path) == "torch" else None)
 
 
 def _search(records: ExitRecords, test_records: ExitRecords | None, **options: Any) -> tuple[ParetoFront, Curve | None]:

@@ -164,6 +164,37 @@ class ExitCosts:
         return cls(**{field: entry(content, field, path) for field in fields})
 
     @classmethod
+    def cascade(cls, price: npt.ArrayLike, *, unit: str = "MACs", names: Iterable[str] = ()) -> Self:
+        """Costs of a cascade of whole models that share nothing, small to large; the last one is the baseline.
+
+        Whoever goes on has paid for the models used so far, and a model that is not used costs nothing. So the price of
+        a model is the cost of its candidate, and the backbone between them is free up to the last model.
+
+        Args:
+            price: (M,) >= 0, the full price of each of M >= 2 models; the last must be above 0.
+            unit: what the prices count.
+            names: (M,) of the models.
+
+        Raises:
+            CostsError: fewer than two models, or prices that are negative or infinite.
+
+        Reference: Viola 2001; FrugalGPT (Chen 2023, arXiv 2305.05176) for the prices of language models.
+
+        Example:
+            >>> costs = ExitCosts.cascade([1.0, 5.0, 20.0], unit="cents")
+            >>> costs.baseline, costs.alone.tolist()
+            (20.0, [1.0, 5.0, 20.0])
+        """
+        prices = numbers(price, "price", CostsError, dtype=np.float64, ndim=1)
+        _check_values(prices, "price")
+        if len(prices) < 2:
+            raise CostsError(f"price must have one entry for each of two or more models, got {len(prices)}")
+        if not prices[-1]:
+            raise CostsError("price must end with the last model's, above 0, got 0: relative costs would be undefined")
+        last = np.append(np.zeros(len(prices) - 1), prices[-1])
+        return cls(backbone=last, head=prices - last, position=np.arange(len(prices)), unit=unit, names=names)
+
+    @classmethod
     def load(cls, path: PathLike) -> Self:
         """Reads costs from DyCE's JSON of MACs.
 

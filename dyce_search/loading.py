@@ -1,13 +1,19 @@
-"""Records from files, whatever their kind, and the example that comes with the package. Imports records and below."""
+"""Records from files of any kind, and the example of the package. Imports records and below, and runtime.msdnet."""
 
 from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 
+import numpy as np
+
+from dyce_search.confidence import Measure
 from dyce_search.costs import ExitCosts
-from dyce_search.errors import RecordsError
+from dyce_search.errors import FileFormatError, RecordsError
+from dyce_search.file_kinds import kind_of, not_records
 from dyce_search.files import PathLike
 from dyce_search.record_files import read_arrays
+from dyce_search.record_frames import read_frame
+from dyce_search.record_outputs import are_probs
 from dyce_search.records import ExitRecords
 
 
@@ -15,25 +21,59 @@ def load_records(
     path: PathLike,
     *,
     costs: ExitCosts | PathLike | None = None,
-    confidence: Literal["max_prob", "margin"] = "max_prob",
+    confidence: str | Measure = "max_prob",
+    part: Literal["val", "test"] | None = None,
 ) -> ExitRecords:
-    """Loads records from a file in this library's format or in DyCE's. Nothing in it is ever unpickled.
+    """Loads records from a file, whose kind is recognised by its content. Nothing in it is ever run.
+
+    - This library's `.npz`, as `ExitRecords.save` writes it, holds its own costs.
+    - DyCE's `.npz` with `label`, `preds` and `confs`; its costs are a JSON of MACs.
+    - A table, long or wide, as CSV, TSV or Parquet (which needs pyarrow): see `ExitRecords.from_frame`.
+    - MSDNet's `logits_single.pth` or `logits_greedy.pth`, which need PyTorch and are read with `weights_only`. They
+      hold a validation and a test set, and probabilities in spite of their name; raw logits are taken too. Their
+      costs are `flops.pth`, one number an exit, multiply-adds with all earlier classifiers included, so leaving a
+      classifier out saves nothing there; pass an `ExitCosts` if you know better.
 
     Args:
-        path: an `.npz`. DyCE's has `label`, `preds` and `confs`; this library's is what `ExitRecords.save` writes.
-        costs: for DyCE's format, which has none: an `ExitCosts`, or DyCE's JSON of MACs. With this library's
-            format it replaces the costs in the file, for example by measured milliseconds.
-        confidence: of DyCE's format: the top probability, or its distance from the second.
+        path: the file.
+        costs: an `ExitCosts`, DyCE's JSON of MACs, `ExitCosts.to_dict` as JSON, or MSDNet's `flops.pth`. Needed for
+            all but this library's `.npz`, where it replaces the costs of the file, say by measured milliseconds.
+        confidence: of MSDNet's files, as in `ExitRecords.from_probs`; of DyCE's, "max_prob", the top probability, or
+            "margin", its distance from the second. The others hold confidences as they are.
+        part: of MSDNet's files: "val" (the default), to search on, or "test", to report on.
 
     Raises:
         FileFormatError: missing, truncated or pickled file; another format or version; costs that are needed.
-        RecordsError: arrays that are no valid records.
+        RecordsError: arrays or tables that are no valid records.
         CostsError: costs that do not fit together.
+        MissingPackageError: PyTorch or pyarrow, where they are needed.
+
+    Reference: MSDNet is Huang 2018, arXiv 1703.09844.
     """
+    kind = kind_of(path)
+    if part is not None and (kind != "torch" or part not in ("val", "test")):
+        raise RecordsError(
+            f"part must be 'val' or 'test', for MSDNet's .pth only, got {part!r} for {path}: leave it out"
+        )
+    if kind in ("json", "npy", "pickle", "empty", "unknown"):
+        raise not_records(path, kind)
     if costs is not None and not isinstance(costs, ExitCosts):
-        costs = ExitCosts.load(costs)
-    arrays, found_costs, provenance = read_arrays(path, costs, confidence)
-    return ExitRecords(**arrays, costs=found_costs, provenance=provenance)
+        costs = _load_costs(costs)
+    if kind == "npz":
+        arrays, found_costs, provenance = read_arrays(path, costs, confidence)
+        return ExitRecords(**arrays, costs=found_costs, provenance=provenance)
+    if costs is None:
+        raise FileFormatError(
+            f"{path} holds no costs: pass costs= (a JSON{' or flops.pth' if kind == 'torch' else ''}), "
+            "--costs on the command line"
+        )
+    if kind == "torch":
+        return _load_msdnet(path, costs, confidence, part or "val")
+    frame = read_frame(path, parquet=kind == "parquet")
+    try:
+        return ExitRecords.from_frame(frame, costs=costs, provenance=f"table {path}")
+    except RecordsError as cause:
+        raise RecordsError(f"{path}: {cause}") from cause
 
 
 def load_example(part: Literal["search", "test"] = "search") -> ExitRecords:
@@ -56,3 +96,22 @@ def load_example(part: Literal["search", "test"] = "search") -> ExitRecords:
     folder = next(folder for folder in folders if folder.is_dir())
     records = load_records(folder / f"fashion_resnet15_{part}.npz", costs=folder / "fashion_resnet15_macs.json")
     return replace(records, provenance=f"fashion_resnet15, {part}: 15-block ResNet on Fashion-MNIST (MIT)")
+
+
+def _load_costs(path: PathLike) -> ExitCosts:
+    if kind_of(path) != "torch":
+        return ExitCosts.load(path)
+    from dyce_search.runtime.msdnet import read_flops
+
+    flops = read_flops(path)
+    return ExitCosts(backbone=flops, head=np.zeros(len(flops)), position=np.arange(len(flops)))
+
+
+def _load_msdnet(
+    path: PathLike, costs: ExitCosts, confidence: str | Measure, part: Literal["val", "test"]
+) -> ExitRecords:
+    from dyce_search.runtime.msdnet import read_outputs
+
+    outputs, labels = read_outputs(path, part)
+    build = ExitRecords.from_probs if all(map(are_probs, outputs)) else ExitRecords.from_logits
+    return build(outputs, labels, costs=costs, confidence=confidence, provenance=f"MSDNet {path}, {part}")

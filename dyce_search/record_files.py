@@ -40,7 +40,7 @@ def write_arrays(path: PathLike, arrays: Arrays, costs: ExitCosts, provenance: s
     )
 
 
-def read_arrays(path: PathLike, costs: ExitCosts | None, confidence: str) -> tuple[Arrays, ExitCosts, str]:
+def read_arrays(path: PathLike, costs: ExitCosts | None, confidence: object) -> tuple[Arrays, ExitCosts, str]:
     """Reads either format: the arrays that `ExitRecords` takes, the costs, the provenance.
 
     Raises:
@@ -50,8 +50,6 @@ def read_arrays(path: PathLike, costs: ExitCosts | None, confidence: str) -> tup
     try:
         with open(path, "rb") as stream:
             archive = np.load(stream, allow_pickle=False)
-            if not hasattr(archive, "files"):
-                raise FileFormatError(f"{path} holds a single array: records are an .npz with several")
             names = set(archive.files)
             if "header" in names:
                 return _read_own(archive, names, path, costs)
@@ -68,10 +66,8 @@ def read_arrays(path: PathLike, costs: ExitCosts | None, confidence: str) -> tup
 
 
 def _reason(cause: Exception) -> str:
-    if isinstance(cause, FileNotFoundError):
-        return "no such file"
     if "pickle" in str(cause).lower():
-        return "it is pickled, or no .npz at all; pickles can run code and are never loaded: save plain arrays"
+        return "it holds pickled objects; pickles can run code and are never loaded: save plain arrays"
     if isinstance(cause, OSError) and cause.strerror:
         return cause.strerror
     return f"the file is truncated or damaged ({cause}): fetch or write it anew"
@@ -107,7 +103,7 @@ def _read_own(archive: Any, names: set[str], path: PathLike, costs: ExitCosts | 
     )
 
 
-def _read_dyce(archive: Any, path: PathLike, costs: ExitCosts | None, confidence: str) -> tuple[Arrays, ExitCosts]:
+def _read_dyce(archive: Any, path: PathLike, costs: ExitCosts | None, confidence: object) -> tuple[Arrays, ExitCosts]:
     if costs is None:
         raise FileFormatError(
             f"{path} is in DyCE's format, which has no costs: pass costs= (its JSON of MACs), "

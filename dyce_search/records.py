@@ -1,6 +1,7 @@
-"""Per-exit predictions: build, check, split and save. Imports record_outputs, record_splits, record_files and below."""
+"""Per-exit predictions: build, check, split and save. Imports the files record_* and below."""
 
 import hashlib
+from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Self
@@ -8,12 +9,21 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 import numpy.typing as npt
 
-from dyce_search.arrays import numbers, read_only, require_finite_rows, restore, to_numpy, whole_numbers
+from dyce_search.arrays import read_only, restore, to_numpy
 from dyce_search.confidence import Measure
 from dyce_search.costs import ExitCosts
 from dyce_search.errors import RecordsError
 from dyce_search.files import PathLike
+from dyce_search.record_checks import (
+    checked_answers,
+    checked_group,
+    checked_label,
+    checked_prediction,
+    require_length,
+    require_one_length,
+)
 from dyce_search.record_files import write_arrays
+from dyce_search.record_frames import arrays_from_frame, score_of
 from dyce_search.record_outputs import arrays_from_logits, arrays_from_probs
 from dyce_search.record_splits import split_indices
 
@@ -71,58 +81,20 @@ class ExitRecords:
     def __post_init__(self) -> None:
         """Checks and freezes the arrays."""
         _require_costs(self.costs)
-        confidence = numbers(self.confidence, "confidence", RecordsError, dtype=np.float32, ndim=2)
-        score = numbers(self.score, "score", RecordsError, dtype=np.float32, ndim=2)
-        n_exits, n_samples = self.costs.n_exits, confidence.shape[1]
-        if confidence.shape[0] != n_exits:
-            expected = f"confidence must have one row per candidate, (E, N) = ({n_exits}, N)"
-            hint = (
-                "transpose it, exits come first"
-                if confidence.shape[1] == n_exits
-                else f"the costs describe {n_exits} candidates, the final exit included"
-            )
-            raise RecordsError(f"{expected}, got {confidence.shape}: {hint}")
-        if n_samples == 0:
-            raise RecordsError("records must have at least one sample, got confidence of shape (E, 0)")
-        if score.shape != confidence.shape:
-            hint = ": transpose it, exits come first" if score.shape == confidence.shape[::-1] else ""
-            raise RecordsError(f"score must have the shape of confidence, {confidence.shape}, got {score.shape}{hint}")
-        require_finite_rows(confidence, "confidence", RecordsError)
-        for exit_index, row in enumerate(score):
-            if not (row.min() >= 0 and row.max() <= 1):
-                sample = int(np.flatnonzero(~((row >= 0) & (row <= 1)))[0])
-                raise RecordsError(
-                    f"score must lie in [0, 1], got {row[sample]} at exit {exit_index}, sample {sample}: scale it first"
-                )
+        n_exits = self.costs.n_exits
+        confidence, score = checked_answers(self.confidence, self.score, n_exits)
+        n_samples = confidence.shape[1]
         object.__setattr__(self, "confidence", confidence)
         object.__setattr__(self, "score", score)
         object.__setattr__(self, "provenance", str(self.provenance))
-        self._check_optional(n_exits, n_samples)
+        if self.label is not None:
+            object.__setattr__(self, "label", checked_label(self.label, n_samples))
+        if self.prediction is not None:
+            object.__setattr__(self, "prediction", checked_prediction(self.prediction, n_exits, n_samples))
+        if self.group is not None:
+            object.__setattr__(self, "group", checked_group(self.group, n_samples))
 
     __setstate__ = restore
-
-    def _check_optional(self, n_exits: int, n_samples: int) -> None:
-        if self.label is not None:
-            label = whole_numbers(self.label, "label", RecordsError, ndim=1)
-            _require_length(label, "label", n_samples)
-            object.__setattr__(self, "label", label)
-        if self.prediction is not None:
-            prediction = whole_numbers(self.prediction, "prediction", RecordsError, ndim=2)
-            if prediction.shape != (n_exits, n_samples):
-                raise RecordsError(
-                    f"prediction must have shape (E, N) = ({n_exits}, {n_samples}), got {prediction.shape}"
-                )
-            object.__setattr__(self, "prediction", prediction)
-        if self.group is not None:
-            group = to_numpy(_strings(self.group), "group", RecordsError)
-            if group.ndim != 1 or group.dtype.kind not in "iuUSb":
-                raise RecordsError(
-                    f"group must be (N,) integers or strings, got shape {group.shape}, dtype {group.dtype}"
-                )
-            _require_length(group, "group", n_samples)
-            group = group.copy()
-            group.flags.writeable = False
-            object.__setattr__(self, "group", group)
 
     def __repr__(self) -> str:
         """One line: sizes, unit and the final exit's accuracy."""
@@ -180,7 +152,7 @@ class ExitRecords:
                 f"index must be (M,) integers or (N,) booleans, got shape {chosen.shape}, dtype {chosen.dtype}"
             )
         if chosen.dtype.kind == "b":
-            _require_length(chosen, "a boolean index", self.n_samples)
+            require_length(chosen, "a boolean index", self.n_samples)
             chosen = np.flatnonzero(chosen)
         if not chosen.size:
             raise RecordsError("index selects no sample: records must have at least one")
@@ -282,6 +254,90 @@ class ExitRecords:
         arrays = arrays_from_logits(logits, labels, costs.n_exits, confidence, temperature)
         return cls(**arrays, costs=costs, group=group, provenance=provenance)
 
+    @classmethod
+    def from_cascade(
+        cls,
+        *,
+        price: npt.ArrayLike,
+        confidence: Any,
+        score: Any = None,
+        prediction: Any = None,
+        label: npt.ArrayLike | None = None,
+        group: npt.ArrayLike | None = None,
+        unit: str = "MACs",
+        names: Iterable[str] = (),
+        provenance: str = "",
+    ) -> Self:
+        """Builds records of a cascade of whole models, small to large, of which the last answers whatever is left.
+
+        A configuration says which models are used and from which confidence on each one's answer stands. A sample pays
+        the full price of every model that it was given to. From logits: `from_logits` with `ExitCosts.cascade`.
+
+        Args:
+            price: (M,) full price of each model, see `ExitCosts.cascade`.
+            confidence: (M, N), or a sequence of M arrays (N,): of each model in its own answer.
+            score: (M, N) in [0, 1]; without it, 1 where `prediction` is `label`.
+            prediction: (M, N) integers, each model's answer.
+            label: (N,) integers, the right answer.
+            group: (N,) see `ExitRecords`.
+            unit: what the prices count.
+            names: (M,) of the models.
+            provenance: free text.
+
+        Raises:
+            RecordsError: models with different numbers of samples, neither scores nor predictions and labels.
+            CostsError: prices that are negative, or fewer than two.
+
+        Example:
+            >>> confidence = [[0.9, 0.8, 0.3], [0.9, 0.9, 0.9]]  # of a small model and a large one, on three samples
+            >>> right = [[1, 0, 1], [1, 1, 1]]
+            >>> records = ExitRecords.from_cascade(price=[1.0, 10.0], confidence=confidence, score=right)
+            >>> records.exit_accuracy.round(2).tolist(), records.costs.baseline
+            ([0.67, 1.0], 10.0)
+        """
+        for name, rows in (("confidence", confidence), ("score", score), ("prediction", prediction)):
+            require_one_length(rows, name)
+        if score is None:
+            if prediction is None or label is None:
+                raise RecordsError("a cascade needs score, or prediction and label, got neither: pass one of the two")
+            score = score_of(prediction, label)
+        return cls(
+            confidence=confidence,
+            score=score,
+            costs=ExitCosts.cascade(price, unit=unit, names=names),
+            label=label,
+            prediction=prediction,
+            group=group,
+            provenance=provenance,
+        )
+
+    @classmethod
+    def from_frame(cls, frame: Any, *, costs: ExitCosts, provenance: str = "") -> Self:
+        """Builds records from a table, long or wide. `load_records` reads such tables from CSV and Parquet.
+
+        Args:
+            frame: a pandas DataFrame. Long, a row for each exit on each sample: columns `sample` (any value), `exit`
+                (0 to E-1, in the order of `costs`), `confidence`, and `score`. Wide, a row a sample: `confidence_0` to
+                `confidence_{E-1}` and `score_0` to `score_{E-1}`. In place of the scores, `prediction` (or
+                `prediction_0`, ...) and `label`, whole numbers. `label` and `group` are kept, other columns ignored.
+            costs: of the E candidates.
+            provenance: free text.
+
+        Raises:
+            RecordsError: missing columns (with what they may be called), entries that are no numbers, samples
+                without a row for some exit or with two.
+
+        Example:
+            >>> import pandas as pd
+            >>> frame = pd.DataFrame({"confidence_0": [0.9, 0.2], "confidence_1": [0.8, 0.7]})
+            >>> frame = frame.assign(prediction_0=[3, 1], prediction_1=[3, 4], label=[3, 4])
+            >>> costs = ExitCosts(backbone=[1.0, 4.0], head=[0.5, 0.0], position=[0, 1])
+            >>> ExitRecords.from_frame(frame, costs=costs).score.tolist()
+            [[1.0, 0.0], [1.0, 1.0]]
+        """
+        _require_costs(costs)
+        return cls(**arrays_from_frame(frame, costs.n_exits), costs=costs, provenance=provenance)
+
     def save(self, path: PathLike, *, compress: bool = True) -> None:
         """Writes one `.npz` without pickle: the arrays, the costs and a JSON header. Atomic.
 
@@ -301,19 +357,6 @@ class ExitRecords:
 def _require_costs(costs: Any) -> None:
     if not isinstance(costs, ExitCosts):
         raise RecordsError(f"costs must be an ExitCosts, got {type(costs).__name__}")
-
-
-def _require_length(array: npt.NDArray[Any], name: str, n_samples: int) -> None:
-    if len(array) != n_samples:
-        raise RecordsError(f"{name} must have one entry per sample, {n_samples}, got {len(array)}")
-
-
-def _strings(group: Any) -> Any:
-    """Strings that come as Python objects, as pandas has them, as an array of strings; the rest as it is."""
-    entries = np.asarray(group) if hasattr(group, "__array__") and not hasattr(group, "detach") else None
-    if entries is not None and entries.dtype == object and all(isinstance(entry, str) for entry in entries.flat):
-        return entries.astype(str)
-    return group
 
 
 def _mean(score: npt.NDArray[np.float32]) -> float:

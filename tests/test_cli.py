@@ -189,9 +189,9 @@ def test_missing_costs_names_the_option(capsys: pytest.CaptureFixture[str]) -> N
 
 def test_missing_files(files: Path, capsys: pytest.CaptureFixture[str]) -> None:
     records = str(files / "search.npz")
-    assert failure(capsys, "info", "nowhere.npz") == "cannot read nowhere.npz: no such file"
+    assert failure(capsys, "info", "nowhere.npz") == "cannot read nowhere.npz: No such file or directory"
     assert failure(capsys, "info", records, "--costs", "no.json") == "cannot read no.json: No such file or directory"
-    assert failure(capsys, "search", records, "--test", "no.npz") == "cannot read no.npz: no such file"
+    assert failure(capsys, "search", records, "--test", "no.npz") == "cannot read no.npz: No such file or directory"
     assert "cannot read no.json" in failure(capsys, "select", "no.json", "--min-accuracy", "0.5")
     assert "cannot read no.json" in failure(capsys, "evaluate", "no.json", records)
     assert "cannot read" in failure(capsys, "info", str(files))
@@ -290,7 +290,7 @@ def test_interrupt_elsewhere_is_one_line(monkeypatch: pytest.MonkeyPatch, capsys
     def stopped(*_: object, **__: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(commands, "load_records", stopped)
+    monkeypatch.setattr(commands, "kind_of", stopped)
     assert main(["info", "records.npz"]) == 130
     assert capsys.readouterr().err == "dyce-search: interrupted\n"
 

@@ -180,7 +180,7 @@ class TestHostileRecords:
             ds.load_records(tmp_path / "array.npy")
 
     def test_other_files_are_named(self, tmp_path):
-        with pytest.raises(ds.FileFormatError, match=r"cannot read .*none\.npz: no such file"):
+        with pytest.raises(ds.FileFormatError, match=r"cannot read .*none\.npz: No such file or directory"):
             ds.load_records(tmp_path / "none.npz")
         with pytest.raises(ds.FileFormatError, match="directory"):
             ds.load_records(tmp_path)
