@@ -32,7 +32,8 @@ def read_frame(path: PathLike, *, parquet: bool) -> Any:
         return pd.read_csv(path, sep="\t" if ".tsv" in Path(path).suffixes else ",")
     except ImportError as cause:
         raise MissingPackageError(
-            f"{path} is Parquet, which needs pyarrow, which is not installed: pip install pyarrow, or save it as CSV",
+            f"{path} is Parquet, which needs pyarrow, which is not installed: pip install 'dyce_search[parquet]', "
+            "or save it as CSV",
             name="pyarrow",
         ) from cause
     except Exception as cause:  # pandas and pyarrow fail in a dozen ways

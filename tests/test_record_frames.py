@@ -185,7 +185,7 @@ class TestFiles:
         for module in ("pyarrow", "fastparquet"):
             monkeypatch.setitem(sys.modules, module, None)
         (tmp_path / "table.parquet").write_bytes(b"PAR1 and so on")
-        with pytest.raises(ds.DyceError, match="needs pyarrow, which is not installed: pip install pyarrow"):
+        with pytest.raises(ds.DyceError, match="needs pyarrow, which is not installed: pip install 'dyce_search"):
             ds.load_records(tmp_path / "table.parquet", costs=COSTS)
 
     def test_costs_are_needed(self, tmp_path):
