@@ -1,12 +1,14 @@
 """Find early-exit configurations from precomputed per-exit predictions, as a Pareto front of accuracy against cost."""
 
 from dyce_search.baselines import RulePoints, oracle, patience, static_exits
+from dyce_search.calibration import ExitAuroc, Reliability, exit_auroc, reliability
 from dyce_search.compare import compare
 from dyce_search.comparison import ComparedSearch, Comparison
 from dyce_search.config import ExitConfig
 from dyce_search.config_plot import plot_config
 from dyce_search.costs import ExitCosts
 from dyce_search.curve import Curve, OperatingPoint
+from dyce_search.diagnostics import ExitFlow, ExitProfile, GroupDrops, exit_flow, exit_profile, worst_groups
 from dyce_search.errors import (
     ConfigError,
     CostsError,
@@ -18,18 +20,22 @@ from dyce_search.errors import (
     SolverError,
 )
 from dyce_search.evaluate import BatchEvaluation, Evaluation, evaluate, evaluate_many
+from dyce_search.exit_value import MarginalValue, OracleGap, marginal_value, oracle_gap
 from dyce_search.front import ParetoFront, Provenance
 from dyce_search.loading import load_example, load_records
+from dyce_search.optimism import Band, Optimism, bootstrap_band, optimism
 from dyce_search.parallel import search_many
 from dyce_search.records import ExitRecords
 from dyce_search.search import search
 from dyce_search.solvers.run import Run
 from dyce_search.solvers.search_space import objective
 from dyce_search.synthetic import synthetic_records
+from dyce_search.temperature import Temperatures, fit_temperatures
 
 __version__ = "0.1.0"
 
 __all__ = [
+    "Band",
     "BatchEvaluation",
     "ComparedSearch",
     "Comparison",
@@ -38,30 +44,49 @@ __all__ = [
     "Curve",
     "DyceError",
     "Evaluation",
+    "ExitAuroc",
     "ExitConfig",
     "ExitCosts",
+    "ExitFlow",
+    "ExitProfile",
     "ExitRecords",
     "FileFormatError",
     "FrontError",
+    "GroupDrops",
     "InfeasibleError",
+    "MarginalValue",
     "OperatingPoint",
+    "Optimism",
+    "OracleGap",
     "ParetoFront",
     "Provenance",
     "RecordsError",
+    "Reliability",
     "RulePoints",
     "Run",
     "SolverError",
+    "Temperatures",
+    "bootstrap_band",
     "compare",
     "evaluate",
     "evaluate_many",
+    "exit_auroc",
+    "exit_flow",
+    "exit_profile",
+    "fit_temperatures",
     "load_example",
     "load_records",
+    "marginal_value",
     "objective",
+    "optimism",
     "oracle",
+    "oracle_gap",
     "patience",
     "plot_config",
+    "reliability",
     "search",
     "search_many",
     "static_exits",
     "synthetic_records",
+    "worst_groups",
 ]

@@ -61,7 +61,7 @@ def draw_trade_off(
         selected: (relative_cost, accuracy) to mark.
         unit: of the costs.
     """
-    narrow = _is_narrow(ax)
+    narrow = is_narrow(ax)
     shrink = 0.7 if narrow else 1.0
     shown = []
     for k, (name, (cost, accuracy)) in enumerate(curves.items()):
@@ -92,7 +92,7 @@ def draw_trade_off(
     low, high = view(curves, baseline=baseline, static=static, held_out_baseline=held_out_baseline)
     ax.set(xlabel=f"mean cost, relative ({unit})", ylabel="accuracy (%)", xlim=(0, 1.03), ylim=(100 * low, 100 * high))
     ax.grid(alpha=0.25)
-    _legend(ax, shown, inside=len(shown) <= MOST_INSIDE)
+    add_legend(ax, shown, inside=len(shown) <= MOST_INSIDE)
 
 
 def draw_anytime(
@@ -108,7 +108,7 @@ def draw_anytime(
         curves: by name, (time (T,), median, least and largest hypervolume (T,)), time rising.
         xlabel: what time is measured in.
     """
-    shrink = 0.7 if _is_narrow(ax) else 1.0
+    shrink = 0.7 if is_narrow(ax) else 1.0
     shown: list[Any] = []
     for k, (name, (time, middle, low, high)) in enumerate(curves.items()):
         style: dict[str, Any] = {"color": COLORS[k % len(COLORS)], "ls": STYLES[k // len(COLORS) % len(STYLES)]}
@@ -129,15 +129,15 @@ def draw_anytime(
     span = max(2 * min(top - min(ends), 3 * (top - float(np.median(ends)))), 0.02)
     ax.set(xscale="log", xlabel=xlabel, ylabel="hypervolume", ylim=(max(0.0, top - span), top + 0.05 * span))
     ax.grid(alpha=0.25)
-    _legend(ax, shown, inside=False)
+    add_legend(ax, shown, inside=False)
 
 
-def _legend(ax: "Axes", shown: Sequence[Any], *, inside: bool) -> None:
+def add_legend(ax: "Axes", shown: Sequence[Any], *, inside: bool) -> None:
     """A legend in the lower right corner, or below the axes in columns."""
     from matplotlib import rcParams
     from matplotlib.transforms import ScaledTranslation
 
-    narrow = _is_narrow(ax)
+    narrow = is_narrow(ax)
     look: dict[str, Any] = {
         "handles": shown,
         "fontsize": "xx-small" if narrow else "small",
@@ -222,10 +222,10 @@ def draw_config(
     ax.set_xticks([*used, n_positions], labels, fontsize="small" if slot > 0.4 else "x-small")
     ax.grid(axis="y", alpha=0.25)
     ax.set_axisbelow(True)
-    ax.legend(loc="best", fontsize="xx-small" if _is_narrow(ax) else "small")
+    ax.legend(loc="best", fontsize="xx-small" if is_narrow(ax) else "small")
 
 
-def _is_narrow(ax: "Axes") -> bool:
+def is_narrow(ax: "Axes") -> bool:
     """Whether the axes have the width of a printed column or less."""
     return _inches(ax)[0] < 3.6
 
