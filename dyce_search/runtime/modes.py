@@ -66,4 +66,20 @@ def batches(loader: Iterable[Any], device: torch.device) -> Iterator[tuple[tuple
             )
         named = {name: moved(value) for name, value in inputs.items()} if isinstance(inputs, dict) else {}
         placed = inputs if isinstance(inputs, (list, tuple)) else () if named else (inputs,)
-        yield tuple(map(moved, placed)), named, labels.to(device)
+        yield tuple(map(moved, placed)), named, labels.to(device, torch.int64)
+
+
+def require_labels(labels: torch.Tensor, logits: torch.Tensor) -> None:
+    """Checks the labels (B,) of a batch against logits (..., B, C).
+
+    Raises:
+        RecordsError: another number of samples, or a label that is no class.
+    """
+    samples, classes = logits.shape[-2:]
+    if len(labels) != samples:
+        raise RecordsError(f"labels must have one entry per sample, {samples}, got {len(labels)}")
+    if not 0 <= labels.min() <= labels.max() < classes:
+        raise RecordsError(
+            f"labels must lie in [0, C) = [0, {classes}), got {labels.min()} to {labels.max()}: "
+            "the backbone and the heads must have as many classes as the data"
+        )

@@ -15,7 +15,7 @@ from dyce_search.files import PathLike, write_atomically
 from dyce_search.records import ExitRecords
 from dyce_search.runtime.confidence import confidence_of, probabilities
 from dyce_search.runtime.model import EarlyExitModel
-from dyce_search.runtime.modes import batches, device_of
+from dyce_search.runtime.modes import batches, device_of, require_labels
 
 
 def record(
@@ -77,7 +77,9 @@ def record(
         for inputs, options, labels in batches(loader, device_of(model)):
             logits = model.all_logits(*inputs, **options)
             rows = slice(seen, seen + len(labels))
-            _check_batch(logits, labels, rows, size)
+            require_labels(labels, logits)
+            if rows.stop > size:
+                raise RecordsError(f"the loader must give at most {size} samples, got {rows.stop}: pass n_samples=")
             measured = confidence_of(logits.flatten(0, 1), model.confidence).view(logits.shape[:2]).cpu().numpy()
             _require_finite(measured, model, seen)
             confidence[:, rows] = measured
@@ -145,19 +147,6 @@ def _table(shape: tuple[int, ...], dtype: npt.DTypeLike, directory: PathLike | N
             return np.memmap(file, dtype, "w+", shape=shape)
     except OSError as cause:
         raise FileFormatError(f"cannot write in {directory}: {cause.strerror}") from cause
-
-
-def _check_batch(logits: torch.Tensor, labels: torch.Tensor, rows: slice, size: int) -> None:
-    classes = logits.shape[2]
-    if logits.shape[1] != len(labels):
-        raise RecordsError(f"labels must have one entry per sample, {logits.shape[1]}, got {len(labels)}")
-    if not 0 <= labels.min() <= labels.max() < classes:
-        raise RecordsError(
-            f"labels must lie in [0, C) = [0, {classes}), got {labels.min()} to {labels.max()} "
-            f"from sample {rows.start} on: the heads must have as many classes as the data"
-        )
-    if rows.stop > size:
-        raise RecordsError(f"the loader must give at most {size} samples, got {rows.stop} or more: pass n_samples=")
 
 
 def _require_finite(measured: npt.NDArray[np.float32], model: EarlyExitModel, start: int) -> None:

@@ -1,0 +1,264 @@
+"""Training all heads at once on the features of the frozen backbone. Imports model, modes, files, errors and torch."""
+
+import copy
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch.nn import functional
+
+from dyce_search.errors import FileFormatError, ModelError, RecordsError
+from dyce_search.files import PathLike, check_header, write_atomically
+from dyce_search.runtime.model import EarlyExitModel
+from dyce_search.runtime.modes import batches, device_of, require_labels, unchanged
+
+FORMAT, VERSION = "dyce_search.train_heads", 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class TrainingHistory:
+    """How the heads learned, in T epochs.
+
+    Attributes:
+        names: (E-1,) of the exits.
+        loss: (T, E-1) mean loss of each head on the training data, while it learned.
+        held_out_loss: (T, E-1) mean loss of each head on the held-out data after each epoch; None without.
+        best_epoch: (E-1,) the epoch, from 0, whose weights each head has now: the last one without held-out data.
+    """
+
+    names: tuple[str, ...]
+    loss: npt.NDArray[np.float64]
+    held_out_loss: npt.NDArray[np.float64] | None
+    best_epoch: npt.NDArray[np.int64]
+
+
+def train_heads(
+    model: EarlyExitModel,
+    loader: Iterable[Any],
+    epochs: int = 5,
+    *,
+    held_out: Iterable[Any] | None = None,
+    patience: int = 3,
+    learning_rate: float = 1e-3,
+    temperature: float = 2.0,
+    distillation: float = 0.5,
+    checkpoint: PathLike | None = None,
+    seed: int = 0,
+    progress: bool | None = None,
+) -> TrainingHistory:
+    """Trains every head on its own, all in the same passes over the data; the backbone stays as it is, bit for bit.
+
+    The loss of a head is (1 - distillation) * cross entropy with the labels + distillation * temperature**2 *
+    Kullback-Leibler divergence from the final exit, both softened by the temperature (Hinton 2015, arXiv 1503.02531).
+    Adam, with a learning rate that falls to 0 along a cosine. The backbone runs in eval mode, its batch norms too.
+
+    Args:
+        model: whose heads are trained; modes and random states are afterwards what they were.
+        loader: gives (inputs, labels) again in each epoch; a `DataLoader` shuffles by `seed`.
+        epochs: passes over the data, at most.
+        held_out: gives (inputs, labels) of other samples. Each head keeps the weights of its best epoch there.
+        patience: training ends when for so many epochs no head became better on the held-out data.
+        learning_rate: of the first epoch.
+        temperature: > 0, softens what the final exit says.
+        distillation: in [0, 1], weight of the final exit against the labels.
+        checkpoint: a file that is written after each epoch. Where it is there already, training goes on from it, to
+            the same result as without the break.
+        seed: of the order of the samples and of dropout. Equal heads, data and seeds give equal results.
+        progress: a progress bar on standard error; None draws it only on a terminal.
+
+    Raises:
+        ModelError: a bad option, heads that do not fit or have nothing to train, a loss that is NaN or infinite.
+        RecordsError: batches without labels, labels outside the classes, no batch.
+        FileFormatError: a checkpoint that is damaged, or of other heads or options.
+
+    Example:
+        >>> backbone = torch.nn.Sequential(torch.nn.Linear(4, 8), torch.nn.ReLU(), torch.nn.Linear(8, 3))
+        >>> model = EarlyExitModel(backbone, heads={"1": {"linear": torch.nn.Linear(8, 3)}})
+        >>> data = [(torch.randn(16, 4), torch.arange(16) % 3)]
+        >>> train_heads(model, data, epochs=2).loss.shape
+        (2, 1)
+    """
+    from tqdm import tqdm
+
+    options = {
+        "epochs": epochs,
+        "patience": patience,
+        "learning_rate": learning_rate,
+        "temperature": temperature,
+        "distillation": distillation,
+        "seed": seed,
+    }
+    _check(options)
+    bar = tqdm(desc="train heads", unit="batch", disable=None if progress is None else not progress)
+    with unchanged(model), bar:
+        model.eval()
+        training = _Training(model, {**options, "exits": list(model.exit_names), "held_out": held_out is not None}, bar)
+        if checkpoint is not None and Path(checkpoint).exists():
+            training.load(checkpoint)
+        while not training.ended:
+            training.learn(loader)
+            if held_out is not None:
+                training.judge(held_out)
+            if checkpoint is not None:
+                training.save(checkpoint)
+        return training.finish()
+
+
+class _Training:
+    """Heads on their way: what a checkpoint holds, and how it moves on by an epoch."""
+
+    def __init__(self, model: EarlyExitModel, options: dict[str, Any], bar: Any) -> None:
+        self.model, self.options, self.bar = model, options, bar
+        parameters = [parameter for parameter in model.heads.parameters() if parameter.requires_grad]
+        if not parameters:
+            raise ModelError("the heads must have parameters with requires_grad, got none: there is nothing to train")
+        self.optimizer = torch.optim.Adam(parameters)
+        self.loss: list[list[float]] = []  # an entry per epoch
+        self.held_out_loss: list[list[float]] = []
+        self.best: list[dict[str, Any]] = [{} for _ in model.exits]  # each head's weights of its best epoch
+
+    @property
+    def best_epoch(self) -> npt.NDArray[np.int64]:
+        """(E-1,) best so far on the held-out data, or the last."""
+        last = np.full(len(self.model.exits), len(self.loss) - 1)
+        return np.asarray(np.argmin(self.held_out_loss, axis=0)) if self.held_out_loss else last
+
+    @property
+    def ended(self) -> bool:
+        """All epochs are over, or no head has become better for too long."""
+        since = len(self.held_out_loss) - 1 - self.best_epoch.max()
+        return len(self.loss) == self.options["epochs"] or (
+            bool(self.held_out_loss) and since >= self.options["patience"]
+        )
+
+    def learn(self, loader: Iterable[Any]) -> None:
+        """One epoch. Its random numbers depend on the seed and on its number only, so that it can be repeated."""
+        epoch, epochs = len(self.loss), self.options["epochs"]
+        seed = int(np.random.SeedSequence((self.options["seed"], epoch)).generate_state(1)[0])
+        torch.manual_seed(seed)
+        for source in (loader, getattr(loader, "sampler", None)):
+            if isinstance(getattr(source, "generator", None), torch.Generator):
+                source.generator.manual_seed(seed)  # type: ignore[union-attr]
+        for group in self.optimizer.param_groups:
+            group["lr"] = self.options["learning_rate"] * (1 + math.cos(math.pi * epoch / epochs)) / 2
+        with torch.enable_grad():
+            self.model.heads.train()
+            self.loss.append(self._mean_losses(loader, learn=True))
+            self.model.heads.eval()
+        self.optimizer.zero_grad()
+
+    @torch.no_grad()
+    def judge(self, held_out: Iterable[Any]) -> None:
+        """Measures the heads on held-out data and keeps the weights of those that were never better."""
+        self.held_out_loss.append(self._mean_losses(held_out, learn=False))
+        for exit_index in np.flatnonzero(self.best_epoch == len(self.held_out_loss) - 1).tolist():
+            self.best[exit_index] = copy.deepcopy(self.model.head(exit_index).state_dict())
+
+    def _mean_losses(self, loader: Iterable[Any], *, learn: bool) -> list[float]:
+        """Mean loss of each head over a loader."""
+        total, samples = torch.zeros(len(self.model.exits), dtype=torch.float64), 0
+        for inputs, named, labels in batches(loader, device_of(self.model)):
+            with torch.no_grad():
+                features, final = self.model.features(*inputs, **named)
+                require_labels(labels, final)
+                if not self.loss and not samples:
+                    self._try_heads(inputs, named)
+            losses = self._losses(features, final, labels)
+            if learn:
+                self.optimizer.zero_grad()
+                torch.autograd.backward(losses.sum())  # heads share no weights, so each follows its own loss only
+                self.optimizer.step()
+            total += losses.detach().cpu() * len(labels)
+            samples += len(labels)
+            self.bar.update()
+        if not samples:
+            raise RecordsError("a loader must give one batch or more in every epoch, got none: pass no generator")
+        mean = (total / samples).tolist()
+        if not all(map(math.isfinite, mean)):
+            bad = next(
+                name for name, value in zip(self.model.exit_names, mean, strict=False) if not math.isfinite(value)
+            )
+            raise ModelError(f"the loss of exit {bad!r} must be finite, got NaN or infinity: lower the learning rate")
+        self.bar.set_postfix_str(f"epoch {len(self.loss) + learn}, mean loss {np.mean(mean):.4f}")
+        return mean
+
+    def _try_heads(self, inputs: tuple[Any, ...], named: dict[str, Any]) -> None:
+        """Raises a ModelError, before anything was learned, where a head does not fit."""
+        self.model.heads.eval()
+        self.model.all_logits(*inputs, **named)
+        self.model.heads.train()
+
+    def _losses(self, features: Sequence[torch.Tensor], final: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
+        """(E-1,) loss of each head on a batch."""
+        heat, share = self.options["temperature"], self.options["distillation"]
+        logits = [self.model.head(index)(features[position]) for index, (position, _) in enumerate(self.model.exits)]
+        soft = functional.softmax(final.float() / heat, dim=1)
+        losses = []
+        for values in logits:
+            hard_loss = functional.cross_entropy(values.float(), labels)
+            soft_loss = functional.kl_div(
+                functional.log_softmax(values.float() / heat, dim=1), soft, reduction="batchmean"
+            )
+            losses.append((1 - share) * hard_loss + share * heat**2 * soft_loss)
+        return torch.stack(losses)
+
+    def save(self, path: PathLike) -> None:
+        """Writes a checkpoint, atomically."""
+        content = {
+            "format": FORMAT,
+            "version": VERSION,
+            "options": self.options,
+            "loss": self.loss,
+            "held_out_loss": self.held_out_loss,
+            "best": self.best,
+            "heads": self.model.heads.state_dict(),
+            "optimizer": self.optimizer.state_dict(),
+        }
+        write_atomically(path, lambda stream: torch.save(content, stream))
+
+    def load(self, path: PathLike) -> None:
+        """Goes back to a checkpoint. Nothing but tensors and plain values is unpickled."""
+        try:
+            content = torch.load(path, map_location=device_of(self.model), weights_only=True)
+        except Exception as cause:  # a damaged archive makes torch fail in a dozen ways
+            raise FileFormatError(f"cannot read {path}: no checkpoint of train_heads, or damaged ({cause})") from cause
+        check_header(content, FORMAT, VERSION, path)
+        if content["options"] != self.options:
+            changed = [name for name, value in self.options.items() if content["options"].get(name) != value]
+            raise FileFormatError(
+                f"{path} was made with other {', '.join(changed)}: use the same again, or another file"
+            )
+        try:
+            self.model.heads.load_state_dict(content["heads"])
+        except RuntimeError as cause:
+            raise FileFormatError(f"{path} was made with other heads: {cause}") from cause
+        self.optimizer.load_state_dict(content["optimizer"])
+        self.loss, self.held_out_loss, self.best = content["loss"], content["held_out_loss"], content["best"]
+
+    def finish(self) -> TrainingHistory:
+        """Gives each head its best weights."""
+        if self.held_out_loss:
+            for exit_index, weights in enumerate(self.best):
+                self.model.head(exit_index).load_state_dict(weights)
+        return TrainingHistory(
+            names=self.model.exit_names[:-1],
+            loss=np.array(self.loss),
+            held_out_loss=np.array(self.held_out_loss) if self.held_out_loss else None,
+            best_epoch=self.best_epoch,
+        )
+
+
+def _check(options: dict[str, Any]) -> None:
+    for name, least in (("epochs", 1), ("patience", 1), ("seed", 0)):
+        if not isinstance(options[name], int) or options[name] < least:
+            raise ModelError(f"{name} must be a whole number >= {least}, got {options[name]!r}")
+    for name in ("learning_rate", "temperature"):
+        if not 0 < options[name] < math.inf:
+            raise ModelError(f"{name} must be above 0, got {options[name]!r}")
+    if not 0 <= options["distillation"] <= 1:
+        raise ModelError(f"distillation must be in [0, 1], got {options['distillation']!r}")

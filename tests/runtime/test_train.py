@@ -1,0 +1,290 @@
+"""Training of heads: what changes and what must not, breaks in between, early stopping, the loss."""
+
+import copy
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+from torch.nn import functional
+from torch.utils.data import DataLoader, TensorDataset
+
+import dyce_search as ds
+from dyce_search.errors import ModelError
+from dyce_search.runtime import EarlyExitModel
+from dyce_search.runtime.train import train_heads
+from tests.runtime.networks import CLASSES, MLP, ResNet, mlp_heads, resnet_heads
+
+
+def build(seed=0):
+    torch.manual_seed(seed)
+    backbone = ResNet(widths=(4, 8), blocks=1)
+    model = EarlyExitModel(backbone, resnet_heads(backbone))
+    model.heads[0].insert(2, nn.Dropout(0.2))
+    model.heads[1].append(nn.BatchNorm1d(CLASSES))
+    return model
+
+
+def images(count, seed=1):
+    """Images whose class is the place of a bright spot."""
+    generator = torch.Generator().manual_seed(seed)
+    labels = torch.randint(0, CLASSES, (count,), generator=generator)
+    pictures = torch.randn(count, 3, 8, 8, generator=generator)
+    pictures[torch.arange(count), :, labels, labels] += 5
+    return TensorDataset(pictures, labels)
+
+
+def loader(count=64, **options):
+    return DataLoader(images(count), 16, shuffle=True, **options)
+
+
+def weights(model):
+    return copy.deepcopy(model.heads.state_dict())
+
+
+def assert_same(one, other):
+    assert one.keys() == other.keys()
+    for name in one:
+        assert torch.equal(one[name], other[name]), name
+
+
+def same_history(one, other):
+    np.testing.assert_array_equal(one.loss, other.loss)
+    np.testing.assert_array_equal(one.best_epoch, other.best_epoch)
+    assert (one.held_out_loss is None) is (other.held_out_loss is None)
+    if one.held_out_loss is not None:
+        np.testing.assert_array_equal(one.held_out_loss, other.held_out_loss)
+
+
+def test_heads_learn_and_all_else_stays_as_it_is():
+    model = build().train()
+    model.backbone.layer1.eval()
+    model.backbone.fc.weight.requires_grad_(False)
+    before, heads_before = copy.deepcopy(model.backbone.state_dict()), weights(model)
+    modes = [module.training for module in model.modules()]
+    random_state = torch.get_rng_state()
+    config = ds.ExitConfig(candidate=[0, -1], threshold=[0.5, 0.5])
+    model.configure(config)
+    history = train_heads(model, loader(), epochs=4, learning_rate=0.01)
+    assert_same(before, model.backbone.state_dict())
+    assert any(not torch.equal(heads_before[name], value) for name, value in model.heads.state_dict().items())
+    assert [module.training for module in model.modules()] == modes
+    assert torch.equal(torch.get_rng_state(), random_state)
+    assert all(parameter.grad is None for parameter in model.parameters())
+    assert [name for name, p in model.named_parameters() if not p.requires_grad] == ["backbone.fc.weight"]
+    assert model.config is config
+    assert history.names == ("layer1.0/linear", "layer1.0/mlp", "layer2.0/linear")
+    assert history.loss.shape == (4, 3)
+    assert (history.loss[-1] < history.loss[0]).all()
+    assert history.held_out_loss is None
+    assert history.best_epoch.tolist() == [3, 3, 3]
+
+
+def twin_losses(model, data, *, temperature, distillation):
+    """The loss of each head on all data, sample by sample, straight from the definition."""
+    totals = np.zeros(len(model.exits))
+    with torch.no_grad():
+        logits = model.eval().all_logits(data.tensors[0]).double()
+        for i, label in enumerate(data.tensors[1]):
+            teacher = torch.exp(logits[-1, i] / temperature) / torch.exp(logits[-1, i] / temperature).sum()
+            for e in range(len(totals)):
+                hard = -torch.log(torch.exp(logits[e, i, label]) / torch.exp(logits[e, i]).sum())
+                student = torch.exp(logits[e, i] / temperature) / torch.exp(logits[e, i] / temperature).sum()
+                soft = sum(teacher[c] * (torch.log(teacher[c]) - torch.log(student[c])) for c in range(CLASSES))
+                totals[e] += (1 - distillation) * hard + distillation * temperature**2 * soft
+    return totals / len(data)
+
+
+@pytest.mark.parametrize(("temperature", "distillation"), [(2.0, 0.5), (1, 0), (4.0, 1.0), (0.5, 0.25)])
+def test_the_loss_is_the_documented_one(temperature, distillation):
+    model, data = build(), images(20)
+    options = {"temperature": temperature, "distillation": distillation}
+    history = train_heads(model, loader(), epochs=1, held_out=DataLoader(data, 7), **options)
+    np.testing.assert_allclose(history.held_out_loss[0], twin_losses(model, data, **options), rtol=1e-5)
+
+
+@pytest.mark.parametrize("exit_index", [0, 1, 2])
+def test_each_head_learns_as_if_it_were_alone(exit_index):
+    """A plain loop for one head: cross entropy, Adam, the cosine; no dropout, so that random numbers do not matter."""
+    model = build()
+    del model.heads[0][2]
+    data, alone = list(DataLoader(images(48), 16)), copy.deepcopy(model)
+    train_heads(model, data, epochs=3, distillation=0, learning_rate=0.02)
+    alone.eval()
+    head, position = alone.head(exit_index).train(), alone.exits[exit_index][0]
+    optimizer = torch.optim.Adam(head.parameters(), 0.02)
+    for rate in (0.02, 0.015, 0.005):
+        optimizer.param_groups[0]["lr"] = rate
+        for pictures, labels in data:
+            with torch.no_grad():
+                feature = alone.features(pictures)[0][position]
+            optimizer.zero_grad()
+            functional.cross_entropy(head(feature), labels).backward()
+            optimizer.step()
+    for name, value in head.state_dict().items():
+        torch.testing.assert_close(model.head(exit_index).state_dict()[name], value)
+
+
+def test_distillation_alone_needs_no_true_labels():
+    """Heads of the same shape as the final one come near it, though every label is wrong."""
+    backbone = nn.Sequential(nn.Linear(6, 8), nn.ReLU(), nn.Linear(8, CLASSES))
+    nn.init.normal_(backbone[2].weight)
+    model = EarlyExitModel(backbone, {"1": {"linear": nn.Linear(8, CLASSES)}}).eval()
+    x = torch.randn(256, 6)
+    train_heads(model, [(x, torch.zeros(256).long())], epochs=300, distillation=1.0, learning_rate=0.05)
+    with torch.no_grad():
+        probs = model.all_logits(x).softmax(dim=2)
+    assert (probs[0] - probs[1]).abs().mean() < 0.02
+
+
+class TestRepeating:
+    @pytest.mark.parametrize("own_generator", [False, True])
+    def test_the_same_seed_gives_the_same_heads(self, own_generator):
+        def trained(seed, noise):
+            torch.manual_seed(noise)
+            model = build()
+            torch.manual_seed(noise)
+            generator = torch.Generator().manual_seed(noise) if own_generator else None
+            return weights(model), train_heads(model, loader(generator=generator), epochs=2, seed=seed), weights(model)
+
+        start, history, once = trained(3, noise=0)
+        _, same_again, twice = trained(3, noise=1)
+        _, other_history, other = trained(4, noise=0)
+        assert_same(once, twice)
+        same_history(history, same_again)
+        assert not np.array_equal(history.loss, other_history.loss)
+        assert not torch.equal(once["0.3.weight"], other["0.3.weight"])
+        assert not torch.equal(once["0.3.weight"], start["0.3.weight"])
+
+    @pytest.mark.parametrize("held_out", [None, "held out"])
+    @pytest.mark.parametrize("killed_after", [1, 2, 3])
+    def test_going_on_after_a_kill_gives_the_same(self, tmp_path, monkeypatch, killed_after, held_out):
+        options = {"epochs": 4, "learning_rate": 0.02, "patience": 2}
+        if held_out:
+            options["held_out"] = DataLoader(images(30, seed=9), 10)
+        straight = build()
+        expected = train_heads(straight, loader(), **options)
+        path = tmp_path / "heads.pt"
+        with pytest.raises(KeyboardInterrupt):
+            train_heads(build(), Killed(loader(), passes=killed_after), checkpoint=path, **options)
+        resumed = build(seed=5)  # a new process has other weights in the heads, and the same backbone
+        resumed.backbone.load_state_dict(straight.backbone.state_dict())
+        history = train_heads(resumed, loader(), checkpoint=path, **options)
+        same_history(history, expected)
+        assert_same(weights(resumed), weights(straight))
+        assert [entry.name for entry in tmp_path.iterdir()] == ["heads.pt"]
+        done = build(seed=6)
+        same_history(train_heads(done, Killed(loader(), passes=0), checkpoint=path, **options), expected)
+        assert_same(weights(done), weights(straight))
+
+
+class Killed:
+    """A loader that is stopped in the middle of a pass, after so many whole ones."""
+
+    def __init__(self, loader, passes):
+        self.loader, self.passes = loader, passes
+
+    @property
+    def sampler(self):
+        return self.loader.sampler
+
+    def __iter__(self):
+        for index, batch in enumerate(self.loader):
+            if not self.passes and index == 2:
+                raise KeyboardInterrupt
+            yield batch
+        self.passes -= 1
+
+
+class TestEarlyStopping:
+    def test_stops_and_gives_each_head_its_best_weights(self):
+        """Random labels: what is learned on 16 samples soon hurts on others."""
+        noise, others = images(16), images(64, seed=2)
+        noise = TensorDataset(noise.tensors[0], noise.tensors[1][torch.randperm(16)])
+        model = build()
+        options = {"learning_rate": 0.05, "distillation": 0.0, "patience": 2}
+        held_out = DataLoader(others, 64)
+        history = train_heads(model, DataLoader(noise, 16), epochs=60, held_out=held_out, **options)
+        epochs = len(history.loss)
+        assert epochs < 60
+        assert epochs == history.best_epoch.max() + 1 + 2
+        assert history.best_epoch.tolist() == history.held_out_loss.argmin(axis=0).tolist()
+        best = history.held_out_loss.min(axis=0)
+        np.testing.assert_allclose(twin_losses(model, others, temperature=2, distillation=0), best, rtol=1e-4)
+
+    def test_without_held_out_data_all_epochs_are_run(self):
+        assert len(train_heads(build(), loader(16), epochs=6, patience=1, learning_rate=10.0).loss) == 6
+
+
+def nan_batch():
+    return [(torch.full((4, 6), np.nan), torch.zeros(4).long())]
+
+
+class TestBadInput:
+    @pytest.mark.parametrize(
+        ("options", "message"),
+        [
+            ({"epochs": 0}, "epochs must be a whole number >= 1, got 0"),
+            ({"epochs": 1.5}, "epochs must be a whole number >= 1, got 1.5"),
+            ({"patience": 0}, "patience must be a whole number >= 1, got 0"),
+            ({"seed": -1}, "seed must be a whole number >= 0, got -1"),
+            ({"learning_rate": 0}, "learning_rate must be above 0, got 0"),
+            ({"temperature": np.inf}, "temperature must be above 0, got inf"),
+            ({"temperature": np.nan}, "temperature must be above 0, got nan"),
+            ({"distillation": 1.1}, r"distillation must be in \[0, 1\], got 1.1"),
+        ],
+    )
+    def test_options(self, options, message):
+        backbone = MLP()
+        with pytest.raises(ModelError, match=message):
+            train_heads(EarlyExitModel(backbone, mlp_heads(backbone)), [], **options)
+
+    @pytest.mark.parametrize(
+        ("batches", "error", "message"),
+        [
+            ([], ds.RecordsError, "one batch or more in every epoch, got none: pass no generator"),
+            ([torch.zeros(2, 6)], ds.RecordsError, r"pairs \(inputs, labels\), got Tensor"),
+            ([(torch.zeros(2, 6), torch.tensor([0, 9]))], ds.RecordsError, r"labels must lie in \[0, C\) = \[0, 5\)"),
+            (nan_batch(), ModelError, "the loss of exit 'layers.0/linear' must be finite, got NaN or infinity: lower"),
+        ],
+    )
+    def test_batches(self, batches, error, message):
+        backbone = MLP()
+        model = EarlyExitModel(backbone, mlp_heads(backbone)).train()
+        with pytest.raises(error, match=message):
+            train_heads(model, batches)
+        assert all(module.training for module in model.modules())
+
+    @pytest.mark.parametrize(
+        ("head", "message"),
+        [
+            (nn.Linear(9, CLASSES), "head 'layers.0/wrong' cannot take the feature at its position, of shape"),
+            (nn.Linear(16, 4), "all exits must have the same classes, but 'layers.0/wrong' has 4 and 'final' 5"),
+            (nn.ReLU(), "the heads must have parameters with requires_grad, got none: there is nothing to train"),
+        ],
+    )
+    def test_heads(self, head, message):
+        model = EarlyExitModel(MLP(), {"layers.0": {"wrong": head}})
+        with pytest.raises(ModelError, match=message):
+            train_heads(model, [(torch.zeros(2, 6), torch.zeros(2).long())])
+
+    def test_checkpoints(self, tmp_path):
+        path = tmp_path / "heads.pt"
+        train_heads(build(), loader(), epochs=1, checkpoint=path)
+        with pytest.raises(ds.FileFormatError, match=r"heads\.pt was made with other epochs, seed: use the same again"):
+            train_heads(build(), loader(), epochs=2, seed=1, checkpoint=path)
+        backbone = MLP()
+        with pytest.raises(ds.FileFormatError, match="was made with other exits"):
+            train_heads(EarlyExitModel(backbone, mlp_heads(backbone)), [], epochs=1, checkpoint=path)
+        other = build()
+        other.heads[2] = nn.Sequential(nn.Flatten(), nn.Linear(8 * 4 * 4, CLASSES))
+        with pytest.raises(ds.FileFormatError, match=r"heads\.pt was made with other heads"):
+            train_heads(other, loader(), epochs=1, checkpoint=path)
+        path.write_bytes(path.read_bytes()[:100])
+        with pytest.raises(ds.FileFormatError, match=r"cannot read .*heads\.pt: no checkpoint of train_heads, or dam"):
+            train_heads(build(), loader(), epochs=1, checkpoint=path)
+        torch.save({"weights": torch.zeros(2)}, path)
+        with pytest.raises(ds.FileFormatError, match=r"heads\.pt is not a dyce_search\.train_heads file"):
+            train_heads(build(), loader(), epochs=1, checkpoint=path)
+        with pytest.raises(ds.FileFormatError, match=r"cannot write .*nowhere.heads\.pt"):
+            train_heads(build(), loader(), epochs=1, checkpoint=tmp_path / "nowhere" / "heads.pt")
