@@ -2,6 +2,7 @@
 
 from dyce_search.baselines import RulePoints, oracle, patience, static_exits
 from dyce_search.calibration import ExitAuroc, Reliability, exit_auroc, reliability
+from dyce_search.certificate import Certificate, CertifiedLimit, CertifiedPoint
 from dyce_search.compare import compare
 from dyce_search.comparison import ComparedSearch, Comparison
 from dyce_search.config import ExitConfig
@@ -37,6 +38,9 @@ __version__ = "0.1.0"
 __all__ = [
     "Band",
     "BatchEvaluation",
+    "Certificate",
+    "CertifiedLimit",
+    "CertifiedPoint",
     "ComparedSearch",
     "Comparison",
     "ConfigError",

@@ -3,7 +3,7 @@
 import platform
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -15,7 +15,12 @@ from dyce_search.curve import Curve, OperatingPoint
 from dyce_search.errors import FileFormatError, FrontError, InfeasibleError, RecordsError
 from dyce_search.evaluate import evaluate_arrays
 from dyce_search.files import PathLike, entry, read_versioned_json, write_json
+from dyce_search.fingerprints import fingerprint
 from dyce_search.records import ExitRecords
+
+if TYPE_CHECKING:
+    from dyce_search.certificate import CertifiedPoint
+    from dyce_search.limit_tests import Method
 
 FORMAT, VERSION = "dyce_search.front", 1
 ROUNDING = 1e-12  # 0.93 - 0.92 is 0.010000000000000009: a limit of 0.01 must still admit it
@@ -52,6 +57,7 @@ class ParetoFront(Curve):
 
     Attributes:
         provenance: how it was found.
+        fingerprint: marks of some of the samples searched on, by which `certify` recognises them (`fingerprints`).
 
     Example:
         >>> import dyce_search as ds
@@ -61,6 +67,7 @@ class ParetoFront(Curve):
     """
 
     provenance: Provenance = Provenance(solver="by hand")
+    fingerprint: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         """Checks that the points are a front."""
@@ -136,6 +143,7 @@ class ParetoFront(Curve):
             n_samples=records.n_samples,
             records_digest=records.digest,
             provenance=provenance,
+            fingerprint=fingerprint(records.confidence),
         )
 
     def __repr__(self) -> str:
@@ -233,6 +241,69 @@ class ParetoFront(Curve):
             records_digest=records.digest,
         )
 
+    def certify(
+        self,
+        calibration: ExitRecords,
+        *,
+        max_accuracy_drop: float | None = None,
+        min_accuracy: float | None = None,
+        min_agreement: float | None = None,
+        max_cost: float | None = None,
+        max_relative_cost: float | None = None,
+        confidence: float = 0.95,
+        method: "Method" = "auto",
+    ) -> "CertifiedPoint":
+        """The best point that keeps its limits with a guarantee, not only on the samples searched on.
+
+        Tests the points on samples that the search has not seen, from the safe end of the front on, until one fails
+        (`dyce_search.certify` says why this needs no correction). The cheapest that passed is returned, or the most
+        accurate where only cost is limited. Decide on the limits first: every further call on the same calibration
+        records, until something is certified, weakens the guarantee.
+
+        Args:
+            calibration: records of other samples, drawn independently, like those that will be served. Samples of
+                one `group` may depend on each other: then groups are the units of the tests.
+            max_accuracy_drop: below the final exit alone, absolute, in (0, 1): 0.01 is one point.
+            min_accuracy: mean score, in (0, 1).
+            min_agreement: share of the samples that get the final exit's own answer, in (0, 1); needs `prediction`
+                and no labels.
+            max_cost: mean cost of a sample, in the unit of the costs.
+            max_relative_cost: relative to the final exit alone.
+            confidence: in (0, 1), of all limits together.
+            method: "auto" takes exact tests where answers are right or wrong, and betting for other scores and for
+                cost; "betting" or "hoeffding_bentkus" take that one always, and certify dearer points.
+
+        Raises:
+            InfeasibleError: nothing can be certified; says what is closest, and about how many samples it takes.
+            RecordsError: the calibration records hold samples that the front was searched on, or lack predictions.
+            FrontError: the records are another network's, no limit is given, or an option is out of range.
+
+        Example:
+            >>> import dyce_search as ds
+            >>> search, calibration = ds.load_example("search"), ds.load_example("test")
+            >>> point = ds.search(search, effort="fast").certify(calibration, max_accuracy_drop=0.01, confidence=0.95)
+            >>> point.relative_cost < 0.3, point.certificate.p_value <= 0.05
+            (True, True)
+        """
+        from dyce_search.certify import certify_point
+
+        limits = {
+            "max_accuracy_drop": max_accuracy_drop,
+            "min_accuracy": min_accuracy,
+            "min_agreement": min_agreement,
+            "max_cost": max_cost,
+            "max_relative_cost": max_relative_cost,
+        }
+        return certify_point(
+            self,
+            self.evaluate(calibration),
+            calibration,
+            limits=limits,
+            confidence=confidence,
+            method=method,
+            fingerprint=self.fingerprint,
+        )
+
     def merge(self, *others: "ParetoFront") -> "ParetoFront":
         """The non-dominated points of several fronts that were measured on the same records.
 
@@ -266,6 +337,7 @@ class ParetoFront(Curve):
                 evaluations=sum(front.provenance.evaluations for front in fronts),
                 stop_reason="converged",
             ),
+            fingerprint=self.fingerprint,
         )
 
     def save(self, path: PathLike) -> None:
@@ -290,7 +362,11 @@ class ParetoFront(Curve):
             "format": FORMAT,
             "version": VERSION,
             "provenance": asdict(self.provenance),
-            "records": {"digest": self.records_digest, "n_samples": self.n_samples},
+            "records": {
+                "digest": self.records_digest,
+                "n_samples": self.n_samples,
+                "fingerprint": list(self.fingerprint),
+            },
             "costs": self.costs.to_dict(),
             "exit_accuracy": self.exit_accuracy.tolist(),
             "points": points,
@@ -325,6 +401,7 @@ class ParetoFront(Curve):
                 n_samples=int(entry(samples, "n_samples", path)),
                 records_digest=str(entry(samples, "digest", path)),
                 provenance=Provenance(**entry(content, "provenance", path)),
+                fingerprint=tuple(map(str, samples.get("fingerprint", ()))),  # fronts of version 0.1.0 have none
             )
         except FileFormatError:
             raise
