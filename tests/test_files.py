@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 
 import dyce_search as ds
 from dyce_search.files import read_json, write_atomically, write_json
+from tests.traps import Trap
 
 PLAIN = st.recursive(
     st.none()
@@ -94,16 +95,6 @@ class TestWriting:
         finally:
             os.umask(before)
         assert (tmp_path / "config.json").stat().st_mode & 0o777 == 0o640
-
-
-class Trap:
-    """Unpickling it makes a folder."""
-
-    def __init__(self, folder):
-        self.folder = str(folder)
-
-    def __reduce__(self):
-        return os.mkdir, (self.folder,)
 
 
 class TestHostileRecords:

@@ -1,8 +1,12 @@
 """`import dyce_search` is quick and loads nothing large."""
 
+import importlib.util
 import resource
 import subprocess
 import sys
+import types
+
+import dyce_search as ds
 
 HEAVY = ("torch", "pandas", "matplotlib", "optuna", "cmaes", "numba", "scipy", "moocore", "tqdm", "joblib")
 
@@ -28,6 +32,14 @@ def test_nothing_loads_torch_to_search() -> None:
     )
     assert "torch" not in loaded
     assert "matplotlib.pyplot" not in loaded  # its global state and its choice of a window system
+
+
+def test_public_names_stay_what_they_are_when_the_modules_of_the_same_names_are_imported() -> None:
+    same = [name for name in ds.__all__ if importlib.util.find_spec(f"dyce_search.{name}")]
+    assert {"compare", "evaluate", "search"} <= set(same)
+    for name in same:
+        assert isinstance(importlib.import_module(f"dyce_search.{name}"), types.ModuleType)
+        assert not isinstance(getattr(ds, name), types.ModuleType), name
 
 
 def test_import_takes_less_than_half_a_second() -> None:

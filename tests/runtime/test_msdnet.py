@@ -1,7 +1,5 @@
 """The files of MSDNet-PyTorch: both layouts of its outputs, its costs, and files that are something else."""
 
-import os
-
 import numpy as np
 import pytest
 import torch
@@ -9,6 +7,7 @@ import torch
 import dyce_search as ds
 from dyce_search.cli import main
 from dyce_search.file_kinds import kind_of
+from tests.traps import Trap
 
 FLOPS = [1.5e6, 2.5e6, 4e6]
 
@@ -102,16 +101,6 @@ def test_other_costs_are_refused(files, content):
     torch.save(content, files / "other.pth")
     with pytest.raises(ds.FileFormatError, match=r"other\.pth must hold one number an exit, as MSDNet's flops\.pth"):
         ds.load_records(files / "logits_single.pth", costs=files / "other.pth")
-
-
-class Trap:
-    """Unpickling it makes a folder."""
-
-    def __init__(self, folder):
-        self.folder = str(folder)
-
-    def __reduce__(self):
-        return os.mkdir, (self.folder,)
 
 
 def test_code_in_a_file_is_never_run(files):
