@@ -13,6 +13,23 @@ if importlib.util.find_spec("torch") is None:
     )
 
 from dyce_search.runtime.forward_pass import EarlyExitOutput
+from dyce_search.runtime.heads import conv_head, heads_for, linear_head, mlp_head
+from dyce_search.runtime.latency import measure_latency
+from dyce_search.runtime.macs import count_macs
 from dyce_search.runtime.model import EarlyExitModel
+from dyce_search.runtime.record import record
+from dyce_search.runtime.train import TrainingHistory, train_heads
 
-__all__ = ["EarlyExitModel", "EarlyExitOutput"]
+__all__ = [
+    "EarlyExitModel",
+    "EarlyExitOutput",
+    "TrainingHistory",
+    "conv_head",
+    "count_macs",
+    "heads_for",
+    "linear_head",
+    "measure_latency",
+    "mlp_head",
+    "record",
+    "train_heads",
+]

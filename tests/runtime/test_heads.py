@@ -7,9 +7,7 @@ import torch
 from torch import nn
 
 from dyce_search.errors import ModelError
-from dyce_search.runtime import EarlyExitModel
-from dyce_search.runtime.heads import conv_head, heads_for, linear_head, mlp_head
-from dyce_search.runtime.macs import count_macs
+from dyce_search.runtime import EarlyExitModel, conv_head, count_macs, heads_for, linear_head, mlp_head
 from tests.runtime.networks import CLASSES, MLP, ResNet, ViT
 
 MAKERS = {"linear": linear_head, "mlp": mlp_head, "conv": conv_head}

@@ -9,9 +9,7 @@ import torch
 from torch import nn
 
 import dyce_search as ds
-from dyce_search.runtime import EarlyExitModel, latency
-from dyce_search.runtime.latency import measure_latency
-from dyce_search.runtime.macs import count_macs
+from dyce_search.runtime import EarlyExitModel, count_macs, latency, measure_latency
 from tests.runtime.networks import CLASSES, MLP, ResNet, ViT, mlp_heads, resnet_heads, vit_heads
 
 

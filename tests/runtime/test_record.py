@@ -8,9 +8,7 @@ from torch.utils.data import DataLoader, IterableDataset, TensorDataset
 
 import dyce_search as ds
 from dyce_search.errors import ModelError
-from dyce_search.runtime import EarlyExitModel
-from dyce_search.runtime.macs import count_macs
-from dyce_search.runtime.record import record
+from dyce_search.runtime import EarlyExitModel, count_macs, record
 from tests.runtime.networks import CLASSES, MLP, ResNet, mlp_heads, resnet_heads
 
 N = 37

@@ -11,8 +11,7 @@ from torch.utils.data import DataLoader, TensorDataset
 
 import dyce_search as ds
 from dyce_search.errors import ModelError
-from dyce_search.runtime import EarlyExitModel
-from dyce_search.runtime.train import train_heads
+from dyce_search.runtime import EarlyExitModel, train_heads
 from tests.runtime.networks import CLASSES, MLP, ResNet, mlp_heads, resnet_heads
 
 
