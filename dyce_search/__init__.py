@@ -1,4 +1,8 @@
-"""Find early-exit configurations from precomputed per-exit predictions, as a Pareto front of accuracy against cost."""
+"""Find early-exit configurations from precomputed per-exit predictions, as a Pareto front of accuracy against cost.
+
+`search`, `compare` and other names here are the functions, whatever was imported before; what else is in the modules
+of the same names comes by `from dyce_search.search import SOLVERS`.
+"""
 
 from dyce_search.baselines import RulePoints, oracle, patience, static_exits
 from dyce_search.calibration import ExitAuroc, Reliability, exit_auroc, reliability
