@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from dyce_search.arrays import numbers, read_only, restore, whole_numbers
 from dyce_search.errors import CostsError, FileFormatError
-from dyce_search.files import PathLike, entry, read_json
+from dyce_search.files import PathLike, entry, read_json, write_json
 
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
@@ -154,14 +154,22 @@ class ExitCosts:
 
     @classmethod
     def from_dict(cls, content: Any, path: PathLike = "costs") -> Self:
-        """Reads what `to_dict` wrote.
+        """Reads what `to_dict` wrote, or a person: "unit" and "names" may be left out.
 
         Raises:
             FileFormatError: a key is missing (`path` is named in the message).
             CostsError: the numbers do not fit together.
         """
-        fields = ("backbone", "head", "position", "unit", "names")
-        return cls(**{field: entry(content, field, path) for field in fields})
+        needed = {field: entry(content, field, path) for field in ("backbone", "head", "position")}
+        return cls(**needed, **{field: content[field] for field in ("unit", "names") if field in content})
+
+    def save(self, path: PathLike) -> None:
+        """Writes `to_dict` as JSON, atomically; `load` gives back equal costs, bit for bit.
+
+        Raises:
+            FileFormatError: the folder cannot be written.
+        """
+        write_json(path, self.to_dict())
 
     @classmethod
     def cascade(cls, price: npt.ArrayLike, *, unit: str = "MACs", names: Iterable[str] = ()) -> Self:
@@ -196,9 +204,9 @@ class ExitCosts:
 
     @classmethod
     def load(cls, path: PathLike) -> Self:
-        """Reads costs from DyCE's JSON of MACs.
+        """Reads costs from DyCE's JSON of MACs, or from what `save` wrote.
 
-        The file has `{"head": [{"name", "macs"}], "backbone": {"name", "macs", "ori_macs"}}` with one head type
+        DyCE's file has `{"head": [{"name", "macs"}], "backbone": {"name", "macs", "ori_macs"}}` with one head type
         an entry, P+1 numbers each; an optional `{"shared": {"macs"}}`, work of the exits that is done whether
         or not a sample leaves, is added to the backbone, once.
 

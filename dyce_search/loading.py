@@ -36,7 +36,7 @@ def load_records(
 
     Args:
         path: the file.
-        costs: an `ExitCosts`, DyCE's JSON of MACs, `ExitCosts.to_dict` as JSON, or MSDNet's `flops.pth`. Needed for
+        costs: an `ExitCosts`, DyCE's JSON of MACs, what `ExitCosts.save` wrote, or MSDNet's `flops.pth`. Needed for
             all but this library's `.npz`, where it replaces the costs of the file, say by measured milliseconds.
         confidence: of MSDNet's files, as in `ExitRecords.from_probs`; of DyCE's, "max_prob", the top probability, or
             "margin", its distance from the second. The others hold confidences as they are.
@@ -47,6 +47,13 @@ def load_records(
         RecordsError: arrays or tables that are no valid records.
         CostsError: costs that do not fit together.
         MissingPackageError: PyTorch or pyarrow, where they are needed.
+
+    Example:
+        >>> import tempfile
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     load_example().subset(range(100)).save(f"{folder}/records.npz")
+        ...     load_records(f"{folder}/records.npz").n_samples
+        100
 
     Reference: MSDNet is Huang 2018, arXiv 1703.09844.
     """
@@ -99,7 +106,12 @@ def load_example(part: Literal["search", "test"] = "search") -> ExitRecords:
 
 
 def _load_costs(path: PathLike) -> ExitCosts:
-    if kind_of(path) != "torch":
+    kind = kind_of(path)
+    if kind in ("npz", "npy", "parquet", "gzip"):
+        raise FileFormatError(
+            f"costs must be a JSON, or MSDNet's flops.pth, got {path}, which is {kind}: are the arguments swapped?"
+        )
+    if kind != "torch":
         return ExitCosts.load(path)
     from dyce_search.runtime.msdnet import read_flops
 

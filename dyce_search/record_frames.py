@@ -50,6 +50,11 @@ def arrays_from_frame(frame: Any, n_exits: int) -> Arrays:
     Raises:
         RecordsError: missing, misspelled or non-numeric columns; samples without a row for some exit, or with two.
     """
+    if not (hasattr(frame, "columns") and hasattr(frame, "iloc")):
+        raise RecordsError(
+            f"frame must be a pandas DataFrame, got {type(frame).__name__}: make one by pandas.DataFrame(...), "
+            "or by the to_pandas() of the other library"
+        )
     columns = [str(column) for column in frame.columns]
     if len(set(columns)) < len(columns):
         twice = sorted({column for column in columns if columns.count(column) > 1})

@@ -74,9 +74,19 @@ def test_equality_and_hash():
     assert one != "costs"
 
 
-def test_the_dictionary_round_trips_exactly():
+def test_dictionary_and_file_round_trip_exactly(tmp_path):
     costs = ds.ExitCosts(backbone=[0.1, 1 / 3, 1e300], head=[5e-324, 0, 0.7, 0], position=[0, 0, 1, 2], unit="µJ")
     assert ds.ExitCosts.from_dict(json.loads(json.dumps(costs.to_dict()))) == costs
+    costs.save(tmp_path / "costs.json")
+    assert ds.ExitCosts.load(tmp_path / "costs.json") == costs
+
+
+def test_a_person_may_write_costs_without_unit_and_names(tmp_path):
+    (tmp_path / "costs.json").write_text('{"backbone": [1, 2], "head": [0.5, 0], "position": [0, 1]}')
+    costs = ds.ExitCosts.load(tmp_path / "costs.json")
+    assert costs == ds.ExitCosts(backbone=[1, 2], head=[0.5, 0], position=[0, 1])
+    with pytest.raises(ds.FileFormatError, match="lacks the key 'head'; it has 'position'"):
+        ds.ExitCosts.from_dict({"position": [0, 1], "backbone": [1, 2]})
 
 
 def dyce_json(tmp_path, **change):

@@ -54,6 +54,8 @@ def test_swapped_arguments_are_named(tmp_path, records):
     (tmp_path / "macs.json").write_text(json.dumps(COSTS.to_dict()))
     with pytest.raises(ds.FileFormatError, match=r"macs\.json is a JSON of costs, not records: pass it as costs="):
         ds.load_records(tmp_path / "macs.json", costs=tmp_path / "records.npz")
+    with pytest.raises(ds.FileFormatError, match=r"costs must be a JSON, .* got .*, which is npz: are the arguments"):
+        ds.load_records(tmp_path / "records.npz", costs=tmp_path / "records.npz")
 
 
 def test_part_is_for_files_that_have_parts(tmp_path, records):

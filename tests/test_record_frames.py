@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import dyce_search as ds
+from dyce_search.cli import main
 from dyce_search.record_frames import score_of
 
 COSTS = ds.ExitCosts(backbone=[1.0, 2.0, 4.0], head=[0.5, 0.25, 0.0], position=[0, 1, 2])
@@ -159,6 +160,10 @@ class TestMistakes:
         with pytest.raises(ds.RecordsError, match=r"shape \(E, N\) = \(E, 3\) as label has, got \(2, 1\)"):
             score_of([[1], [2]], [1, 2, 3])
 
+    def test_what_is_no_frame(self):
+        with pytest.raises(ds.RecordsError, match="frame must be a pandas DataFrame, got dict: make one by"):
+            ds.ExitRecords.from_frame({"exit": [0]}, costs=COSTS)
+
     def test_costs_are_needed(self):
         with pytest.raises(ds.RecordsError, match="costs must be an ExitCosts, got dict"):
             ds.ExitRecords.from_frame(wide(made()), costs={})
@@ -192,6 +197,16 @@ class TestFiles:
         wide(made()).to_csv(tmp_path / "table.csv", index=False)
         with pytest.raises(ds.FileFormatError, match=r"table\.csv holds no costs: pass costs= \(a JSON\), --costs on"):
             ds.load_records(tmp_path / "table.csv")
+
+    def test_the_command_line_reads_tables(self, tmp_path, capsys):
+        wide(made(20)).to_csv(tmp_path / "table.csv", index=False)
+        long(made(10, seed=1)).to_csv(tmp_path / "test.csv", index=False)
+        COSTS.save(tmp_path / "costs.json")
+        costs = ["--costs", str(tmp_path / "costs.json")]
+        assert main(["info", str(tmp_path / "table.csv"), *costs]) == 0
+        assert "samples     20" in capsys.readouterr().out
+        assert main(["search", str(tmp_path / "table.csv"), *costs, "--test", str(tmp_path / "test.csv")]) == 0
+        assert "test on   10 samples" in capsys.readouterr().out
 
     @pytest.mark.parametrize("content", [b'a,b\n1,2\n1,2,3\n"', b"PAR1 damaged", b"\x1f\x8b damaged"])
     def test_damaged_tables(self, content, tmp_path):
