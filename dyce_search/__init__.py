@@ -31,6 +31,7 @@ from dyce_search.loading import load_example, load_records
 from dyce_search.optimism import Band, Optimism, bootstrap_band, optimism
 from dyce_search.parallel import search_many
 from dyce_search.records import ExitRecords
+from dyce_search.report import report
 from dyce_search.search import search
 from dyce_search.solvers.run import Run
 from dyce_search.solvers.search_space import objective
@@ -92,6 +93,7 @@ __all__ = [
     "patience",
     "plot_config",
     "reliability",
+    "report",
     "search",
     "search_many",
     "static_exits",

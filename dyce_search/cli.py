@@ -74,6 +74,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_select(adder)
     _add_evaluate(adder)
     _add_compare(adder)
+    _add_report(adder)
     _add_demo(adder)
     return parser
 
@@ -180,6 +181,27 @@ def _add_compare(adder: "argparse._SubParsersAction[argparse.ArgumentParser]") -
     parser.add_argument("--jobs", type=int, metavar="N", help="searches at once, -1: one a core (default: 1)")
     parser.add_argument("--out", metavar="DIR", help="folder for the table, the fronts and the pictures")
     parser.set_defaults(run=commands.contrast)
+
+
+def _add_report(adder: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    parser = _command(
+        adder,
+        "report",
+        "write one HTML page: the front, held-out figures, a certified point, diagnostics",
+        "dyce-search report front.json test.npz --costs macs.json --search records.npz --out report.html",
+        "Give samples that the front was not searched on; the page says so where they are the same.",
+    )
+    parser.add_argument("front", metavar="FRONT", help="a file that `dyce-search search --out` wrote")
+    _add_records(parser)
+    parser.add_argument("--search", metavar="RECORDS", help="those searched on, to show what each position is worth")
+    parser.add_argument(
+        "--max-accuracy-drop", type=float, default=0.01, metavar="X", help="of the point, absolute (default: 0.01)"
+    )
+    parser.add_argument(
+        "--confidence", type=float, default=0.95, metavar="X", help="of its certificate (default: 0.95)"
+    )
+    parser.add_argument("--out", required=True, metavar="FILE.html", help="the page to write")
+    parser.set_defaults(run=commands.write_report)
 
 
 def _add_demo(adder: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:

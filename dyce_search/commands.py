@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from dyce_search import tables
+from dyce_search.certificate import CertifiedPoint
 from dyce_search.compare import compare
 from dyce_search.config import ExitConfig
 from dyce_search.curve import Curve, OperatingPoint
@@ -16,6 +17,7 @@ from dyce_search.files import PathLike, write_atomically
 from dyce_search.front import ParetoFront
 from dyce_search.loading import load_example, load_records
 from dyce_search.records import ExitRecords
+from dyce_search.report import report
 from dyce_search.search import search
 
 PICTURES = (".png", ".pdf", ".svg")
@@ -129,6 +131,26 @@ def contrast(options: Namespace) -> int:
     if options.out is not None:
         comparison.save(options.out)
         _wrote(options.out, "comparison.csv, anytime.csv, every front as JSON, pictures")
+    return 0
+
+
+def write_report(options: Namespace) -> int:
+    """Writes a page about a front; says whether its point is certified."""
+    _require_folder(options.out)  # before the work, not after it
+    front = ParetoFront.load(options.front)
+    records = load_records(options.records, costs=options.costs)
+    searched = None if options.search is None else load_records(options.search, costs=options.costs)
+    point = report(
+        front,
+        records,
+        options.out,
+        search=searched,
+        max_accuracy_drop=options.max_accuracy_drop,
+        confidence=options.confidence,
+    )
+    certified = isinstance(point, CertifiedPoint)
+    print(f"{'certified' if certified else 'not certified'}: {point}")
+    _wrote(options.out, "the report, one page to open in a browser")
     return 0
 
 
