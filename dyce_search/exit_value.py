@@ -70,10 +70,14 @@ class MarginalValue:
         ax = plot.new_axes() if ax is None else ax
         if show not in ("extra_cost", "loss"):
             raise FrontError(f"show must be 'extra_cost' or 'loss', got {show!r}")
-        of = (
-            "hypervolume lost" if show == "loss" else f"extra cost at a drop of {100 * self.max_accuracy_drop:g} points"
+        unit = "point" if self.max_accuracy_drop == 0.01 else "points"
+        wanted = f"extra cost at a drop of {100 * self.max_accuracy_drop:g} {unit} (% of the whole)"
+        diagnostics_plot.draw_bars(
+            ax,
+            self.without,
+            100 * getattr(self, show),
+            xlabel="hypervolume lost (%)" if show == "loss" else wanted,
         )
-        diagnostics_plot.draw_bars(ax, self.without, 100 * getattr(self, show), xlabel=f"{of} (%)")
         return ax
 
 

@@ -29,7 +29,8 @@ table { border-collapse: collapse; font-size: .9rem; margin: 1rem 0; }
 th, td { padding: .25rem .8rem; text-align: right; border-bottom: 1px solid #e2e2e2; white-space: nowrap;
          font-variant-numeric: tabular-nums; }
 th { border-bottom: 2px solid #999; font-weight: 600; }
-th:first-child, td:first-child { text-align: left; padding-left: 0; }
+th.left, td.left { text-align: left; }
+th:first-child, td:first-child { padding-left: 0; }
 @media print { h2 { break-after: avoid; } figure, .box { break-inside: avoid; } }
 """
 
@@ -60,16 +61,19 @@ def box(text: str, *, more: str = "", warning: bool = False) -> str:
     return f'<div class="{"box warning" if warning else "box"}">{escape(text)}{lines}</div>'
 
 
-def table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """A table of text; the first column is aligned to the left, the others to the right.
+def table(header: Sequence[str], rows: Iterable[Sequence[str]], *, left: int = 1) -> str:
+    """A table of text; the first `left` columns are aligned to the left, the others to the right.
 
     Example:
         >>> table(["exit", "share"], [["a & b", "7 %"]]).count("<tr>"), "a &amp; b" in table(["x"], [["a & b"]])
         (2, True)
     """
-    lines = ["".join(f"<th>{escape(cell)}</th>" for cell in header)]
-    lines += ["".join(f"<td>{escape(cell)}</td>" for cell in row) for row in rows]
-    body = "\n".join(f"<tr>{line}</tr>" for line in lines)
+
+    def line(cells: Sequence[str], tag: str) -> str:
+        words = [' class="left"' if k < left else "" for k in range(len(cells))]
+        return "".join(f"<{tag}{word}>{escape(cell)}</{tag}>" for cell, word in zip(cells, words, strict=True))
+
+    body = "\n".join(f"<tr>{text}</tr>" for text in [line(header, "th"), *(line(row, "td") for row in rows)])
     return f'<div class="scroll"><table>\n{body}\n</table></div>'
 
 

@@ -153,7 +153,8 @@ def _point(
     confidence: float,
 ) -> Iterator[str]:
     yield html_page.heading("The chosen point")
-    wish = f"an accuracy drop of at most {100 * max_accuracy_drop:g} points with {100 * confidence:g} % confidence"
+    unit = "point" if max_accuracy_drop == 0.01 else "points"
+    wish = f"an accuracy drop of at most {100 * max_accuracy_drop:g} {unit} with {100 * confidence:g} % confidence"
     if isinstance(point, CertifiedPoint):
         yield html_page.box(f"Certified: {wish}.", more=str(point.certificate))
     else:
@@ -184,7 +185,7 @@ def _point(
         for k in range(len(profile.name))
     ]
     header = ["position", "exit", "threshold", "cost of leaving", "samples", "accuracy", "final exit's", "drop caused"]
-    yield html_page.table(header, rows)
+    yield html_page.table(header, rows, left=2)
     content = {"format": FORMAT, "version": VERSION, **point.config.to_dict()}
     yield html_page.download("config.json", "Save this configuration (config.json)", json.dumps(content))
     axes = [plot_config(records, point.config, plot.new_axes(*SIZE)), profile.plot(plot.new_axes(*SIZE))]
@@ -253,7 +254,7 @@ def _exits(front: ParetoFront, records: ExitRecords, search: ExitRecords | None)
         pictures.append(
             html_page.figure(
                 marginal_value(search, held_out=held_out).plot(plot.new_axes(*SIZE)),
-                "What it costs to do without a position: a search without its exits. Around 0 it can be left out.",
+                "What it costs to do without a position: a search without its exits. One around 0 can be left out.",
             )
         )
     yield html_page.side_by_side(pictures)
@@ -270,7 +271,7 @@ def _origin(front: ParetoFront, records: ExitRecords) -> Iterator[str]:
         ["samples measured on", f"{records.digest[:16]}..., {records.n_samples:,}"],
         ["versions", ", ".join(f"{name} {version}" for name, version in how.versions.items())],
     ]
-    yield html_page.table(["", ""], rows)
+    yield html_page.table(["", ""], rows, left=2)
 
 
 def _points(drop: float) -> str:
