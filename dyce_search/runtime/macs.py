@@ -139,23 +139,18 @@ def _fused_layers_off() -> Iterator[None]:
         torch.backends.mha.set_fastpath_enabled(enabled)
 
 
-Sides = tuple[int, ...]
-
-
-def _attention(query: Sides, key: Sides, value: Sides, *_rest: Any, **_options: Any) -> int:
+def _attention(query: tuple[int, ...], key: tuple[int, ...], value: tuple[int, ...], *_: Any, **_options: Any) -> int:
     scores = math.prod(query[:-1]) * key[-2]  # each query of each head with every key
     return 2 * scores * (query[-1] + value[-1])
 
 
-def _times_vector(matrix: Sides, _vector: Sides, **_options: Any) -> int:
-    return 2 * math.prod(matrix)
+def _times_vector(*shapes: tuple[int, ...], **_options: Any) -> int:
+    return 2 * math.prod(shapes[-2])  # what is added, if anything; the matrix; the vector
 
 
-def _plus_times_vector(_added: Sides, matrix: Sides, _vector: Sides, **_options: Any) -> int:
-    return 2 * math.prod(matrix)
-
-
-def _recurrent(steps: Sides, from_input: Sides, from_state: Sides, *_rest: Any, **_options: Any) -> int:
+def _recurrent(
+    steps: tuple[int, ...], from_input: tuple[int, ...], from_state: tuple[int, ...], *_: Any, **_options: Any
+) -> int:
     return 2 * math.prod(steps[:2]) * (math.prod(from_input) + math.prod(from_state))
 
 
@@ -166,6 +161,6 @@ _FORMULAS: dict[str, Callable[..., int]] = {
     "_scaled_dot_product_attention_math_for_mps": _attention,
     "mv": _times_vector,
     "dot": _times_vector,
-    "addmv": _plus_times_vector,
+    "addmv": _times_vector,
     "mkldnn_rnn_layer": _recurrent,
 }
