@@ -26,6 +26,8 @@ records = ds.ExitRecords(
     confidence=np.zeros((2, 2)), score=np.ones((2, 2)), costs=costs, label=[0, 1], group=["a", "b"]
 )
 records = ds.ExitRecords.from_logits([[[2.0, 0.0]], [[0.0, 3.0]]], [1], costs=costs)
+records = ds.ExitRecords.from_cascade(price=[1.0, 10.0], confidence=[[0.9], [0.8]], prediction=[[1], [1]], label=[1])
+records = ds.load_records("logits_single.pth", costs="flops.pth", part="test")
 part, rest = records.split(0.5, seed=0)
 config = ds.ExitConfig(candidate=[-1, 0, 2], threshold=[0.0, 0.9, 0.8])
 config = ds.ExitConfig(candidate=np.array([0]), threshold=np.array([0.5]))
