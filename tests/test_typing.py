@@ -55,15 +55,21 @@ ds.ExitCosts(backbone=[1.0, 2.0], head=[0.0, 0.0], position=[0, 1]).head = [1.0,
 """
 
 
-def errors(tmp_path: Path, code: str) -> list[str]:
-    """What mypy --strict says of `code`, a line each."""
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Of all snippets, so that the package is read once."""
     pytest.importorskip("mypy")
-    (tmp_path / "snippet.py").write_text(code, encoding="utf-8")
+    return tmp_path_factory.mktemp("mypy")
+
+
+def errors(folder: Path, code: str) -> list[str]:
+    """What mypy --strict says of `code`, a line each."""
+    (folder / "snippet.py").write_text(code, encoding="utf-8")
     command = [sys.executable, "-m", "mypy", "--strict", "--no-error-summary", "--config-file", "", "snippet.py"]
     package = Path(ds.__file__).parents[1]
     done = subprocess.run(
-        [*command, "--cache-dir", str(tmp_path / "cache"), "--follow-imports", "silent"],
-        cwd=tmp_path,
+        [*command, "--cache-dir", str(folder / "cache"), "--follow-imports", "silent"],
+        cwd=folder,
         env={"MYPYPATH": str(package), "PATH": ""},
         capture_output=True,
         text=True,
@@ -73,12 +79,12 @@ def errors(tmp_path: Path, code: str) -> list[str]:
     return [line for line in done.stdout.splitlines() if line.startswith("snippet.py")]
 
 
-def test_documented_calls_pass(tmp_path: Path) -> None:
-    assert errors(tmp_path, DOCUMENTED) == []
+def test_documented_calls_pass(folder: Path) -> None:
+    assert errors(folder, DOCUMENTED) == []
 
 
-def test_mistakes_are_found(tmp_path: Path) -> None:
-    found = {int(line.split(":")[1]) for line in errors(tmp_path, MISTAKES)}
+def test_mistakes_are_found(folder: Path) -> None:
+    found = {int(line.split(":")[1]) for line in errors(folder, MISTAKES)}
     wanted = [number for number, line in enumerate(MISTAKES.splitlines(), 1) if line.startswith("ds.")]
     assert sorted(found) == wanted
 
