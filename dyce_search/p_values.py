@@ -129,4 +129,5 @@ def hoeffding_bentkus_p_value(mean: float, n: int, floor: float) -> float:
         return 1.0
     loss, limit = 1 - mean, 1 - floor
     divergence = (1 - loss) * math.log((1 - loss) / (1 - limit)) + (loss * math.log(loss / limit) if loss else 0.0)
-    return min(1.0, math.exp(-n * divergence), math.e * float(binom.cdf(math.ceil(n * loss), n, limit)))
+    few = math.ceil(n * loss - 1e-9)  # 3.0000000000000004 losses are 3
+    return min(1.0, math.exp(-n * divergence), math.e * float(binom.cdf(few, n, limit)))

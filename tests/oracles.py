@@ -5,6 +5,7 @@ import math
 
 import numpy as np
 from scipy.optimize import fminbound
+from scipy.stats import binomtest, multinomial
 
 import dyce_search as ds
 
@@ -237,3 +238,47 @@ def every_assignment(records, exits):
         (sum(paid[e] for e in chosen) / n, sum(float(records.score[e, i]) for i, e in enumerate(chosen)) / n)
         for chosen in itertools.product(exits, repeat=n)
     ]
+
+
+def paired_p_value(lost, gained, n, max_drop, alpha, share, steps=200):
+    """Berger and Boos's p-value of lost - gained, by adding up every outcome, for many rates of discordant pairs."""
+    spent = share * alpha
+    differ = lost + gained
+    limit = binomtest(differ, n, alternative="less").proportion_ci(1 - spent, method="exact").high
+    worst = 0.0
+    for rate in np.linspace(max_drop, limit, steps) if limit >= max_drop else []:
+        plus, minus = (rate + max_drop) / 2, (rate - max_drop) / 2
+        if plus + minus > 1:
+            continue
+        total = 0.0
+        for up in range(n + 1):
+            for down in range(n + 1 - up):
+                if up - down <= lost - gained:
+                    total += multinomial.pmf([up, down, n - up - down], n, [plus, minus, 1 - plus - minus])
+        worst = max(worst, total)
+    return min(1.0, spent + worst)
+
+
+def betting_p_value(gain, worst, alpha, order, largest):
+    """One gain after another: bet, see, learn."""
+    wealth = richest = 1.0
+    mean_sum, square_sum = 0.0, (worst / 2) ** 2
+    for k, i in enumerate(order):
+        variance = square_sum / (k + 1)
+        bet = min(math.sqrt(2 * math.log(1 / alpha) / (len(order) * variance)), largest / -worst)
+        wealth *= 1 + bet * gain[i]
+        richest = max(richest, wealth)
+        mean_sum += gain[i]
+        square_sum += (gain[i] - mean_sum / (k + 2)) ** 2
+    return 1 / richest
+
+
+def certify(front, records, test):
+    """Index of the last point of the front, from the dear end, before the first that fails the test; or None."""
+    last = None
+    for k in reversed(range(len(front))):
+        outcomes = [leave(records, front[k].config, i) for i in range(records.n_samples)]
+        if not test([score for _, score, _ in outcomes]):
+            break
+        last = k
+    return last
