@@ -12,6 +12,7 @@ from dyce_search.comparison import ComparedSearch, Comparison
 from dyce_search.config import ExitConfig
 from dyce_search.config_plot import plot_config
 from dyce_search.costs import ExitCosts
+from dyce_search.cross_fit import CrossFit, cross_fitted
 from dyce_search.curve import Curve, OperatingPoint
 from dyce_search.diagnostics import ExitFlow, ExitProfile, GroupDrops, exit_flow, exit_profile, worst_groups
 from dyce_search.errors import (
@@ -50,6 +51,7 @@ __all__ = [
     "Comparison",
     "ConfigError",
     "CostsError",
+    "CrossFit",
     "Curve",
     "DyceError",
     "Evaluation",
@@ -77,6 +79,7 @@ __all__ = [
     "Temperatures",
     "bootstrap_band",
     "compare",
+    "cross_fitted",
     "evaluate",
     "evaluate_many",
     "exit_auroc",
