@@ -28,6 +28,7 @@ with your own records:
   dyce-search info records.npz --costs macs.json
   dyce-search search records.npz --costs macs.json --test test.npz --out front.json --plot front.png
   dyce-search select front.json --max-accuracy-drop 0.005 --out config.json
+  dyce-search certify front.json calibration.npz --costs macs.json --max-accuracy-drop 0.01 --confidence 0.95
   dyce-search evaluate config.json test.npz --costs macs.json
   dyce-search compare records.npz --costs macs.json --test test.npz --out comparison
 
@@ -72,6 +73,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_info(adder)
     _add_search(adder)
     _add_select(adder)
+    _add_certify(adder)
     _add_evaluate(adder)
     _add_compare(adder)
     _add_report(adder)
@@ -128,18 +130,35 @@ def _add_select(adder: "argparse._SubParsersAction[argparse.ArgumentParser]") ->
         "Limits may be combined.",
     )
     parser.add_argument("front", metavar="FRONT", help="a file that `dyce-search search --out` wrote")
-    limits = parser.add_argument_group("limits (one or more)")
-    limits.add_argument(
-        "--max-accuracy-drop",
-        type=float,
-        metavar="X",
-        help="below the final exit alone, absolute: 0.005 is half a point",
-    )
-    limits.add_argument("--min-accuracy", type=float, metavar="X", help="from 0 to 1")
-    limits.add_argument("--max-cost", type=float, metavar="X", help="mean cost of a sample, in the unit of the costs")
-    limits.add_argument("--max-relative-cost", type=float, metavar="X", help="1 is the whole model")
+    _add_limits(parser)
     parser.add_argument("--out", metavar="FILE.json", help="write the configuration")
     parser.set_defaults(run=commands.select)
+
+
+def _add_certify(adder: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    parser = _command(
+        adder,
+        "certify",
+        "choose a point that keeps its limits with a guarantee, proven on samples that the search has not seen",
+        "dyce-search certify front.json calibration.npz --costs macs.json --max-accuracy-drop 0.01 --confidence 0.95\n"
+        "  dyce-search certify front.json calibration.npz --min-agreement 0.98 --out config.json",
+        "The file written is a configuration as `select` writes it, with the certificate in it.",
+    )
+    parser.add_argument("front", metavar="FRONT", help="a file that `dyce-search search --out` wrote")
+    _add_records(parser)
+    limits = _add_limits(parser)
+    limits.add_argument("--min-agreement", type=float, metavar="X", help="with the answers of the whole model; 0 to 1")
+    parser.add_argument(
+        "--confidence", type=float, default=0.95, metavar="X", help="of all limits together (default: 0.95)"
+    )
+    parser.add_argument(
+        "--method",
+        default="auto",
+        metavar="NAME",
+        help="of the tests: auto (exact where there is an exact test), betting, hoeffding_bentkus (default: auto)",
+    )
+    parser.add_argument("--out", metavar="FILE.json", help="write the configuration with its certificate")
+    parser.set_defaults(run=commands.certify)
 
 
 def _add_evaluate(adder: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -229,12 +248,26 @@ def _command(
     )
 
 
+def _add_limits(parser: argparse.ArgumentParser) -> "argparse._ArgumentGroup":
+    limits = parser.add_argument_group("limits (one or more)")
+    limits.add_argument(
+        "--max-accuracy-drop",
+        type=float,
+        metavar="X",
+        help="below the final exit alone, absolute: 0.005 is half a point",
+    )
+    limits.add_argument("--min-accuracy", type=float, metavar="X", help="from 0 to 1")
+    limits.add_argument("--max-cost", type=float, metavar="X", help="mean cost of a sample, in the unit of the costs")
+    limits.add_argument("--max-relative-cost", type=float, metavar="X", help="1 is the whole model")
+    return limits
+
+
 def _add_records(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "records",
         metavar="RECORDS",
         help=".npz of this library or of DyCE, a table (.csv, .tsv, .parquet), or MSDNet's .pth: the validation set, "
-        "or the test set for --test and evaluate",
+        "or the test set for --test, certify and evaluate",
     )
     parser.add_argument(
         "--costs",

@@ -1,7 +1,7 @@
 """What each command of the command line does. Imports tables, search, front and below."""
 
 from argparse import Namespace
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -23,6 +23,7 @@ from dyce_search.search import search
 PICTURES = (".png", ".pdf", ".svg")
 DEMO_DROPS = (0.0, 0.005, 0.01, 0.02)
 DEMO_DROP = 0.005  # of the point whose configuration the demo saves
+LIMITS = ("max_accuracy_drop", "min_accuracy", "max_cost", "max_relative_cost")
 INTERRUPTED = 130  # the shell's exit status after Ctrl-C
 
 
@@ -72,11 +73,7 @@ def find(options: Namespace) -> int:
 
 def select(options: Namespace) -> int:
     """Prints the best point of a front within limits; writes its configuration."""
-    names = ("max_accuracy_drop", "min_accuracy", "max_cost", "max_relative_cost")
-    limits = {name: getattr(options, name) for name in names if getattr(options, name) is not None}
-    if not limits:
-        wanted = ", ".join("--" + name.replace("_", "-") for name in names)
-        raise FrontError(f"select needs a limit: one or more of {wanted}")
+    limits = _limits(options, "select", LIMITS)
     _require_folder(options.out)
     front = ParetoFront.load(options.front)
     point = front.select(**limits)
@@ -88,6 +85,25 @@ def select(options: Namespace) -> int:
     if options.out is not None:
         point.config.save(options.out)
         _wrote(options.out, "the configuration")
+    return 0
+
+
+def certify(options: Namespace) -> int:
+    """Prints the best point that keeps limits with a guarantee; writes its configuration with the certificate."""
+    limits = _limits(options, "certify", (*LIMITS, "min_agreement"))
+    _require_folder(options.out)
+    front = ParetoFront.load(options.front)
+    records = _load(options.records, options.costs, part="test")
+    point = front.certify(records, **limits, confidence=options.confidence, method=options.method)
+    print(f"{point.certificate}\n")
+    print(f"accuracy       {point.accuracy:.4f}  (drop {100 * point.accuracy_drop:+.2f} points)")
+    print(f"relative cost  {point.relative_cost:.4f}  ({point.cost:,.10g} {records.costs.unit})")
+    print()
+    print(tables.config_table(records.costs, point.config, evaluate(records, point.config)))
+    print("\nFigures are those of the calibration samples. Certifying again on them, for another limit, is no proof.")
+    if options.out is not None:
+        point.save(options.out)
+        _wrote(options.out, "the configuration, with its certificate")
     return 0
 
 
@@ -229,6 +245,14 @@ def _write(
         save: Callable[..., object] = figure.savefig  # type: ignore[union-attr]
         write_atomically(plot, lambda stream: save(stream, format=kind, dpi=150))
         _wrote(plot, "the picture")
+
+
+def _limits(options: Namespace, command: str, names: Sequence[str]) -> dict[str, float]:
+    limits = {name: getattr(options, name) for name in names if getattr(options, name) is not None}
+    if not limits:
+        wanted = ", ".join("--" + name.replace("_", "-") for name in names)
+        raise FrontError(f"{command} needs a limit: one or more of {wanted}")
+    return limits
 
 
 def _wrote(path: PathLike, what: str) -> None:

@@ -135,6 +135,42 @@ def test_select_knows_every_limit(front_file: str, tmp_path: Path, option: str, 
     assert ds.ExitConfig.load(out) == ds.ParetoFront.load(front_file).select(**{name: limit}).config
 
 
+def test_certify_prints_and_writes_the_point(
+    files: Path, front_file: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "config.json"
+    arguments = ["certify", front_file, str(files / "test.npz"), "--max-accuracy-drop", "0.03", "--min-accuracy", "0.8"]
+    assert main([*arguments, "--confidence", "0.9", "--method", "betting", "--out", str(out)]) == 0
+    front, calibration = ds.ParetoFront.load(front_file), ds.load_records(files / "test.npz")
+    point = front.certify(calibration, max_accuracy_drop=0.03, min_accuracy=0.8, confidence=0.9, method="betting")
+    assert ds.CertifiedPoint.load(out) == point
+    assert ds.ExitConfig.load(out) == point.config
+    printed = capsys.readouterr().out
+    assert str(point.certificate) in printed
+    assert f"relative cost  {point.relative_cost:.4f}" in printed
+    assert f"wrote {out}  (the configuration, with its certificate)" in printed
+    assert main(["evaluate", str(out), str(files / "test.npz")]) == 0  # it is an ordinary configuration
+    assert f"accuracy       {point.accuracy:.4f}" in capsys.readouterr().out
+
+
+def test_certify_errors(files: Path, front_file: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    searched, others = str(files / "search.npz"), str(files / "test.npz")
+    limit = ("--max-accuracy-drop", "0.01")
+    assert "are the samples that the front was searched on" in failure(capsys, "certify", front_file, searched, *limit)
+    assert failure(capsys, "certify", front_file, others) == (
+        "certify needs a limit: one or more of --max-accuracy-drop, --min-accuracy, --max-cost, --max-relative-cost, "
+        "--min-agreement"
+    )
+    assert "must lie in (0, 1), got -0.1" in failure(
+        capsys, "certify", front_file, others, "--max-accuracy-drop", "-0.1"
+    )
+    assert "confidence must lie in (0, 1), got 95" in failure(
+        capsys, "certify", front_file, others, *limit, "--confidence", "95"
+    )
+    missing = str(tmp_path / "missing" / "config.json")
+    assert "there is no folder" in failure(capsys, "certify", front_file, "nowhere.npz", *limit, "--out", missing)
+
+
 def test_evaluate_prints_the_exact_figures(
     files: Path, front_file: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -262,7 +298,7 @@ def test_usage_errors_exit_with_2(arguments: list[str], capsys: pytest.CaptureFi
     assert "usage: dyce-search" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("command", ["info", "search", "select", "evaluate", "demo"])
+@pytest.mark.parametrize("command", ["info", "search", "select", "certify", "evaluate", "demo"])
 def test_help_has_an_example_for_every_command(command: str, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as leaving:
         main([command, "--help"])
