@@ -10,6 +10,7 @@ import numpy as np
 import dyce_search as ds
 from dyce_search.search import SOLVERS
 from dyce_search.solvers.trade_off import TradeOff
+from tests.benchmarks import certification
 from tests.benchmarks.measure import (
     DROPS,
     argsort_all,
@@ -20,6 +21,7 @@ from tests.benchmarks.measure import (
     seconds,
     table,
 )
+from tests.benchmarks.optimism_study import optimism
 from tests.test_coordinate_descent import small_problem
 
 LAMBDAS = (0.3, 0.5, 0.7, 0.9, 0.97)
@@ -206,13 +208,49 @@ print(took, len(front), front.hypervolume(), own / 2**30, (peak - own) / 2**30)
     )
 
 
+def certificates() -> str:
+    """Certified points on new samples, 1,000 random splits of a million: do they keep their limit, what do they cost?
+
+    The limit is a drop of one point; 5,000 samples to search on, 5,000 to certify on. Some twenty minutes.
+    """
+    choices = {
+        "select on the search half": certification.naive,
+        "cheapest within the limit on the calibration half": certification.held_out,
+        "certify, confidence 0.90": certification.certified(0.90),
+        "certify, confidence 0.95": certification.certified(0.95),
+    }
+    parts = []
+    for label, graded in {"right or wrong": False, "scores in [0, 1]": True}.items():
+        outcomes = certification.violations(certification.population(graded=graded), 1000, 5000, choices)
+        rows = [
+            [name, 100 * found.violations, 100 * found.nothing, 100 * found.drop, found.relative_cost]
+            for name, found in outcomes.items()
+        ]
+        header = ["choice", "breaks the limit, % of runs", "nothing, %", "mean drop, points", "mean relative cost"]
+        parts.append(f"{label}\n\n{table(header, rows)}")
+    sizes, everything = (500, 1000, 2000, 5000, 10_000, 20_000, 50_000), certification.population()
+    rows = []
+    for method in ("auto", "betting", "hoeffding_bentkus"):
+        ratios = certification.overpaid(everything, 40, sizes, method=method)
+        rows.append([f"{method}, median", *map(float, np.median(ratios, axis=0))])
+        rows.append(
+            [f"{method}, nothing certified, %", *(100 * float(share) for share in np.isinf(ratios).mean(axis=0))]
+        )
+    title = "cost of the certified point / of the cheapest that keeps the limit in deployment, 40 runs, by samples"
+    parts.append(f"{title}\n\n{table(['test', *map(str, sizes)], rows)}")
+    return "\n\n".join(parts)
+
+
+LONG = ("imagenet", "certificates", "optimism")
 SECTIONS = {
     "ratio": ratio,
     "start": start,
     "growth": growth,
     "quality": quality,
     "optimality": optimality,
+    "optimism": optimism,
     "imagenet": imagenet,
+    "certificates": certificates,
 }
 
 
@@ -222,7 +260,7 @@ def main() -> None:
     parser.add_argument("sections", nargs="*", choices=[*SECTIONS, []], help=f"of {', '.join(SECTIONS)}")
     parser.add_argument("--out", type=Path, default=Path("bench"))
     options = parser.parse_args()
-    chosen = options.sections or [name for name in SECTIONS if name != "imagenet"]
+    chosen = options.sections or [name for name in SECTIONS if name not in LONG]
     versions = f"Python {platform.python_version()}, NumPy {np.__version__}, Numba {numba.__version__}"
     machine = f"{platform.machine()}, {numba.get_num_threads()} threads, {versions}"
     report = [f"# Benchmarks of dyce_search {ds.__version__}\n\n{machine}"]
