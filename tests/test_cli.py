@@ -276,7 +276,7 @@ def test_files_of_another_kind(
     assert "is not a dyce_search.config file" in failure(capsys, "evaluate", front_file, records)
     assert "is not a dyce_search.front file" in failure(capsys, "select", COSTS, "--min-accuracy", "0.5")
     assert "is not valid JSON" in failure(capsys, "select", records, "--min-accuracy", "0.5")
-    assert "is not valid JSON" in failure(capsys, "info", records, "--costs", records)
+    assert "are the arguments swapped?" in failure(capsys, "info", records, "--costs", records)
     ds.ExitConfig.none(3).save(tmp_path / "config.json")
     assert "the configuration has 3 positions, the network 15" in failure(
         capsys, "evaluate", str(tmp_path / "config.json"), records
