@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 FloatArray = npt.NDArray[np.float64]
 
+SLICES = 60  # of cost, over which a stacked picture averages
 MARKERS = ("o", "s", "^", "D", "v", "P", "X")
 DEEPEST_DROP = 0.05  # drops above this, and a fifth of it below 0, are not in view: nobody ships them
 
@@ -130,7 +131,8 @@ def draw_flow(ax: "Axes", cost: FloatArray, share: FloatArray) -> None:
     """Draws who leaves where along a front, stacked: early positions at the bottom, the final exit at the top.
 
     Lightness falls from position to position (the colour map cividis, made for colour-blind readers), so the order
-    survives print in grey.
+    survives print in grey. Neighbouring points may use different exits: of more than 60, means over slices of cost
+    are drawn.
 
     Args:
         ax: to draw on.
@@ -142,12 +144,10 @@ def draw_flow(ax: "Axes", cost: FloatArray, share: FloatArray) -> None:
     from matplotlib.colors import BoundaryNorm, ListedColormap
 
     narrow = _shrink(ax) < 1
-    order = np.argsort(cost, kind="stable")
-    order = np.repeat(order, 2)[:2] if len(order) == 1 else order
-    x = cost[order] + (np.array([-0.01, 0.01]) if len(cost) == 1 else 0.0)
+    x, share = _slices(cost, share)
     ends = share.shape[1]
     colors = colormaps["cividis_r"](np.linspace(0, 1, ends))
-    ax.stackplot(x, 100 * share[order].T, colors=colors, lw=0.3, edgecolor="white")
+    ax.stackplot(x, 100 * share.T, colors=colors, lw=0.3 if ends <= 20 else 0, edgecolor="white")
     ax.set(xlabel="mean cost, relative", ylabel="samples that leave (%)", xlim=(x[0], x[-1]), ylim=(0, 100))
     bounds = np.arange(ends + 1) - 0.5
     scale = ScalarMappable(BoundaryNorm(bounds, ends), ListedColormap(colors))
@@ -253,6 +253,21 @@ def draw_gap(ax: "Axes", cost: FloatArray, lines: Mapping[str, FloatArray]) -> N
     ax.set(xlabel="mean cost, relative", ylabel="accuracy (%)", ylim=(100 * (min(least) - 0.01), None))
     ax.grid(alpha=0.25)
     ax.legend(handles=shown, loc="best", fontsize=_small(ax))
+
+
+def _slices(cost: FloatArray, share: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Points by rising cost, as they are or as means over SLICES slices of cost; one point as two."""
+    if len(cost) == 1:
+        return cost[0] + np.array([-0.01, 0.01]), np.repeat(share, 2, axis=0)
+    if len(cost) > SLICES:
+        low, width = cost.min(), (cost.max() - cost.min()) / SLICES
+        inside = np.minimum(((cost - low) / width).astype(np.int64), SLICES - 1)
+        used, inside, count = np.unique(inside, return_inverse=True, return_counts=True)
+        total = np.zeros((len(used), share.shape[1]))
+        np.add.at(total, inside, share)
+        return low + (used + 0.5) * width, total / count[:, None]
+    order = np.argsort(cost, kind="stable")
+    return cost[order], share[order]
 
 
 def _shrink(ax: "Axes") -> float:

@@ -70,8 +70,7 @@ class MarginalValue:
         ax = plot.new_axes() if ax is None else ax
         if show not in ("extra_cost", "loss"):
             raise FrontError(f"show must be 'extra_cost' or 'loss', got {show!r}")
-        unit = "point" if self.max_accuracy_drop == 0.01 else "points"
-        wanted = f"extra cost at a drop of {100 * self.max_accuracy_drop:g} {unit} (% of the whole)"
+        wanted = f"extra cost at a {100 * self.max_accuracy_drop:g}-point drop (%)"
         diagnostics_plot.draw_bars(
             ax,
             self.without,

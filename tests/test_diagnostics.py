@@ -398,6 +398,18 @@ def test_flow_stacks_to_a_hundred(front, halves):
     assert len(ax.collections) == 16
 
 
+def test_flow_of_many_points_is_drawn_as_means_over_slices(front, halves):
+    flow = ds.exit_flow(front, halves[1])
+    bottom = flow.plot().collections[0].get_paths()[0].vertices
+    low, high = flow.relative_cost.min(), flow.relative_cost.max()
+    bounds = np.linspace(low, high, 61)
+    for k in (0, 30, 59):
+        inside = (flow.relative_cost >= bounds[k]) & (flow.relative_cost < bounds[k + 1] + (k == 59))
+        if inside.any():
+            at = np.isclose(bottom[:, 0], (bounds[k] + bounds[k + 1]) / 2)
+            assert bottom[at, 1].max() == pytest.approx(100 * flow.share[inside, 0].mean())
+
+
 def test_flow_of_one_point(halves):
     none = ds.ParetoFront.from_configs(halves[0], [ds.ExitConfig.none(15)])
     assert len(ds.exit_flow(none, halves[1]).plot().collections) == 16
