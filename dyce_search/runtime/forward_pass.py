@@ -56,14 +56,14 @@ class Exits:
     Attributes:
         positions: (P,) names of the modules.
         candidates: (E-1,) position and type of each candidate, the final exit not included.
-        feature: takes the tensor for the heads, (B, ...), out of what a module at a position gives.
+        select: takes the tensor for the heads, (B, ...), out of what a module at a position gives.
         measure: of confidence.
         compaction: whether the backbone goes on with those only that have not left.
     """
 
     positions: tuple[str, ...]
     candidates: tuple[tuple[int, str], ...]
-    feature: Callable[[Any], torch.Tensor]
+    select: Callable[[Any], torch.Tensor]
     measure: str | Measure
     compaction: bool
 
@@ -73,6 +73,18 @@ class Exits:
             return "final"
         position, kind = self.candidates[exit_index]
         return f"{self.positions[position]}/{kind}"
+
+    def feature(self, position: int, output: Any) -> torch.Tensor:
+        """What the heads of a position see.
+
+        Raises:
+            ModelError: it is no tensor.
+        """
+        feature = self.select(output)
+        if not isinstance(feature, torch.Tensor):
+            found = type(feature).__name__
+            raise ModelError(f"the feature at {self.positions[position]!r} must be a tensor, got {found}: see feature=")
+        return feature
 
     def logits(self, heads: nn.ModuleList, exit_index: int, feature: torch.Tensor) -> torch.Tensor:
         """What a head gives, (rows, C).
@@ -179,7 +191,7 @@ class Leaving:
         """See the class."""
         self.exits, self.heads, self.plan, self.batch = exits, heads, plan, batch
         self.rows: torch.Tensor | None = None  # who is under way; None for everybody
-        self.compacted: list[int] = []  # positions where the batch became smaller
+        self.compacted: dict[int, torch.Tensor] = {}  # position -> rows that went on, where the batch became smaller
         self._left: list[tuple[torch.Tensor | None, torch.Tensor, torch.Tensor, int]] = []
 
     def visit(self, position: int, output: Any) -> Any:
@@ -187,7 +199,9 @@ class Leaving:
         exit_index = self.plan.exits[position]
         if exit_index < 0:
             return None
-        feature = self._under_way(self.exits.feature(output), f"the feature at {self.exits.positions[position]!r}")
+        feature = self._under_way(
+            self.exits.feature(position, output), f"the feature at {self.exits.positions[position]!r}"
+        )
         logits = self.exits.logits(self.heads, exit_index, feature)
         confidence, lowest, highest = self._judge(logits, exit_index)
         threshold = self.plan.thresholds[position]
@@ -202,7 +216,7 @@ class Leaving:
         self._left.append((gone if before is None else before[gone], logits[gone], confidence[gone], position))
         if not self.exits.compaction:
             return None
-        self.compacted.append(position)
+        self.compacted[position] = stay
         return take_rows(output, stay, len(leave))
 
     def output(self, final: torch.Tensor | None) -> EarlyExitOutput:
@@ -287,7 +301,10 @@ def final_logits(output: Any) -> torch.Tensor:
 def take_rows(value: Any, rows: torch.Tensor, batch: int) -> Any:
     """Those rows of every tensor that has `batch` of them, inside tuples, lists and dicts; all else as it is."""
     if isinstance(value, torch.Tensor):
-        return value.index_select(0, rows) if value.ndim and len(value) == batch else value
+        if not value.ndim or len(value) != batch:
+            return value
+        # index_select is the faster one, but would turn channels_last into another layout, slowly
+        return value.index_select(0, rows) if value.is_contiguous() else value[rows]
     if isinstance(value, dict):
         return type(value)((key, take_rows(entry, rows, batch)) for key, entry in value.items())
     if isinstance(value, (tuple, list)):

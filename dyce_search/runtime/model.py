@@ -76,7 +76,7 @@ class EarlyExitModel(nn.Module):
         self._exits = Exits(
             positions=tuple(map(str, heads)),
             candidates=tuple((p, str(kind)) for p, kinds in enumerate(heads.values()) for kind in kinds),
-            feature=feature or first_tensor,
+            select=feature or first_tensor,
             measure=confidence,
             compaction=compaction,
         )
@@ -227,7 +227,7 @@ class EarlyExitModel(nn.Module):
         logits: list[torch.Tensor] = []
 
         def visit(position: int, output: Any) -> None:
-            feature = self._exits.feature(output)
+            feature = self._exits.feature(position, output)
             for exit_index in range(first[position], first[position + 1]):
                 logits.append(self._exits.logits(self.heads, exit_index, feature))
 
@@ -243,21 +243,26 @@ class EarlyExitModel(nn.Module):
         features: list[torch.Tensor] = []
 
         def visit(position: int, output: Any) -> None:
-            features.append(self._exits.feature(output).clone())  # layers that follow may work in place
+            features.append(self._exits.feature(position, output).clone())  # layers that follow may work in place
 
         final = ForwardPass(self._exits, visit).run(self.backbone, inputs, options)
         return tuple(features), final_logits(final)
 
     @torch.no_grad()
     def _verify(self, output: EarlyExitOutput, leaving: Leaving, expected: torch.Tensor) -> None:
-        """At the first forward, and whenever a batch is compacted at a new position: is it what all heads say?"""
+        """Whether the answers are those of all heads on the whole batch: at first, and where compaction is new.
+
+        A position needs no more looks once rows went on there that were not the first ones of the batch: these would
+        fit with what a backbone carries and cuts to their number.
+        """
         exits = torch.tensor([*leaving.plan.exits, len(self.heads)], device=output.position.device)
         wanted = expected[exits[output.position], torch.arange(len(output.position), device=exits.device)].float()
         tolerance = ROUNDING[output.logits.dtype.itemsize < 4 or expected.dtype.itemsize < 4]
         gap = (output.logits.float() - wanted).abs().nan_to_num().max()
         if leaving.compacted and gap > tolerance * wanted.abs().max():
             raise leaving.compaction_error("samples were mixed up")
-        self._verified = (self._verified or frozenset()).union(leaving.compacted)
+        telling = [position for position, rows in leaving.compacted.items() if rows[-1] >= len(rows)]
+        self._verified = (self._verified or frozenset()).union(telling)
 
 
 def _batch_size(inputs: tuple[Any, ...], options: Mapping[str, Any]) -> int:

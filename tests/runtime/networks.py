@@ -153,3 +153,29 @@ def mlp_heads(backbone: MLP) -> dict[str, dict[str, nn.Module]]:
     }
     heads["layers.1"]["mlp"] = nn.Sequential(nn.Linear(width, 8), nn.ReLU(), nn.Linear(8, CLASSES))
     return heads
+
+
+def images(
+    count: int, *, strength: tuple[float, float] = (0.1, 1.0), seed: int = 1
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Easy and hard samples (count, 3, 8, 8) with labels: the pattern of a class, strong or weak, under noise."""
+    patterns = torch.randn(CLASSES, 3, 8, 8, generator=torch.Generator().manual_seed(0))
+    random = torch.Generator().manual_seed(seed)
+    labels = torch.randint(CLASSES, (count,), generator=random)
+    low, high = strength
+    level = low + (high - low) * torch.rand(count, 1, 1, 1, generator=random)
+    return level * patterns[labels] + torch.randn(count, 3, 8, 8, generator=random), labels
+
+
+def fit(model: nn.Module, steps: int = 60) -> None:
+    """Trains all exits together for a moment; afterwards sure samples are mostly right, and the later exits better."""
+    optimiser = torch.optim.Adam(model.parameters(), lr=0.01)
+    model.train()
+    for step in range(steps):
+        inputs, labels = images(64, seed=100 + step)
+        logits = model.all_logits(inputs)
+        loss = nn.functional.cross_entropy(logits.flatten(0, 1), labels.repeat(len(logits)))
+        optimiser.zero_grad()
+        loss.backward()
+        optimiser.step()
+    model.eval()
