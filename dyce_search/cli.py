@@ -113,6 +113,7 @@ def _add_search(adder: "argparse._SubParsersAction[argparse.ArgumentParser]") ->
     parser.add_argument("--seed", type=int, default=0, metavar="N", help="of whatever is random (default: 0)")
     parser.add_argument("--max-evaluations", type=int, metavar="N", help="stop after N evaluations")
     parser.add_argument("--max-seconds", type=float, metavar="S", help="stop after S seconds")
+    parser.add_argument("--min-samples", type=int, metavar="N", help="keep thresholds N samples apart: less optimism")
     parser.add_argument("--out", metavar="FILE.json", help="write the front, for `dyce-search select`")
     parser.add_argument("--csv", metavar="FILE.csv", help="write the figures of every point as a table")
     parser.add_argument("--plot", metavar="FILE.png", help="write the picture (.png, .pdf or .svg)")

@@ -62,6 +62,7 @@ def find(options: Namespace) -> int:
         seed=options.seed,
         max_evaluations=options.max_evaluations,
         max_seconds=options.max_seconds,
+        min_samples=options.min_samples,
     )
     print()
     print(tables.operating_points(front, test))

@@ -6,6 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import dyce_search as ds
+from dyce_search.cli import main
 from dyce_search.levels import Levels
 from tests.strategies import exit_configs, exit_records
 
@@ -81,3 +82,13 @@ def test_all_samples_a_level_leaves_all_or_nothing(small_example):
 def test_bad_min_samples(small_example, min_samples):
     with pytest.raises(ds.SolverError, match="min_samples must be a whole number from 1 to the number of samples, 300"):
         ds.search(small_example, min_samples=min_samples)
+
+
+def test_on_the_command_line(small_example, tmp_path, capsys):
+    small_example.save(tmp_path / "records.npz")
+    out = tmp_path / "front.json"
+    assert main(["search", str(tmp_path / "records.npz"), "--min-samples", "50", "--out", str(out)]) == 0
+    front = ds.ParetoFront.load(out)
+    assert front.provenance.options["min_samples"] == 50
+    assert list(front) == list(ds.search(small_example, min_samples=50))
+    assert "wrote" in capsys.readouterr().out
