@@ -22,6 +22,8 @@ from dyce_search.errors import (
     FileFormatError,
     FrontError,
     InfeasibleError,
+    MissingPackageError,
+    ModelError,
     RecordsError,
     SolverError,
 )
@@ -66,6 +68,8 @@ __all__ = [
     "GroupDrops",
     "InfeasibleError",
     "MarginalValue",
+    "MissingPackageError",
+    "ModelError",
     "OperatingPoint",
     "Optimism",
     "OracleGap",

@@ -12,6 +12,7 @@ if importlib.util.find_spec("torch") is None:
         "dyce_search.runtime needs PyTorch, which is not installed: pip install 'dyce_search[torch]'", name="torch"
     )
 
+from dyce_search.runtime.budget import BudgetController
 from dyce_search.runtime.forward_pass import EarlyExitOutput
 from dyce_search.runtime.heads import conv_head, heads_for, linear_head, mlp_head
 from dyce_search.runtime.latency import measure_latency
@@ -21,6 +22,7 @@ from dyce_search.runtime.record import record
 from dyce_search.runtime.train import TrainingHistory, train_heads
 
 __all__ = [
+    "BudgetController",
     "EarlyExitModel",
     "EarlyExitOutput",
     "TrainingHistory",
