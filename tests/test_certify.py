@@ -301,14 +301,12 @@ class TestGroups:
         errors = {"grouped": 0, "as if independent": 0}
         runs, n, times = 200, 200, 5
         rng = np.random.default_rng(5)
-        front = front_of(EVERYBODY)
         for run in range(runs):
             lost = int(rng.binomial(n, 0.05))  # the drop is the limit
-            one = answers(lost, 0, n, seed=run)
-            many = one.subset(np.repeat(np.arange(n), times))
+            many = answers(lost, 0, n, seed=run).subset(np.repeat(np.arange(n), times))
             for name, group in (("grouped", np.repeat(np.arange(n), times)), ("as if independent", None)):
-                point = front.certify(replace(many, group=group), max_accuracy_drop=0.05)
-                errors[name] += point.config == EVERYBODY
+                trial = Trial.of(replace(many, group=group), {"max_accuracy_drop": 0.05}, ALPHA, "auto")
+                errors[name] += trial.tests(EVERYBODY)[0].p_value <= ALPHA
         assert errors["grouped"] / runs <= ALPHA + 2 * math.sqrt(ALPHA * (1 - ALPHA) / runs)
         assert errors["as if independent"] / runs > 0.15
 
