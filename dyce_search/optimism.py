@@ -1,7 +1,7 @@
 """How far a front's figures can be trusted: held-out figures, bootstrap bands. Imports front, evaluate and below."""
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
@@ -286,13 +286,13 @@ def smooth(key: FloatArray, values: FloatArray, at: FloatArray) -> FloatArray:
 
 def _resampled(records: ExitRecords, resamples: int, rng: np.random.Generator) -> npt.NDArray[np.float32]:
     """(N, B) weight of each sample in each resample; each column sums to 1."""
-    group: npt.NDArray[Any] = np.arange(records.n_samples)
+    n_groups, group = records.n_samples, None
     if records.group is not None:
-        _, group = np.unique(records.group, return_inverse=True)
-    n_groups = int(group.max()) + 1
+        names, group = np.unique(records.group, return_inverse=True)
+        n_groups = len(names)
     drawn = np.empty((n_groups, resamples), np.float32)
     for b in range(resamples):
         drawn[:, b] = np.bincount(rng.integers(0, n_groups, n_groups), minlength=n_groups)
-    weight: npt.NDArray[np.float32] = drawn[group]
+    weight: npt.NDArray[np.float32] = drawn if group is None else drawn[group]
     weight /= weight.sum(axis=0, dtype=np.float64).astype(np.float32)
     return weight
