@@ -18,7 +18,7 @@ from dyce_search.certificate import WORDS, Certificate, CertifiedLimit, Certifie
 from dyce_search.curve import Curve
 from dyce_search.errors import FrontError, InfeasibleError, RecordsError
 from dyce_search.fingerprints import share_in_common
-from dyce_search.limit_tests import COST_LIMITS, LimitTest, Method, Trial
+from dyce_search.limit_tests import COST_LIMITS, MOST_SAMPLES, LimitTest, Method, Trial
 from dyce_search.records import ExitRecords
 
 HINTS = {
@@ -160,7 +160,8 @@ def _nothing(front: Curve, measured: Curve, trial: Trial) -> str:
         found = trial.records.n_samples if trial.group is None else int(trial.group.max()) + 1
         few = f" ({least:,} are the least, {found:,} are too few)" if found < least else ""
         digits = 10 ** max(0, math.floor(math.log10(needed)) - 1)
-        advice = f"about {math.ceil(needed / digits) * digits:,} {unit} like these would be needed to certify it{few}"
+        many = f"about {math.ceil(needed / digits) * digits:,}" if needed < MOST_SAMPLES else "millions of"
+        advice = f"{many} {unit} like these would be needed to certify it{few}"
     wish = ", ".join(f"{name}={limit:g}" for name, limit in trial.limits.items())
     return (
         f"no point could be certified for {wish} with {100 * (1 - trial.alpha):g} % confidence on "

@@ -18,6 +18,7 @@ Method = Literal["auto", "betting", "hoeffding_bentkus"]
 
 COST_LIMITS = ("max_cost", "max_relative_cost")
 HALVINGS = 40  # of the interval in which a bound lies
+MOST_SAMPLES = 2**22  # beyond which nobody needs to know how many more it takes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -102,7 +103,10 @@ class LimitTest:
         return quantile * variance / margin**2
 
     def least(self) -> int:
-        """The least number of samples that can confirm `floor` with no answer worse than the whole network's."""
+        """The least number of samples that can confirm `floor` if none is worse than with the whole network.
+
+        Not above `MOST_SAMPLES`.
+        """
         ideal = 0.0 if self.name == "max_accuracy_drop" else self.high
 
         def enough(n: int) -> bool:
@@ -119,7 +123,7 @@ class LimitTest:
             return test.p_value <= self.alpha
 
         too_few, n = 0, 1
-        while not enough(n):
+        while n < MOST_SAMPLES and not enough(n):
             too_few, n = n, 2 * n
         while n - too_few > 1:
             middle = (too_few + n) // 2

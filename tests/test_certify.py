@@ -374,7 +374,7 @@ class TestRefusals:
             either.certify("calibration.npz", max_accuracy_drop=0.01)
 
     def test_too_few_samples(self, either, parts):
-        message = r"on 100 samples; the closest, .*; about 4\d0 samples .* \(430 are the least, 100 are too few\)"
+        message = r"on 100 samples; the closest, .*; about 4\d0 samples .* \(4\d0 are the least, 100 are too few\)"
         with pytest.raises(ds.InfeasibleError, match=message):
             either.certify(parts[1].subset(np.arange(100)), max_accuracy_drop=0.01)
 
@@ -401,6 +401,11 @@ class TestRefusals:
                 continue
             passed += 1
         assert passed > 10
+
+    def test_a_limit_that_nobody_can_certify(self):
+        alone = replace(front_of(EVERYBODY), candidate=[[0]], threshold=[[-np.inf]], accuracy=[0.9], cost=[1.0])
+        with pytest.raises(ds.InfeasibleError, match="p = 1; millions of samples like these would be needed"):
+            alone.certify(answers(0, 0, 300), max_accuracy_drop=1e-9)
 
     @pytest.mark.parametrize(
         ("options", "message"),
