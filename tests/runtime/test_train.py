@@ -287,3 +287,12 @@ class TestBadInput:
             train_heads(build(), loader(), epochs=1, checkpoint=path)
         with pytest.raises(ds.FileFormatError, match=r"cannot write .*nowhere.heads\.pt"):
             train_heads(build(), loader(), epochs=1, checkpoint=tmp_path / "nowhere" / "heads.pt")
+
+
+@pytest.mark.parametrize("dtype", [torch.int32, torch.uint8, torch.bool])
+def test_labels_may_be_of_any_whole_type(dtype):
+    backbone = MLP()
+    model, twin = (copy.deepcopy(EarlyExitModel(backbone, mlp_heads(backbone))) for _ in range(2))
+    twin.load_state_dict(model.state_dict())
+    x, labels = torch.randn(8, 6), torch.arange(8) % 2
+    same_history(train_heads(model, [(x, labels.to(dtype))], 2), train_heads(twin, [(x, labels)], 2))
