@@ -20,7 +20,7 @@ p { max-width: 46rem; }
 .box { border-left: 5px solid #0072B2; background: #eef5fa; padding: .6rem 1rem; margin: 1rem 0; max-width: 46rem; }
 .box.warning { border-color: #D55E00; background: #fdf1e8; }
 .box pre { margin: .4rem 0 0; font: .85rem/1.4 ui-monospace, Consolas, monospace; white-space: pre-wrap; }
-.figures { display: grid; grid-template-columns: repeat(auto-fit, minmax(22rem, 1fr)); gap: 1.2rem; }
+.figures { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(22rem, 100%), 1fr)); gap: 1.2rem; }
 figure { margin: 0; }
 figure img { width: 100%; height: auto; }
 figcaption { font-size: .88rem; color: #444; }

@@ -139,7 +139,7 @@ def _trade_off(front: ParetoFront, records: ExitRecords, point: OperatingPoint, 
         if not optimistic:
             row += [f"{held.relative_cost[there]:.4f}", _points(float(held.accuracy_drop[there]))]
         rows.append([*row, str(chosen.config.n_exits)])
-    header = ["accuracy drop", "relative cost", "drop"]
+    header = ["accuracy drop", "cost where searched", "drop there"]
     header += [] if optimistic else ["cost held-out", "drop held-out"]
     yield html_page.table([*header, "exits"], rows)
 
@@ -198,7 +198,7 @@ def _point(
         axes.append(groups.plot(plot.new_axes(*SIZE), most=MOST_GROUPS))
         captions.append(
             f"Accuracy drop by {groups.by}, the worst of {len(groups.name):,} first, with standard errors. The worst "
-            f"loses {_points(float(groups.accuracy_drop[0]))}, all together {_points(groups.overall_drop)}."
+            f"loses {100 * groups.accuracy_drop[0]:.2f} points, all together {100 * groups.overall_drop:.2f}."
         )
     yield html_page.side_by_side(map(html_page.figure, axes, captions))
 
