@@ -15,8 +15,8 @@ def unchanged(model: nn.Module) -> Iterator[None]:
     """Afterwards every module is in the mode, and every random generator in the state, in which it was before."""
     modes = [(module, module.training) for module in model.modules()]
     device = device_of(model)
-    others = {} if device.type in ("cpu", "meta") else {"device_type": device.type}
-    with torch.random.fork_rng(devices=[device] if others else [], **others):
+    generators = [device] if device.type in ("cuda", "xpu") else []  # beside that of the CPU
+    with torch.random.fork_rng(generators, device_type=device.type if generators else "cuda"):
         try:
             yield
         finally:

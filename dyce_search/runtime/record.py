@@ -87,6 +87,8 @@ def record(
             prediction[:, rows] = to_numpy(logits, "logits", ModelError).argmax(axis=2)
             score[:, rows] = prediction[:, rows] == label[rows]
             if dyce_file:
+                if top_k > logits.shape[2]:
+                    raise RecordsError(f"top_k must be at most the number of classes, {logits.shape[2]}, got {top_k}")
                 order = logits.argsort(dim=2, descending=True, stable=True)[..., :top_k]
                 probs = probabilities(logits.flatten(0, 1)).view_as(logits).gather(2, order)
                 top_class[:, rows], top_prob[:, rows] = order.cpu().numpy(), probs.cpu().numpy()

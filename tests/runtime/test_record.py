@@ -205,6 +205,8 @@ class TestBadInput:
             record(ResNet(), DataLoader(data, 8), costs=costs)
         with pytest.raises(ds.RecordsError, match="top_k must be >= 1, got 0"):
             record(model, DataLoader(data, 8), costs=costs, top_k=0)
+        with pytest.raises(ds.RecordsError, match="top_k must be at most the number of classes, 5, got 6"):
+            record(model, DataLoader(data, 8), costs=costs, top_k=6, dyce_file="never written")
 
 
 class Masked(nn.Module):
