@@ -11,6 +11,7 @@ import dyce_search as ds
 from dyce_search.search import SOLVERS
 from dyce_search.solvers.trade_off import TradeOff
 from tests.benchmarks import certification
+from tests.benchmarks.early_exit import runtime
 from tests.benchmarks.measure import (
     DROPS,
     argsort_all,
@@ -251,6 +252,7 @@ SECTIONS = {
     "optimism": optimism,
     "imagenet": imagenet,
     "certificates": certificates,
+    "runtime": runtime,
 }
 
 
