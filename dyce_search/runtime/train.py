@@ -131,10 +131,8 @@ class _Training:
     @property
     def ended(self) -> bool:
         """All epochs are over, or no head has become better for too long."""
-        since = len(self.held_out_loss) - 1 - self.best_epoch.max()
-        return len(self.loss) == self.options["epochs"] or (
-            bool(self.held_out_loss) and since >= self.options["patience"]
-        )
+        since = len(self.loss) - 1 - self.best_epoch.max()  # 0 without held-out data
+        return len(self.loss) == self.options["epochs"] or bool(since >= self.options["patience"])
 
     def learn(self, loader: Iterable[Any]) -> None:
         """One epoch. Its random numbers depend on the seed and on its number only, so that it can be repeated."""
@@ -179,11 +177,9 @@ class _Training:
         if not samples:
             raise RecordsError("a loader must give one batch or more in every epoch, got none: pass no generator")
         mean = (total / samples).tolist()
-        if not all(map(math.isfinite, mean)):
-            bad = next(
-                name for name, value in zip(self.model.exit_names, mean, strict=False) if not math.isfinite(value)
-            )
-            raise ModelError(f"the loss of exit {bad!r} must be finite, got NaN or infinity: lower the learning rate")
+        bad = [name for name, loss in zip(self.model.exit_names, mean, strict=False) if not math.isfinite(loss)]
+        if bad:
+            raise ModelError(f"the loss of exit {bad[0]!r} must be finite, got NaN or infinity: lower learning_rate")
         self.bar.set_postfix_str(f"epoch {len(self.loss) + learn}, mean loss {np.mean(mean):.4f}")
         return mean
 
@@ -197,15 +193,12 @@ class _Training:
         """(E-1,) loss of each head on a batch."""
         heat, share = self.options["temperature"], self.options["distillation"]
         logits = [self.model.head(index)(features[position]) for index, (position, _) in enumerate(self.model.exits)]
-        soft = functional.softmax(final.float() / heat, dim=1)
-        losses = []
-        for values in logits:
-            hard_loss = functional.cross_entropy(values.float(), labels)
-            soft_loss = functional.kl_div(
-                functional.log_softmax(values.float() / heat, dim=1), soft, reduction="batchmean"
-            )
-            losses.append((1 - share) * hard_loss + share * heat**2 * soft_loss)
-        return torch.stack(losses)
+        wanted = functional.softmax(final.float() / heat, dim=1)
+        soft = [functional.log_softmax(values.float() / heat, dim=1) for values in logits]
+        from_labels = torch.stack([functional.cross_entropy(values.float(), labels) for values in logits])
+        from_final = torch.stack([functional.kl_div(values, wanted, reduction="batchmean") for values in soft])
+        mixed: torch.Tensor = (1 - share) * from_labels + share * heat**2 * from_final
+        return mixed
 
     def save(self, path: PathLike) -> None:
         """Writes a checkpoint, atomically."""
@@ -230,9 +223,7 @@ class _Training:
         check_header(content, FORMAT, VERSION, path)
         if content["options"] != self.options:
             changed = [name for name, value in self.options.items() if content["options"].get(name) != value]
-            raise FileFormatError(
-                f"{path} was made with other {', '.join(changed)}: use the same again, or another file"
-            )
+            raise FileFormatError(f"{path} was made with other {', '.join(changed)}: use the same, or another file")
         try:
             self.model.heads.load_state_dict(content["heads"])
         except RuntimeError as cause:

@@ -270,7 +270,7 @@ class TestBadInput:
     def test_checkpoints(self, tmp_path):
         path = tmp_path / "heads.pt"
         train_heads(build(), loader(), epochs=1, checkpoint=path)
-        with pytest.raises(ds.FileFormatError, match=r"heads\.pt was made with other epochs, seed: use the same again"):
+        with pytest.raises(ds.FileFormatError, match=r"heads\.pt was made with other epochs, seed: use the same, or"):
             train_heads(build(), loader(), epochs=2, seed=1, checkpoint=path)
         backbone = MLP()
         with pytest.raises(ds.FileFormatError, match="was made with other exits"):
