@@ -29,10 +29,11 @@ from dyce_search.errors import (
 )
 from dyce_search.evaluate import BatchEvaluation, Evaluation, evaluate, evaluate_many
 from dyce_search.exit_value import MarginalValue, OracleGap, marginal_value, oracle_gap
-from dyce_search.front import ParetoFront, Provenance
+from dyce_search.front import ParetoFront
 from dyce_search.loading import load_example, load_records
 from dyce_search.optimism import Band, Optimism, bootstrap_band, optimism
 from dyce_search.parallel import search_many
+from dyce_search.provenance import Provenance
 from dyce_search.records import ExitRecords
 from dyce_search.report import report
 from dyce_search.search import search

@@ -1,8 +1,7 @@
 """The Pareto front: what a search returns. Imports curve, evaluate and below."""
 
-import platform
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
@@ -16,6 +15,7 @@ from dyce_search.errors import FileFormatError, FrontError, InfeasibleError, Rec
 from dyce_search.evaluate import evaluate_arrays
 from dyce_search.files import PathLike, entry, read_versioned_json, write_json
 from dyce_search.fingerprints import fingerprint
+from dyce_search.provenance import Provenance
 from dyce_search.records import ExitRecords
 
 if TYPE_CHECKING:
@@ -24,31 +24,6 @@ if TYPE_CHECKING:
 
 FORMAT, VERSION = "dyce_search.front", 1
 ROUNDING = 1e-12  # 0.93 - 0.92 is 0.010000000000000009: a limit of 0.01 must still admit it
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Provenance:
-    """How a front came about; the same fields for every solver.
-
-    Attributes:
-        solver: its name, or the callable's.
-        options: those that differ from the defaults.
-        seed: of the random generator.
-        seconds: wall-clock time of the search.
-        evaluations: configurations, or single exits of one, that were measured against all samples.
-        stop_reason: "converged", "optimal" (with a proof), "budget" or "interrupted".
-        versions: of Python and of the libraries that decide the result.
-    """
-
-    solver: str
-    options: Mapping[str, Any] = field(default_factory=dict)
-    seed: int | None = None
-    seconds: float = 0.0
-    evaluations: int = 0
-    stop_reason: str = "converged"
-    versions: Mapping[str, str] = field(
-        default_factory=lambda: {"python": platform.python_version(), "numpy": np.__version__}
-    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

@@ -9,8 +9,9 @@ import numpy as np
 
 from dyce_search.config import ExitConfig
 from dyce_search.errors import RecordsError, SolverError
-from dyce_search.front import ParetoFront, Provenance
+from dyce_search.front import ParetoFront
 from dyce_search.levels import Levels
+from dyce_search.provenance import Provenance
 from dyce_search.records import ExitRecords
 from dyce_search.solvers.run import Run, StopSearch
 

@@ -14,7 +14,7 @@ import pytest
 import dyce_search as ds
 from dyce_search import commands
 from dyce_search.cli import main
-from dyce_search.front import Provenance
+from dyce_search.provenance import Provenance
 from dyce_search.search import SOLVERS
 from dyce_search.tables import operating_points, table
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 
 import dyce_search as ds
-from dyce_search.front import Provenance
+from dyce_search.provenance import Provenance
 from tests import oracles
 from tests.strategies import records_and_configs
 
