@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from dyce_search.limit_tests import Method
 
 FORMAT, VERSION = "dyce_search.front", 1
+BY_HAND = Provenance(solver="by hand")
 ROUNDING = 1e-12  # 0.93 - 0.92 is 0.010000000000000009: a limit of 0.01 must still admit it
 
 
@@ -41,7 +42,7 @@ class ParetoFront(Curve):
         True
     """
 
-    provenance: Provenance = Provenance(solver="by hand")
+    provenance: Provenance = BY_HAND
     fingerprint: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
@@ -78,7 +79,7 @@ class ParetoFront(Curve):
             raise FrontError("a front needs at least one configuration")
         exits = np.stack([config.exits(records.costs) for config in found])
         threshold = np.stack([config.threshold for config in found])
-        return cls.from_arrays(records, exits, threshold, provenance=provenance or Provenance(solver="by hand"))
+        return cls.from_arrays(records, exits, threshold, provenance=provenance or BY_HAND)
 
     @classmethod
     def from_arrays(
