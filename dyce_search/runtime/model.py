@@ -1,7 +1,7 @@
 """A backbone with exits attached, whose configuration is switched at run time. Imports forward_pass and below."""
 
 import difflib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -61,7 +61,7 @@ class EarlyExitModel(nn.Module):
 
     def __init__(
         self,
-        backbone: nn.Module | Sequence[nn.Module],
+        backbone: nn.Module | list[nn.Module] | tuple[nn.Module, ...],
         heads: Mapping[str, Mapping[str, nn.Module]],
         *,
         feature: Callable[[Any], torch.Tensor] | None = None,
@@ -70,7 +70,9 @@ class EarlyExitModel(nn.Module):
     ) -> None:
         """See the class."""
         super().__init__()
-        self.backbone = backbone if isinstance(backbone, nn.Module) else nn.Sequential(*backbone)
+        if isinstance(backbone, (nn.ModuleList, list, tuple)):
+            backbone = nn.Sequential(*backbone)
+        self.backbone = backbone
         find_measure(confidence)
         modules = _find_modules(self.backbone, heads)
         self._exits = Exits(
@@ -256,7 +258,8 @@ class EarlyExitModel(nn.Module):
         every = self.all_logits(*inputs, **options)
         exits = torch.tensor([*leaving.plan.exits, len(self.heads)], device=every.device)
         expected = every[exits[output.position], torch.arange(every.shape[1], device=every.device)].float()
-        rounding = ROUNDING[min(output.logits.dtype.itemsize, every.dtype.itemsize) < 4] * expected.abs().max()
+        width = min(values.dtype.itemsize for values in (output.logits, every, *self.parameters()))
+        rounding = ROUNDING[width < 4] * expected.abs().max()
         if leaving.compacted and (output.logits - expected).abs().nan_to_num().max() > rounding:
             raise leaving.compaction_error("samples were mixed up")
         telling = [position for position, rows in leaving.compacted.items() if rows[-1] >= len(rows)]

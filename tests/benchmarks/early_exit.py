@@ -42,13 +42,17 @@ def equal_shares(records: ds.ExitRecords, relative_cost: float) -> ds.ExitConfig
 
 
 def processor_times(works: list[Callable[[torch.Tensor], object]], batches: Sequence[torch.Tensor]) -> list[float]:
-    """Of each work on all batches: each batch's least of some rounds, in turns, so that all are disturbed alike."""
+    """Of each work on all batches: each batch's least of some rounds, in turns, so that all are disturbed alike.
+
+    The order of the turns is drawn anew each time: what ran before decides what the caches hold.
+    """
+    rng = np.random.default_rng(0)
     times = np.full((ROUNDS, len(batches), len(works)), np.inf)
     for one_round in times:
         for x, row in zip(batches, one_round, strict=True):
-            for k, work in enumerate(works):
+            for k in rng.permutation(len(works)):
                 start = time.process_time()
-                work(x)
+                works[k](x)
                 row[k] = time.process_time() - start
     return times.min(axis=0).sum(axis=0).tolist()
 

@@ -170,9 +170,10 @@ def test_features_stay_when_later_layers_work_in_place():
     assert (feature < 0).any()
 
 
-def test_a_list_of_stages_is_a_backbone():
+@pytest.mark.parametrize("kind", [list, tuple, nn.ModuleList])
+def test_a_list_of_stages_is_a_backbone(kind):
     stages = [nn.Linear(4, 8), nn.Sequential(nn.ReLU(), nn.Linear(8, 8)), nn.Linear(8, 3)]
-    model = EarlyExitModel(stages, {"1": {"linear": nn.Linear(8, 3)}}).eval()
+    model = EarlyExitModel(kind(stages), {"1": {"linear": nn.Linear(8, 3)}}).eval()
     assert torch.equal(model(torch.ones(2, 4)).logits, nn.Sequential(*stages)(torch.ones(2, 4)))
 
 
@@ -299,6 +300,8 @@ def test_float64_inference_mode_and_autocast(kind):
     assert (reduced.position == expected.position).float().mean() > 0.5
     for parameter, before in zip(model.backbone.parameters(), copy.deepcopy(model).backbone.parameters(), strict=True):
         assert torch.equal(parameter, before)
+    half = copy.deepcopy(model).bfloat16()(x.bfloat16())
+    assert (half.logits.dtype, half.confidence.dtype) == (torch.bfloat16, torch.float32)
     double = model.double()(x.double())
     assert (double.logits.dtype, double.confidence.dtype) == (torch.float64, torch.float32)
     assert torch.equal(double.position, expected.position)
