@@ -1,6 +1,6 @@
 """Makes records like the ones in this folder: a real network on Fashion-MNIST, from images to `.npz`.
 
-    python data/make_records.py --out records            # about an hour on one core of a CPU
+    python data/make_records.py --out records            # 45,000 images, 20 epochs and 10 for the exits
     python data/make_records.py --out records --quick    # a minute: few images, few epochs, poor accuracy
     python data/make_records.py --out records --backbone efficientnet_lite0
 
@@ -222,8 +222,9 @@ def pretrained_efficientnet(data: TensorDataset, epochs: int, checkpoint: Path, 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Recipe:
-    """A backbone: its description, the modules where exits hang, how it is made, how much it is shown and how often."""
+    """A backbone: what it is called, where exits hang, how it is made, how much it is shown and how often."""
 
+    name: str
     description: str
     positions: tuple[str, ...]
     make: Callable[[TensorDataset, int, Path, str], nn.Module]
@@ -234,6 +235,7 @@ class Recipe:
 
 RECIPES = {
     "resnet15": Recipe(
+        name="fashion_resnet15",
         description="ResNet 3x5 blocks, widths 16/32/64, stem stride 2, head conv1x1-128 (Fashion-MNIST 28x28)",
         positions=tuple(f"blocks.{index}" for index in range(15)),
         make=trained_resnet,
@@ -242,6 +244,7 @@ RECIPES = {
         head_epochs=10,
     ),
     "efficientnet_lite0": Recipe(
+        name="fashion_efficientnet_lite0",
         description="EfficientNet-Lite0, ImageNet weights, 10 classes on frozen features (Fashion-MNIST as 64x64)",
         positions=tuple(f"net._blocks.{index}" for index in range(16)),
         make=pretrained_efficientnet,
@@ -256,11 +259,11 @@ def build(
     recipe: Recipe, folder: Path, images: Images, *, epochs: int, head_epochs: int, device: str
 ) -> EarlyExitModel:
     """The network with all its exits, trained, or taken from `folder` as far as it has been trained there."""
-    backbone = recipe.make(images.fit, epochs, folder / "backbone.pt", device)
+    backbone = recipe.make(images.fit, epochs, folder / f"{recipe.name}_backbone.pt", device)
     torch.manual_seed(1)
     heads = heads_for(backbone, images.fit[:1][0].to(device), positions=recipe.positions, types=TYPES)
     model = EarlyExitModel(backbone, heads)
-    train_heads(model, batches(images.fit, shuffle=True), head_epochs, checkpoint=folder / "heads.pt")
+    train_heads(model, batches(images.fit, shuffle=True), head_epochs, checkpoint=folder / f"{recipe.name}_heads.pt")
     return model.eval()
 
 
@@ -294,11 +297,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
     model = build(recipe, options.out, images, epochs=epochs, head_epochs=head_epochs, device=options.device)
     costs = count_macs(model, images.fit[:1][0].to(options.device))
-    name = f"fashion_{options.backbone}"
-    write_macs(options.out / f"{name}_macs.json", costs, recipe.description)
+    write_macs(options.out / f"{recipe.name}_macs.json", costs, recipe.description)
     made = {}
     for part, data in (("search", images.search), ("test", images.test)):
-        path = options.out / f"{name}_{part}.npz"
+        path = options.out / f"{recipe.name}_{part}.npz"
         made[part] = record(model, batches(data), costs=costs, n_samples=len(data), dyce_file=path)
         print(f"{path}: {made[part]}")
 
