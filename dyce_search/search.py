@@ -74,7 +74,7 @@ def search(
         max_seconds: budget of wall-clock time, checked between evaluations.
         progress: a progress bar on standard error; None draws it only on a terminal.
         min_samples: at least so many samples lie between any two thresholds of an exit that are tried: figures that
-            are less too good (by a quarter or so with 200 of 7,500), and configurations that are no worse on others.
+            are less too good (by about 30 % with 200 of 7,500), and configurations that are no worse on others.
         options: the solver's own, see its docstring; those that sweep a trade-off take `lambdas`.
 
     Raises:
