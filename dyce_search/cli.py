@@ -45,7 +45,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Returns:
         The exit status: 0, 2 after a user's error (one line on standard error), 130 after Ctrl-C.
     """
-    options = _parser().parse_args(arguments)
+    options = parser().parse_args(arguments)
     try:
         status: int = options.run(options)
         sys.stdout.flush()
@@ -61,7 +61,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return status
 
 
-def _parser() -> argparse.ArgumentParser:
+def parser() -> argparse.ArgumentParser:
+    """The parser of all commands, from which tools such as shtab write completions for a shell."""
     parser = argparse.ArgumentParser(
         prog="dyce-search",
         description=DESCRIPTION,
@@ -229,9 +230,13 @@ def _add_demo(adder: "argparse._SubParsersAction[argparse.ArgumentParser]") -> N
         adder,
         "demo",
         "search the example records that come with the package: a table, a picture and files",
-        "dyce-search demo --out demo",
+        "dyce-search demo",
     )
-    parser.add_argument("--out", default="demo", metavar="DIR", help="folder to write to (default: demo)")
+    parser.add_argument(
+        "--out",
+        metavar="DIR",
+        help=f"folder to write to (default: {commands.DEMO_FOLDER}, but {commands.DEMO_PICTURE} in the working folder)",
+    )
     parser.set_defaults(run=commands.demo)
 
 

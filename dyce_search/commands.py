@@ -22,6 +22,7 @@ from dyce_search.search import search
 
 PICTURES = (".png", ".pdf", ".svg")
 DEMO_DROPS = (0.0, 0.005, 0.01, 0.02)
+DEMO_FOLDER, DEMO_PICTURE = "demo", "dyce-search-demo.png"
 DEMO_DROP = 0.005  # of the point whose configuration the demo saves
 LIMITS = ("max_accuracy_drop", "min_accuracy", "max_cost", "max_relative_cost")
 INTERRUPTED = 130  # the shell's exit status after Ctrl-C
@@ -172,8 +173,9 @@ def write_report(options: Namespace) -> int:
 
 
 def demo(options: Namespace) -> int:
-    """The main job on the example records, written to a folder."""
-    folder = Path(options.out)
+    """The main job on the example records, written to a folder; the picture to the working folder by default."""
+    folder = Path(options.out or DEMO_FOLDER)
+    picture = folder / "front.png" if options.out else Path.cwd() / DEMO_PICTURE
     _make_folder(folder)
     records, test_records = load_example("search"), load_example("test")
     print("A 15-block ResNet on Fashion-MNIST, three exit types after every block, each exit's answers recorded.")
@@ -185,7 +187,7 @@ def demo(options: Namespace) -> int:
         test,
         out=folder / "front.json",
         csv=folder / "front.csv",
-        plot=folder / "front.png",
+        plot=picture,
         selected=point,
     )
     point.config.save(folder / "config.json")

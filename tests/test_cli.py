@@ -212,10 +212,24 @@ def test_demo_ends_with_operating_points(
         operating_points(front, front.evaluate(ds.load_example("test")), (0, 0.005, 0.01, 0.02)) + "\n"
     )
     assert ds.ExitConfig.load("demo/config.json") == front.select(max_accuracy_drop=0.005).config
-    assert Path("demo/front.png").read_bytes().startswith(b"\x89PNG")
+    assert Path("dyce-search-demo.png").read_bytes().startswith(b"\x89PNG")
+    assert f"wrote {tmp_path / 'dyce-search-demo.png'}  (the picture)\n" in printed
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["demo", "dyce-search-demo.png"]
     assert len(Path("demo/front.csv").read_text().splitlines()) == len(front) + 1
-    for name in ("front.json", "front.csv", "front.png", "config.json"):
+    for name in ("front.json", "front.csv", "config.json"):
         assert f"wrote {Path('demo') / name}" in printed
+
+
+def test_demo_writes_all_to_the_folder_that_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert main(["demo", "--out", "there"]) == 0
+    assert [path.name for path in tmp_path.iterdir()] == ["there"]
+    assert sorted(path.name for path in Path("there").iterdir()) == [
+        "config.json",
+        "front.csv",
+        "front.json",
+        "front.png",
+    ]
 
 
 def test_missing_costs_names_the_option(capsys: pytest.CaptureFixture[str]) -> None:
