@@ -3,12 +3,13 @@ PYTHON ?= python3
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
-.PHONY: help setup demo test lint bench clean
+.PHONY: help setup demo test lint docs bench clean
 
 help:
 	@echo "make demo    find a Pareto front for a real network: table, picture and JSON in demo/"
 	@echo "make test    install the test tools and PyTorch, run all tests"
 	@echo "make lint    formatting, lint, types and the direction of imports"
+	@echo "make docs    build the documentation in site/; a warning is an error"
 	@echo "make bench   time the searches and write bench/"
 	@echo "make setup   only make the environment, with everything"
 	@echo "make clean   remove the environment and what the other commands wrote"
@@ -27,11 +28,15 @@ lint: .venv/installed-dev
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-logo
 
+docs: .venv/installed-dev
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
+	@echo "open site/index.html"
+
 bench: .venv/installed-dev
 	$(BIN)/python -m tests.benchmarks
 
 clean:
-	rm -rf .venv demo bench .pytest_cache .hypothesis .mypy_cache .ruff_cache .import_linter_cache
+	rm -rf .venv demo bench site .pytest_cache .hypothesis .mypy_cache .ruff_cache .import_linter_cache
 
 # The stamps are younger than pyproject.toml as long as nothing needs to be installed anew.
 .venv/bin/python:
@@ -43,5 +48,5 @@ clean:
 	@touch $@
 
 .venv/installed-dev: pyproject.toml .ci/constraints.txt | .venv/bin/python
-	$(PIP) install --constraint .ci/constraints.txt --editable '.[dev,torch]'
+	$(PIP) install --constraint .ci/constraints.txt --editable '.[dev,docs,torch]'
 	@touch .venv/installed $@

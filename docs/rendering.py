@@ -1,0 +1,28 @@
+"""Two turns that text takes on its way into the documentation; loaded by MkDocs, see mkdocs.yml."""
+
+import html
+import re
+from typing import Any
+
+import griffe
+from latex2mathml.converter import convert
+
+TEX = re.compile(r'<(?P<tag>span|div) class="arithmatex">\\[(\[](?P<tex>.*?)\\[)\]]</(?P=tag)>', flags=re.DOTALL)
+
+
+def on_page_content(content: str, **_: Any) -> str:
+    """TeX becomes MathML, so that pages need no script and nothing from elsewhere; broken TeX fails the build."""
+
+    def mathml(found: re.Match[str]) -> str:
+        return convert(html.unescape(found["tex"]), display="block" if found["tag"] == "div" else "inline")
+
+    return TEX.sub(mathml, content)
+
+
+class Doctests(griffe.Extension):
+    """The examples in docstrings become code: the parser knows them under their plural only."""
+
+    def on_object(self, *, obj: griffe.Object, **_: Any) -> None:
+        """Called for everything that has a docstring or might."""
+        if obj.docstring is not None:
+            obj.docstring.value = re.sub(r"^Example:$", "Examples:", obj.docstring.value, flags=re.MULTILINE)
