@@ -1,11 +1,9 @@
 """Exact coordinate descent, the default solver: a dense, near-optimal front in about the time of sorting the data."""
 
-from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import partial
-from itertools import pairwise
 from typing import Any, Literal, TypeVar
 
 import numba
@@ -19,25 +17,34 @@ from dyce_search.solvers.run import Run, StopSearch
 from dyce_search.solvers.trade_off import check_lambdas
 
 T = TypeVar("T")
-Start = tuple[npt.NDArray[Any], npt.NDArray[Any]]  # exits and cuts (P,)
 
 FIRST_LAMBDAS = (0.5, 0.8, 0.95, 0.9999)  # enough to see the front's range; the last wants accuracy at any price
 ROUND = 8  # tasks side by side; fixed, so that the number of threads changes nothing
-COLD_TASKS = 12  # so many start from "no exits" as well as from the archive's best
-SWITCHED_OFF = 0.3  # share of the exits that a kick switches off
-SET_ANEW = 0.3  # positions that it sets at random, on average, but
-MOST_SET_ANEW = 0.1  # not more than this share of them
-BY_AREA = 0.5  # weight of the area of a gap; that of its ratios is 1
-CURB = 0.5  # of a goal half a gap away, in units of the gap's height
+GOALS = 4  # of a task, one after the other: handing over a single sweep would cost as much as the sweep
+GOLDEN = (5**0.5 - 1) / 2
+BY_DROP = 0.4  # goals: weight of even steps in the logarithm of the drop below the best accuracy; the rest is by points
 NEAR_TOP = 0.005  # drops of this size below the best accuracy are as interesting as twice as large ones
-STEPS_IN = (0.0, 0.0025, 0.005, 0.01)  # relative costs below the point asked for, at which it is sought
-FOCUS_KICKS = 2  # of each task there, on top of the plan's
-WINDOW = 0.1  # relative costs around that point, over which the front's slope is taken
-FEW = 10_000  # samples below which a descent costs so little that there may be more of them
+NEIGHBOURS = 0.05  # of the front's points to each side of a goal, over which its slope is taken
+CURB = 0.5  # of a goal as far away as the neighbours are, in units of what the front rises to there
+COLD_SWEEPS = 6  # of a descent from "no exits", at most
+KICK_SWEEPS = 2  # after a kick
+MOST_SWEEPS = 30  # of any other descent: until nothing helps
+SWITCHED_OFF = 0.2  # share of the exits that a kick switches off
+SET_ANEW = 1.0  # positions that it sets at random, on average, but
+MOST_SET_ANEW = 0.1  # not more than this share of them
+FEW = 10_000  # samples below which a sweep costs so little that there may be more of them
+VERY_FEW = 2_000  # samples below which every descent goes on until nothing helps
+ROOM = 1.1  # of the archive above the cost of the most accurate configuration that the first descents found
+POLISHED = 64  # points of the front whose thresholds are placed in the true order, above 32,768 samples
 LARGE = 1 << 17  # samples from which the search is done on SAMPLE of them, then refined on all
 SAMPLE = 1 << 16
-MOST_SWEEPS = 30  # of a descent; 5 to 7 are usual
-REFINING_SWEEPS = (4, 1)  # on all samples, from where descents on some of them ended: first round, others
+REFINED = 64  # points of the front of some samples that are refined on all
+FIRST_REFINING_SWEEPS = 4  # of the first round of them, while the archive is empty
+STEPS_IN = (0.0, 0.0025, 0.005, 0.01)  # relative costs below the point asked for, at which it is sought
+FOCUS_KICKS = 2  # of each task there
+WINDOW = 0.1  # relative costs around that point, over which the front's slope is taken
+
+Start = tuple[npt.NDArray[Any], npt.NDArray[Any]]  # exits and cuts (P,)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,34 +52,44 @@ class Plan:
     """How much work an effort means.
 
     Attributes:
-        tasks: objectives to minimise; up to twice as many on fewer than FEW samples.
+        cold: descents from "no exits".
+        passes: single sweeps from points of the front; up to twice as many on fewer than FEW samples.
+        kicks: most of the passes that come on top, after a kick.
+        samples: kicks = passes * (samples / number of samples)^4, up to `kicks`: they cost little on few samples.
         focus: rounds around the point that the user asks for.
-        kicks: most kicks a task, on average.
-        samples: kicks a task = (samples / number of samples)^2, up to `kicks`: they cost little on few samples.
         bins: thresholds that a line prices first, about; then all around the best one.
     """
 
-    tasks: int
-    focus: int
+    cold: int
+    passes: int
     kicks: int
     samples: float
+    focus: int
     bins: int
 
 
 PLANS = {
-    "fast": Plan(tasks=16, focus=2, kicks=0, samples=0, bins=512),
-    "default": Plan(tasks=64, focus=4, kicks=10, samples=10_000, bins=512),
-    "high": Plan(tasks=200, focus=16, kicks=40, samples=95_000, bins=4096),
+    "fast": Plan(cold=12, passes=16, kicks=0, samples=0, focus=2, bins=512),
+    "default": Plan(cold=20, passes=240, kicks=1_000, samples=7_500, focus=4, bins=512),
+    "high": Plan(cold=40, passes=400, kicks=16_000, samples=37_500, focus=16, bins=4096),
 }
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Task:
-    """One objective to minimise; `cold` tasks also start from "no exits", and `kicks` are on top of the plan's."""
+    """Objectives to minimise one after the other, each from the archive's best for it.
 
-    objective: Objective
-    cold: bool = False
-    kicks: int = 0
+    Attributes:
+        objectives: what to minimise.
+        sweeps: limit, for each.
+        start: where the first one starts instead.
+        kicked: whether the others start with a kick.
+    """
+
+    objectives: Sequence[Objective]
+    sweeps: int = 1
+    start: Start | None = None
+    kicked: bool = False
 
 
 def coordinate_descent(
@@ -88,13 +105,14 @@ def coordinate_descent(
     With the rest of a configuration fixed, prefix sums over the samples in order of confidence price all thresholds
     of a candidate at once. A descent sweeps over the positions from last to first, takes the best candidate and
     threshold (or none) at each, and stops when a sweep changes nothing. Whatever is priced on the way goes to an
-    archive, which becomes the front. The first descents minimise J (see `TradeOff`) at four lambdas. Every further
-    one goes to the largest gap of the front, by area and by ratio: it starts from the archive's best there, and the
-    first ones from "no exits" too. It minimises J at the gap's slope plus a quadratic curb on the distance from the
-    gap's middle, so that it finds points on the dents of the front as well, which no lambda reaches. Kicks then
-    switch off random exits and descend again (iterated local search, Lourenco 2003). Thresholds lie half-way between
-    neighbouring confidences; the best configurations' are placed among all samples, the others' at the bounds of
-    bins of equal size (single samples, up to 32,768 of them).
+    archive, which becomes the front. The first descents start from "no exits": at four lambdas of J (see
+    `TradeOff`), then at goals spread along the front. A goal's objective is J at the front's slope there plus a
+    quadratic curb on the distance from the goal's cost, so that points on the dents of the front are found as well,
+    which no lambda reaches. Hundreds of single sweeps follow, each from the archive's best for one more goal; the
+    multiples of the golden ratio place the goals evenly, however many there are. On few samples, or with more
+    effort, some of them start with a kick, which switches off random exits (iterated local search, Lourenco 2003).
+    Thresholds lie half-way between neighbouring confidences: at the bounds of bins of equal size, which are single
+    samples up to 32,768 of them; with more, those of points all along the front are then placed among all samples.
 
     Records of over 131,072 samples are searched on a random 65,536 of them first, then refined on all.
 
@@ -103,7 +121,7 @@ def coordinate_descent(
 
     Args:
         run: the search.
-        lambdas: minimise J at these weights of accuracy, in [0, 1], instead of at the largest gaps.
+        lambdas: minimise J at these weights of accuracy, in [0, 1], instead of at goals along the front.
         effort: "fast", "default" or "high": how many descents and kicks.
         max_accuracy_drop: seek the cheapest configuration within this drop below the final exit alone, absolute.
         max_relative_cost: seek the most accurate configuration up to this cost, relative to the final exit alone.
@@ -133,7 +151,8 @@ def coordinate_descent(
         if sampled:
             stages.append(Search(run, problem, plan))
             stages[1].refine(stages[0])
-            del stages[0]
+            if stages[1].n_tasks:
+                del stages[0]
         if max_accuracy_drop is not None or max_relative_cost is not None:
             stages[-1].focus(max_accuracy_drop, max_relative_cost)
     finally:  # also when the budget is spent or the user interrupts
@@ -147,54 +166,105 @@ class Search:
     def __init__(self, run: Run, problem: Problem, plan: Plan) -> None:
         """Starts with an empty archive."""
         self.run, self.problem, self.plan = run, problem, plan
-        self.kicks = min(plan.kicks, (plan.samples / problem.n) ** 2)
-        self.sweeps = MOST_SWEEPS
-        self.planned = round(plan.tasks * min(max(FEW / problem.n, 1.0), 2.0))
-        self.tasks: list[Task] = []
-        self.points: set[tuple[float, float]] = set()  # (cost, score) of the best that each task found
-        self.tries: Counter[tuple[float, float]] = Counter()  # by the gap's two costs
-        self.archive = Archive(len(problem.first) - 1, problem.low, problem.high)
+        n_positions = len(problem.first) - 1
+        self.no_exits = np.full(n_positions, -1, np.int32), np.zeros(n_positions, np.int32)
+        self.n_tasks = 0
+        self.n_places = 0
+        self.archive = Archive(n_positions, problem.low, problem.high)
 
     def sweep_trade_off(self, weights: Sequence[float] | None) -> None:
-        """The whole front: at the given lambdas, or at a few and then wherever the largest gaps are."""
-        fixed = FIRST_LAMBDAS if weights is None else weights
-        spare = 0 if weights is None or not self.plan.kicks else self.planned // len(weights)
-        rounds: list[list[Task]] = []
-        for start in range(0, len(fixed), ROUND):
-            objectives = [self.problem.at_lambda(weight) for weight in fixed[start : start + ROUND]]
-            rounds.append([Task(objective=objective, cold=True, kicks=spare) for objective in objectives])
-        more = 0 if weights is not None else -(-(self.planned - len(fixed)) // ROUND)
-        for number in self.run.bar(range(len(rounds) + more), "coordinate_descent"):
-            tasks = rounds[number] if number < len(rounds) else self.gaps()
-            if not tasks:
-                break
-            self.solve(tasks)
-            if weights is None and not number:
-                self.drop_useless()
+        """The whole front: at the given lambdas, or at a few and then at goals all along the front."""
+        plan, n = self.plan, self.problem.n
+        kicks = round(min(plan.kicks, plan.passes * (plan.samples / n) ** 4))
+        passes = round(plan.passes * min(max(FEW / n, 1.0), 2.0))
+        if weights is None:
+            weights, spare = FIRST_LAMBDAS, 0
+            colder = -(-(plan.cold - len(weights)) // ROUND)
+            further = -(-(passes + kicks) // (ROUND * GOALS))
+        else:
+            spare = kicks // len(weights)
+            colder = further = 0
+        first = -(-len(weights) // ROUND)
+        for number in self.run.bar(range(first + colder + further), "coordinate_descent"):
+            if number < first:
+                self.solve([self.at_lambda(weight, spare) for weight in weights[number * ROUND : (number + 1) * ROUND]])
+                if not number:
+                    self.drop_useless()
+            elif number < first + colder:
+                self.solve([self.cold(goal) for goal in self.along_front(self.next_places(ROUND))])
+            else:
+                self.solve(self.passes(kicks / (passes + kicks)))
+
+    def at_lambda(self, weight: float, kicks: int) -> Task:
+        """A descent from "no exits" at one lambda, and kicks."""
+        objectives = [self.problem.at_lambda(weight)] * (1 + kicks)
+        return Task(objectives=objectives, sweeps=MOST_SWEEPS, start=self.no_exits, kicked=True)
+
+    def cold(self, goal: Objective) -> Task:
+        """A descent from "no exits"."""
+        return Task(objectives=[goal], sweeps=COLD_SWEEPS, start=self.no_exits)
+
+    def passes(self, share: float) -> list[Task]:
+        """Single sweeps from points of the front, with kicks in a share of the tasks."""
+        goals = self.along_front(self.next_places(ROUND * GOALS))
+        tasks = []
+        for k in range(ROUND if goals else 0):
+            kicked = int((self.n_tasks + k + 1) * share) > int((self.n_tasks + k) * share)
+            tasks.append(Task(objectives=goals[k::ROUND], sweeps=KICK_SWEEPS if kicked else 1, kicked=kicked))
+        return tasks
+
+    def next_places(self, count: int) -> list[float]:
+        """Where along the front the next goals are, in [0, 1): multiples of the golden ratio fill it evenly."""
+        self.n_places += count
+        return [number * GOLDEN % 1 for number in range(self.n_places - count + 1, self.n_places + 1)]
+
+    def along_front(self, places: Iterable[float]) -> list[Objective]:
+        """Objectives at goals along the front: 0 is its cheapest point, 1 its most accurate one."""
+        front = self.archive.front()
+        if len(front) < 2:
+            return []
+        cost, score = self.archive.cost[front].astype(np.float64), self.archive.score[front]
+        drop = np.log(score.max() - score + NEAR_TOP * max(score.max(), 1.0))
+        by_drop = (drop[0] - drop) / (drop[0] - drop[-1])
+        place = (1 - BY_DROP) * np.linspace(0, 1, len(front)) + BY_DROP * by_drop
+        reach = max(int(NEIGHBOURS * len(front)), 1)
+        goals = []
+        for at in np.minimum(np.searchsorted(place, list(places)), len(front) - 1):
+            low, high = max(at - reach, 0), min(at + reach, len(front) - 1)
+            goals.append(self.at_goal(cost[at], cost[high] - cost[low], score[high] - score[low]))
+        return goals
+
+    def at_goal(self, goal: float, width: float, height: float) -> Objective:
+        """An objective at one cost, where the front rises by `height` over `width`."""
+        gain = self.problem.at_lambda(0.5).gain
+        return Objective(gain, gain * height / width, CURB * gain * height / (width / 2) ** 2, goal)
 
     def refine(self, sampled: "Search") -> None:
-        """The tasks of a search on some samples, from where they ended, in few sweeps."""
-        self.kicks, self.sweeps = 0.0, REFINING_SWEEPS[0]
+        """Points all along the front of a search on some samples, in few sweeps on all of them."""
         share = sampled.problem.n / self.problem.n
         ratio = self.problem.unit / sampled.problem.unit / share  # of sums of costs
-        tasks: list[Task] = []
-        starts: list[Start] = []
-        for task in sampled.tasks:
-            gain, price, curb, goal = task.objective
-            tasks.append(Task(objective=Objective(gain * share, price / ratio, curb / ratio**2, goal * ratio)))
-            best = int(task.objective(sampled.archive).argmin())
-            starts.append((sampled.archive.exits[best], sampled.archive.cuts[best]))
-        bounds = [0, *range(len(FIRST_LAMBDAS), len(tasks), ROUND), len(tasks)]
-        for a, b in self.run.bar(list(pairwise(bounds)), "refining on all samples"):
-            self.solve(tasks[a:b], starts[a:b])
-            if not a:
+        tasks = []
+        for objective in sampled.along_front([1.0, *sampled.next_places(REFINED - 1)]):
+            gain, price, curb, goal = objective
+            best = int(objective(sampled.archive).argmin())
+            start = sampled.archive.exits[best], sampled.archive.cuts[best]
+            objective = Objective(gain * share, price / ratio, curb / ratio**2, goal * ratio)
+            tasks.append(Task(objectives=[objective], start=start))
+        tasks[:ROUND] = [replace(task, sweeps=FIRST_REFINING_SWEEPS) for task in tasks[:ROUND]]
+        for number in self.run.bar(range(0, len(tasks), ROUND), "refining on all samples"):
+            self.solve(tasks[number : number + ROUND])
+            if not number:
                 self.drop_useless()
-                self.sweeps = REFINING_SWEEPS[1]
 
     def drop_useless(self) -> None:
-        """Spreads the archive's buckets up to the most accurate configuration: nothing dearer is of use."""
+        """Spreads the archive's buckets up to a little above the most accurate configuration's cost.
+
+        Hardly anything dearer can be of use. Very few samples have few costs, so that there is no need to be sparing.
+        """
+        if self.problem.n < VERY_FEW:
+            return
         top = self.archive.cost[int(self.archive.score.argmax())]
-        self.archive = self.archive.ranged(self.problem.low, 1.02 * float(top))
+        self.archive = self.archive.ranged(self.problem.low, ROOM * float(top))
 
     def focus(self, max_accuracy_drop: float | None, max_relative_cost: float | None) -> None:
         """More tasks around the point that `ParetoFront.select` would return; a limit on accuracy goes first."""
@@ -216,114 +286,69 @@ class Search:
             height = float(score[around[-1]] - score[around[0]])
             if height <= 0:
                 return
-            tasks = [self.at_goal((1 - step) * float(cost[at]), width, height) for step in STEPS_IN]
-            self.solve([replace(task, kicks=FOCUS_KICKS) for task in tasks])
+            goals = [self.at_goal((1 - step) * float(cost[at]), width, height) for step in STEPS_IN]
+            self.solve([Task(objectives=[goal] * (1 + FOCUS_KICKS), sweeps=MOST_SWEEPS, kicked=True) for goal in goals])
 
-    def gaps(self) -> list[Task]:
-        """Tasks in the middle of the largest gaps between the best points of the tasks done so far.
-
-        A gap counts by its share of all gaps' area, and by that of their area in logarithms of cost and of the drop
-        below the best accuracy, so that the accurate end is not neglected. A gap in which nothing was found counts
-        less, and is tried again elsewhere in it, after a kick.
-        """
-        cheapest = int(np.argmin(self.run.records.costs.alone))
-        corner = (float(self.problem.low), float(self.run.records.exit_accuracy[cheapest] * self.problem.n))
-        cost, score = np.array(sorted(self.points | {corner})).T
-        width, height = np.diff(cost), np.diff(score)
-        floor = 1e-3 * float(self.problem.backbone[-1]) * self.problem.n
-        drop = np.maximum(score.max() - score, 0) + NEAR_TOP * max(score.max(), 1.0)
-        area = np.where(height > 0, width * height, 0.0)
-        log_area = np.where(height > 0, np.diff(np.log(cost + floor)) * -np.diff(np.log(drop)), 0.0)
-        if not area.any():
-            return []
-        tries = np.array([self.tries[gap] for gap in pairwise(cost)])
-        weight = (BY_AREA * area / area.sum() + log_area / max(log_area.sum(), 1e-300)) / (1 + tries) ** 2
-        tasks = []
-        for k in np.argsort(-weight, kind="stable")[:ROUND]:
-            if area[k] > 0:
-                self.tries[(cost[k], cost[k + 1])] += 1
-                share = 0.5 if tries[k] == 0 else self.run.rng.uniform(0.2, 0.8)
-                task = self.at_goal(cost[k] + share * width[k], width[k], height[k])
-                tasks.append(replace(task, kicks=int(tries[k] > 0), cold=len(self.tasks) < COLD_TASKS))
-        return tasks
-
-    def at_goal(self, goal: float, width: float, height: float) -> Task:
-        """A task at one cost, where the front rises by `height` over `width`."""
-        gain = self.problem.at_lambda(0.5).gain
-        curb = CURB * gain * height / (width / 2) ** 2
-        return Task(objective=Objective(gain, gain * height / width, curb, goal))
-
-    def solve(self, tasks: list[Task], starts: Sequence[Start | None] | None = None) -> None:
+    def solve(self, tasks: list[Task]) -> None:
         """Does tasks side by side, each on a copy of the archive, then joins what they found in a fixed order.
 
         Raises:
             StopSearch: the budget is spent.
         """
+        if not tasks:
+            return
         self.run.spend(0)
         allowed = self.run.evaluations_left / len(tasks)
         if allowed < np.diff(self.problem.first).max():
             raise StopSearch
-        numbers = range(len(self.tasks), len(self.tasks) + len(tasks))
-        done = side_by_side(partial(self.descend, max_lines=allowed), tasks, numbers, starts or [None] * len(tasks))
-        self.tasks += tasks
-        for archive, lines in done:
+        numbers = range(self.n_tasks, self.n_tasks + len(tasks))
+        for archive, lines in side_by_side(partial(self.descend, max_lines=allowed), tasks, numbers):
             self.archive.take(archive)
             self.run.evaluations += lines
-        for task in tasks:
-            best = int(task.objective(self.archive).argmin())
-            if np.isfinite(self.archive.score[best]):  # else the budget did not reach a single line
-                self.points.add((float(self.archive.cost[best]), float(self.archive.score[best])))
+        self.n_tasks += len(tasks)
 
-    def descend(self, task: Task, number: int, start: Start | None, max_lines: float) -> tuple[Archive, int]:
-        """Does one task: from "no exits", from the archive's best or from `start`, then the kicks."""
+    def descend(self, task: Task, number: int, max_lines: float) -> tuple[Archive, int]:
+        """Does one task on a copy of the archive. Returns the copy and the number of lines."""
         rng = np.random.default_rng([self.run.seed, number])
         archive = self.archive.copy()
-        n_positions = len(self.problem.first) - 1
-        starts: list[Start] = [] if start is None else [start]
-        if task.cold:
-            starts.append((np.full(n_positions, -1, np.int16), np.zeros(n_positions, np.uint16)))
-        if start is None and np.isfinite(archive.score).any():
-            best = int(task.objective(archive).argmin())
-            starts.append((archive.exits[best].copy(), archive.cuts[best].copy()))
-        value, lines = np.inf, 0
-        exits, cuts = starts[0]
-        # with 0.5 kicks a task, every other task has one
-        kicks = task.kicks + int((number + 1) * self.kicks) - int(number * self.kicks)
-        for k in range(len(starts) + kicks):
-            if k < len(starts):
-                new_exits, new_cuts = starts[k][0].astype(np.int32), starts[k][1].astype(np.int32)
+        sweeps = MOST_SWEEPS if self.problem.n < VERY_FEW else task.sweeps
+        lines = 0
+        for k, objective in enumerate(task.objectives):
+            if k == 0 and task.start is not None:
+                exits, cuts = task.start
             else:
-                new_exits, new_cuts = self.kick(exits, cuts, rng)
-            found, used = self.problem.descend(
-                task.objective, new_exits, new_cuts, archive, self.sweeps, max_lines - lines
-            )
-            lines += used
-            if found < value:
-                value, exits, cuts = found, new_exits, new_cuts
+                best = int(objective(archive).argmin())
+                exits, cuts = archive.exits[best], archive.cuts[best]
+            exits, cuts = exits.astype(np.int32), cuts.astype(np.int32)
+            if k > 0 and task.kicked:
+                self.kick(exits, cuts, rng)
+            lines += self.problem.descend(objective, exits, cuts, archive, sweeps, max_lines - lines)[1]
             if self.run.seconds_left < 0:
                 break
         return archive, lines
 
-    def kick(self, exits: Any, cuts: Any, rng: np.random.Generator) -> tuple[Exits, Cuts]:
-        """Switches off some exits of a configuration, and sets some others at random."""
+    def kick(self, exits: Exits, cuts: Cuts, rng: np.random.Generator) -> None:
+        """Switches off some exits of a configuration, and sets some others at random, in place."""
         n_positions = len(exits)
-        new_exits = np.where(rng.random(n_positions) < SWITCHED_OFF, -1, exits).astype(np.int32)
-        new_cuts = cuts.astype(np.int32)
+        exits[rng.random(n_positions) < SWITCHED_OFF] = -1
         some = rng.random(n_positions) < min(SET_ANEW / n_positions, MOST_SET_ANEW)
         first = self.problem.first
-        new_exits[some] = rng.integers(first[:-1], first[1:])[some]
-        new_cuts[some] = rng.integers(0, self.problem.edges.shape[1], n_positions)[some]
-        return new_exits, new_cuts
+        exits[some] = rng.integers(first[:-1], first[1:])[some]
+        cuts[some] = rng.integers(0, self.problem.edges.shape[1], n_positions)[some]
 
     def hand_in(self) -> None:
-        """Proposes the archive's front, and the best configuration of every task with its thresholds polished."""
+        """Proposes the archive's front, and points all along it with polished thresholds."""
         front = self.archive.front()
         exits = self.archive.exits[front].astype(np.int32)
         self.run.propose(exits, self.problem.thresholds(exits, self.archive.cuts[front]))
         exact = self.problem.n == self.problem.edges.shape[1]  # the bins are the samples
-        if exact or self.problem.n < self.run.records.n_samples or not len(front):
+        if exact or self.problem.n < self.run.records.n_samples:
             return
-        best = {int(task.objective(self.archive).argmin()): task.objective for task in self.tasks}
+        best = {
+            int(goal(self.archive).argmin()): goal for goal in self.along_front([1.0, *self.next_places(POLISHED - 1)])
+        }
+        if not best:
+            return
         exits = self.archive.exits[list(best)].astype(np.int32)
         cuts = self.archive.cuts[list(best)].astype(np.int32)
         self.run.propose(exits, np.stack(side_by_side(self.problem.polish, best.values(), exits, cuts)))
