@@ -40,6 +40,9 @@ class RulePoints:
         accuracy: (F,) float64, mean score.
         cost: (F,) float64, mean cost of a sample, in the unit of the costs.
         baseline_accuracy: of the final exit alone.
+
+    Raises:
+        FrontError: arrays of different lengths.
     """
 
     name: str
@@ -101,7 +104,14 @@ class RulePoints:
         )
 
     def hypervolume(self, *, reference: tuple[float, float] = (1.0, 0.0)) -> float:
-        """Area that the points dominate, see `Curve.hypervolume`."""
+        """Area that the points dominate, see `Curve.hypervolume`.
+
+        Args:
+            reference: (relative cost, relative accuracy) of the corner.
+
+        Raises:
+            FrontError: see there.
+        """
         return dominated_area(self.relative_cost, self.accuracy, self.baseline_accuracy, reference)
 
     def to_frame(self) -> "pd.DataFrame":
@@ -116,6 +126,9 @@ def static_exits(records: ExitRecords) -> Curve:
     """Each exit alone: every sample leaves there.
 
     What one would have by training a smaller network that ends there, without any decision at run time.
+
+    Args:
+        records: to measure on.
 
     Returns:
         E points in the order of the exits, the final exit (no configuration at all, the baseline) last. A curve, not

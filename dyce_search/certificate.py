@@ -101,6 +101,9 @@ class CertifiedPoint(OperatingPoint):
     def save(self, path: PathLike) -> None:
         """Writes versioned JSON, atomically; `load` gives every float back exactly.
 
+        Args:
+            path: the file.
+
         Raises:
             FileFormatError: the folder cannot be written.
         """
@@ -111,6 +114,9 @@ class CertifiedPoint(OperatingPoint):
     @classmethod
     def load(cls, path: PathLike) -> Self:
         """Reads a file that `save` wrote.
+
+        Args:
+            path: the file.
 
         Raises:
             FileFormatError: no such file, another kind or version, a configuration without certificate.

@@ -98,6 +98,9 @@ class Comparison:
     def of(self, solver: str) -> list[ComparedSearch]:
         """The searches of one solver, by seed.
 
+        Args:
+            solver: its name, or the label that it was given.
+
         Raises:
             SolverError: it did not take part.
         """
@@ -212,6 +215,9 @@ class Comparison:
 
     def save(self, folder: PathLike) -> None:
         """Writes a folder: comparison.csv, anytime.csv, fronts/SOLVER_seedN.json, and three pictures as PNG.
+
+        Args:
+            folder: is made where it is missing.
 
         Raises:
             FileFormatError: the folder cannot be made or written.

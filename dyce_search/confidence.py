@@ -38,7 +38,13 @@ def softmax(logits: npt.NDArray[Any], temperature: float = 1.0) -> FloatArray:
 
 
 def max_prob(probs: FloatArray) -> FloatArray:
-    """Probability of the likeliest class, (N, C) -> (N,) in [1/C, 1]. DyCE's and MSDNet's measure.
+    """Probability of the likeliest class, in [1/C, 1]. DyCE's and MSDNet's measure.
+
+    Args:
+        probs: (N, C) float32, rows sum to 1.
+
+    Returns:
+        (N,) float32.
 
     Example:
         >>> max_prob(np.array([[0.25, 0.75]], np.float32)).tolist()
@@ -49,7 +55,16 @@ def max_prob(probs: FloatArray) -> FloatArray:
 
 
 def margin(probs: FloatArray) -> FloatArray:
-    """Gap between the two likeliest classes, (N, C) -> (N,) in [0, 1]; C must be 2 or more.
+    """Gap between the two likeliest classes, in [0, 1].
+
+    Args:
+        probs: (N, C) float32, rows sum to 1.
+
+    Returns:
+        (N,) float32.
+
+    Raises:
+        RecordsError: fewer than two classes.
 
     Example:
         >>> margin(np.array([[0.25, 0.75]], np.float32)).tolist()
@@ -63,7 +78,16 @@ def margin(probs: FloatArray) -> FloatArray:
 
 
 def entropy(probs: FloatArray) -> FloatArray:
-    """One minus the entropy in units of log C, (N, C) -> (N,) in [0, 1]. BranchyNet's measure, turned round.
+    """One minus the entropy in units of log C, in [0, 1]. BranchyNet's measure, turned round.
+
+    Args:
+        probs: (N, C) float32, rows sum to 1.
+
+    Returns:
+        (N,) float32.
+
+    Raises:
+        RecordsError: fewer than two classes.
 
     Reference: Teerapittayanon 2016, arXiv 1709.01686.
 
@@ -84,8 +108,15 @@ MEASURES: dict[str, Measure] = {"max_prob": max_prob, "margin": margin, "entropy
 def find_measure(measure: str | Measure) -> Measure:
     """The measure of that name, or the callable itself.
 
+    Args:
+        measure: "max_prob", "margin", "entropy", or a callable.
+
     Raises:
         RecordsError: an unknown name; the message lists the known ones.
+
+    Example:
+        >>> find_measure("margin") is margin
+        True
     """
     if callable(measure):
         return measure

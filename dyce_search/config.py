@@ -115,6 +115,9 @@ class ExitConfig:
     def exits(self, costs: ExitCosts) -> npt.NDArray[np.int32]:
         """(P,) flat index of the enabled candidate of each position, -1 for none.
 
+        Args:
+            costs: of the network.
+
         Raises:
             ConfigError: the configuration belongs to a network with other positions or candidates.
         """
@@ -134,7 +137,11 @@ class ExitConfig:
 
     @classmethod
     def none(cls, n_positions: int) -> Self:
-        """The baseline: no exit enabled, every sample goes to the final exit."""
+        """The baseline: no exit enabled, every sample goes to the final exit.
+
+        Args:
+            n_positions: P, 1 or more.
+        """
         return cls(candidate=np.full(n_positions, -1), threshold=np.zeros(n_positions, np.float32))
 
     def to_dict(self) -> dict[str, Any]:
@@ -144,6 +151,10 @@ class ExitConfig:
     @classmethod
     def from_dict(cls, content: Any, path: PathLike = "config") -> Self:
         """Reads what `to_dict` wrote.
+
+        Args:
+            content: the dictionary.
+            path: of the file that it comes from, for messages.
 
         Raises:
             FileFormatError: a key is missing.
@@ -155,12 +166,22 @@ class ExitConfig:
         )
 
     def save(self, path: PathLike) -> None:
-        """Writes versioned JSON, atomically; `load` gives back an equal configuration, bit for bit."""
+        """Writes versioned JSON, atomically; `load` gives back an equal configuration, bit for bit.
+
+        Args:
+            path: the file.
+
+        Raises:
+            FileFormatError: the folder cannot be written.
+        """
         write_json(path, {"format": FORMAT, "version": VERSION, **self.to_dict()})
 
     @classmethod
     def load(cls, path: PathLike) -> Self:
         """Reads a file that `save` wrote.
+
+        Args:
+            path: the file.
 
         Raises:
             FileFormatError: no such file, no JSON, another kind or version, a key is missing.

@@ -156,8 +156,12 @@ class ExitCosts:
     def from_dict(cls, content: Any, path: PathLike = "costs") -> Self:
         """Reads what `to_dict` wrote, or a person: "unit" and "names" may be left out.
 
+        Args:
+            content: the dictionary.
+            path: of the file that it comes from, for messages.
+
         Raises:
-            FileFormatError: a key is missing (`path` is named in the message).
+            FileFormatError: a key is missing.
             CostsError: the numbers do not fit together.
         """
         needed = {field: entry(content, field, path) for field in ("backbone", "head", "position")}
@@ -165,6 +169,9 @@ class ExitCosts:
 
     def save(self, path: PathLike) -> None:
         """Writes `to_dict` as JSON, atomically; `load` gives back equal costs, bit for bit.
+
+        Args:
+            path: the file.
 
         Raises:
             FileFormatError: the folder cannot be written.
@@ -209,6 +216,9 @@ class ExitCosts:
         DyCE's file has `{"head": [{"name", "macs"}], "backbone": {"name", "macs", "ori_macs"}}` with one head type
         an entry, P+1 numbers each; an optional `{"shared": {"macs"}}`, work of the exits that is done whether
         or not a sample leaves, is added to the backbone, once.
+
+        Args:
+            path: the file.
 
         Raises:
             FileFormatError: no such file, no JSON, or a key is missing.

@@ -72,6 +72,9 @@ class Curve:
         exit_accuracy: (E,) float64, accuracy of each candidate used alone; the last is the baseline.
         n_samples: how many samples the figures rest on.
         records_digest: which samples these were (`ExitRecords.digest`).
+
+    Raises:
+        FrontError: shapes that do not fit together, candidates that the network does not have, NaN.
     """
 
     costs: ExitCosts

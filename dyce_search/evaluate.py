@@ -108,6 +108,12 @@ def evaluate_many(records: ExitRecords, configs: Sequence[ExitConfig]) -> BatchE
     Raises:
         RecordsError: `records` is something else.
         ConfigError: a configuration belongs to another network.
+
+    Example:
+        >>> costs = ExitCosts(backbone=[1.0, 4.0], head=[0.5, 0.0], position=[0, 1])
+        >>> records = ExitRecords(confidence=[[0.9, 0.2], [0.8, 0.7]], score=[[1, 0], [1, 1]], costs=costs)
+        >>> evaluate_many(records, [ExitConfig.none(1), ExitConfig(candidate=[0], threshold=[0.5])]).cost.tolist()
+        [4.0, 3.0]
     """
     if not isinstance(records, ExitRecords):
         raise RecordsError(f"records must be an ExitRecords, got {type(records).__name__}: records come first")

@@ -35,6 +35,9 @@ class ParetoFront(Curve):
         provenance: how it was found.
         fingerprint: marks of some of the samples searched on, by which `certify` recognises them (`fingerprints`).
 
+    Raises:
+        FrontError: no point, points that are not sorted or are dominated, shapes that do not fit together.
+
     Example:
         >>> import dyce_search as ds
         >>> front = ds.search(ds.load_example(), solver="exit_shares")
@@ -90,7 +93,14 @@ class ParetoFront(Curve):
         *,
         provenance: Provenance,
     ) -> Self:
-        """`from_configs` for arrays (F, P), as `evaluate_arrays` takes them."""
+        """`from_configs` for arrays, as solvers have them.
+
+        Args:
+            records: to measure on.
+            exits: (F, P) int32, flat index of the enabled candidate at each position, -1 for none.
+            threshold: (F, P) float32.
+            provenance: where they come from.
+        """
         measured = evaluate_arrays(records, exits, threshold)
         return cls.from_measured(
             records, exits, threshold, cost=measured.cost, accuracy=measured.accuracy, provenance=provenance
@@ -107,7 +117,16 @@ class ParetoFront(Curve):
         accuracy: npt.NDArray[np.float64],
         provenance: Provenance,
     ) -> Self:
-        """`from_arrays` for configurations whose cost (F,) and accuracy (F,) `evaluate_arrays` found already."""
+        """`from_arrays` for configurations that were measured already.
+
+        Args:
+            records: that they were measured on.
+            exits: (F, P) int32, flat index of the enabled candidate at each position, -1 for none.
+            threshold: (F, P) float32.
+            cost: (F,) float64, as `evaluate_many` has it.
+            accuracy: (F,) float64, as `evaluate_many` has it.
+            provenance: where they come from.
+        """
         keep = _non_dominated(cost, accuracy)
         return cls(
             costs=records.costs,
@@ -193,6 +212,9 @@ class ParetoFront(Curve):
 
     def evaluate(self, records: ExitRecords) -> Curve:
         """Measures the same configurations on other records: the honest figures.
+
+        Args:
+            records: of the same network.
 
         Returns:
             As many points in the same order. A curve, not a front: on other samples a dearer point may be worse.
@@ -283,6 +305,9 @@ class ParetoFront(Curve):
     def merge(self, *others: "ParetoFront") -> "ParetoFront":
         """The non-dominated points of several fronts that were measured on the same records.
 
+        Args:
+            others: fronts of those records.
+
         Raises:
             FrontError: a front of other records, or no front.
         """
@@ -319,6 +344,9 @@ class ParetoFront(Curve):
     def save(self, path: PathLike) -> None:
         """Writes versioned JSON, atomically: costs, provenance and every point. `load` gives every float back exactly.
 
+        Args:
+            path: the file.
+
         Raises:
             FileFormatError: the folder cannot be written.
         """
@@ -352,6 +380,9 @@ class ParetoFront(Curve):
     @classmethod
     def load(cls, path: PathLike) -> Self:
         """Reads a file that `save` wrote.
+
+        Args:
+            path: the file.
 
         Raises:
             FileFormatError: no such file, no JSON, another kind or version, a key is missing or damaged.

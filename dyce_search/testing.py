@@ -56,14 +56,24 @@ class SolverContract:
     max_evaluations: int | None = None
 
     def search(self, records: ExitRecords, **changes: Any) -> ParetoFront:
-        """Searches with the solver under test; `changes` replace its options or the budget."""
+        """Searches with the solver under test.
+
+        Args:
+            records: to search on.
+            changes: of its options or the budget.
+        """
         solver = inspect.getattr_static(self, "solver")  # else a function would become a method of the tests
         if isinstance(solver, staticmethod):
             solver = solver.__func__
         return search(records, **{"solver": solver, "max_evaluations": self.max_evaluations, **self.options, **changes})
 
     def check_front(self, front: ParetoFront, records: ExitRecords) -> None:
-        """Checks that a front is valid; extend it in a subclass to check more."""
+        """Checks that a front is valid; extend it in a subclass to check more.
+
+        Args:
+            front: to check.
+            records: on which it was found.
+        """
         require_valid_front(front, records)
 
     def test_finds_a_valid_front_on_real_records(self) -> None:
@@ -240,7 +250,11 @@ def awkward_records() -> dict[str, ExitRecords]:
 
 
 def tied_records(seed: int) -> ExitRecords:
-    """Records with few levels of everything: one or two positions with one or two candidates, 1 to 5 samples."""
+    """Records with few levels of everything: one or two positions with one or two candidates, 1 to 5 samples.
+
+    Args:
+        seed: each gives other records.
+    """
     rng = np.random.default_rng(seed)
     n_candidates = tuple(rng.integers(1, 3, rng.integers(1, 3)).tolist())
     shape = (sum(n_candidates) + 1, int(rng.integers(1, 6)))

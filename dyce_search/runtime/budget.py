@@ -64,6 +64,9 @@ class BudgetController:
     def update(self, output: EarlyExitOutput) -> OperatingPoint:
         """Takes note of what a batch has cost, by the configuration it went through, and switches the model.
 
+        Args:
+            output: of the model, for the batch.
+
         Returns:
             The point that is in force now.
         """

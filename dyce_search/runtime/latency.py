@@ -33,6 +33,13 @@ def measure_latency(
 
     Raises:
         CostsError: fewer than one pass to time, or a warm-up below 0.
+
+    Example:
+        >>> backbone = torch.nn.Sequential(torch.nn.Linear(4, 8), torch.nn.ReLU(), torch.nn.Linear(8, 3))
+        >>> model = EarlyExitModel(backbone, heads={"1": {"linear": torch.nn.Linear(8, 3)}})
+        >>> costs = measure_latency(model, torch.zeros(2, 4), repeats=3)
+        >>> costs.unit, len(costs.backbone)
+        ('ms', 2)
     """
     if repeats < 1 or warmup < 0:
         raise CostsError(f"repeats must be >= 1 and warmup >= 0, got {repeats} and {warmup}")

@@ -116,7 +116,11 @@ class EarlyExitModel(nn.Module):
         return self._exits.measure
 
     def head(self, exit_index: int) -> nn.Module:
-        """The head of a candidate, 0 to E-2."""
+        """The head of a candidate.
+
+        Args:
+            exit_index: 0 to E-2.
+        """
         return self.heads[exit_index]
 
     @property
@@ -146,6 +150,9 @@ class EarlyExitModel(nn.Module):
 
     def load_front(self, front: ParetoFront) -> None:
         """Takes a front to choose from with `set_budget`. The configuration in force stays.
+
+        Args:
+            front: of this network.
 
         Raises:
             FrontError: it belongs to another network, or is something else.
@@ -220,7 +227,15 @@ class EarlyExitModel(nn.Module):
         return output
 
     def all_logits(self, *inputs: Any, **options: Any) -> torch.Tensor:
-        """Logits of all exits, (E, B, C): the whole backbone with every head, whatever the configuration."""
+        """Logits of all exits, (E, B, C): the whole backbone with every head, whatever the configuration.
+
+        Args:
+            inputs: of the backbone, (B, ...) each, B >= 1.
+            options: of the backbone.
+
+        Raises:
+            ModelError: an empty batch; modules that do not run once each in the order given, heads that do not fit.
+        """
         first = self._layout.first
         logits: list[torch.Tensor] = []
 
@@ -237,7 +252,15 @@ class EarlyExitModel(nn.Module):
         return torch.stack([*logits, final])
 
     def features(self, *inputs: Any, **options: Any) -> tuple[tuple[torch.Tensor, ...], torch.Tensor]:
-        """What the heads see at each position, P tensors (B, ...), and the final logits (B, C); no head is run."""
+        """What the heads see at each position, P tensors (B, ...), and the final logits (B, C); no head is run.
+
+        Args:
+            inputs: of the backbone, (B, ...) each, B >= 1.
+            options: of the backbone.
+
+        Raises:
+            ModelError: modules that do not run once each in the order given, features that are no tensors.
+        """
         features: list[torch.Tensor] = []
 
         def visit(position: int, output: Any) -> None:

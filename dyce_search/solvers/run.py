@@ -99,6 +99,9 @@ class Run:
     def spend(self, evaluations: int = 1) -> None:
         """Books evaluations before they are made.
 
+        Args:
+            evaluations: how many.
+
         Raises:
             StopSearch: the budget does not allow them.
         """
@@ -107,7 +110,11 @@ class Run:
         self.evaluations += evaluations
 
     def evaluate(self, exits: Exits, threshold: Thresholds) -> BatchEvaluation:
-        """Measures configurations (F, P), see `evaluate_arrays`, and keeps them for the front.
+        """Measures configurations and keeps them for the front; each is one evaluation.
+
+        Args:
+            exits: (F, P) int32, flat index of the enabled candidate at each position, -1 for none.
+            threshold: (F, P) float32.
 
         Raises:
             StopSearch: the budget does not allow all of them; those that it allows are kept.
@@ -124,7 +131,12 @@ class Run:
         return measured
 
     def propose(self, exits: Exits, threshold: Thresholds) -> None:
-        """Keeps configurations (F, P) for the front without measuring them now; costs no evaluation."""
+        """Keeps configurations for the front without measuring them now; costs no evaluation.
+
+        Args:
+            exits: (F, P) int32, as `evaluate` takes them.
+            threshold: (F, P) float32.
+        """
         self._found.append((np.array(exits, np.int32), np.array(threshold, np.float32)))
         self._figures.append(None)
         self.history.append(HandIn(seconds=self.seconds, evaluations=self.evaluations, size=len(exits)))
@@ -150,6 +162,9 @@ class Run:
     def arrays(self, configs: Iterable[ExitConfig]) -> tuple[Exits, Thresholds]:
         """Configurations as the arrays (F, P) that `evaluate` and `propose` take.
 
+        Args:
+            configs: F configurations of the network.
+
         Raises:
             ConfigError: one belongs to another network.
         """
@@ -160,7 +175,13 @@ class Run:
         return np.array(exits, np.int32).reshape(shape), np.array(threshold, np.float32).reshape(shape)
 
     def bar(self, steps: Iterable[T], what: str, total: int | None = None) -> Iterable[T]:
-        """Iterates over `steps` behind a progress bar, which is drawn only where progress is wanted."""
+        """Iterates over `steps` behind a progress bar, which is drawn only where progress is wanted.
+
+        Args:
+            steps: anything to iterate over.
+            what: stands before the bar.
+            total: number of steps, where `steps` does not know it.
+        """
         from tqdm import tqdm
 
         bar: Iterable[T] = tqdm(steps, desc=what, total=total, disable=not self._progress, leave=False)

@@ -14,6 +14,9 @@ def same_threshold(run: Run) -> None:
     Type k is the k-th candidate of each position. Every distinct confidence is tried as the threshold: as it falls,
     a sample moves from one exit to an earlier one only where its confidence is the highest so far, so sorting these
     events gives accuracy and cost at all levels at once. Each exit of a type counts as one evaluation.
+
+    Args:
+        run: the search.
     """
     records = run.records
     costs = records.costs
