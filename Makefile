@@ -29,7 +29,7 @@ lint: .venv/installed-dev
 	$(BIN)/lint-imports --no-logo
 
 docs: .venv/installed-dev
-	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 	@echo "open site/index.html"
 
 bench: .venv/installed-dev
