@@ -10,6 +10,7 @@ from dyce_search.config import ExitConfig
 from dyce_search.costs import ExitCosts
 from dyce_search.errors import ConfigError, RecordsError
 from dyce_search.records import ExitRecords
+from dyce_search.threads import n_threads, side_by_side
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -149,7 +150,12 @@ def evaluate_arrays(
     order, bounds = _chunks(exits, threshold)
     count = np.zeros((len(exits), costs.n_positions + 1), np.int64)
     score_sum = np.zeros(count.shape, np.float64)
-    leave_counts(records.confidence, records.score, exits[order], threshold[order], bounds, count, score_sum)
+    sorted_exits, sorted_threshold = exits[order], threshold[order]
+
+    def fill(first: int, stop: int) -> None:
+        leave_counts(records.confidence, records.score, sorted_exits, sorted_threshold, first, stop, count, score_sum)
+
+    side_by_side(fill, bounds[:-1], bounds[1:])
     back = np.empty_like(order)
     back[order] = np.arange(len(order))
     count, score_sum = count[back], score_sum[back]
@@ -192,12 +198,10 @@ def _chunks(
     exits: npt.NDArray[np.int32], threshold: npt.NDArray[np.float32]
 ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
     """An order that puts configurations with a common beginning side by side, and bounds of each thread's share."""
-    import numba
-
     n_configs, n_positions = exits.shape
     keys = np.empty((n_configs, n_positions, 2), np.int32)  # compared as bytes: equal beginnings end up together
     keys[:, :, 0] = exits
     keys[:, :, 1] = np.where(exits >= 0, threshold, np.float32(0)).view(np.int32)
     order = np.argsort(keys.reshape(n_configs, 2 * n_positions).view(f"V{8 * n_positions}").ravel(), kind="stable")
-    n_chunks = max(1, min(n_configs, 8 * numba.get_num_threads()))
+    n_chunks = max(1, min(n_configs, 8 * n_threads()))
     return order, np.linspace(0, n_configs, n_chunks + 1).astype(np.int64)

@@ -1,12 +1,10 @@
 """Exact coordinate descent, the default solver: a dense, near-optimal front in about the time of sorting the data."""
 
-from collections.abc import Callable, Iterable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal
 
-import numba
 import numpy as np
 import numpy.typing as npt
 
@@ -15,8 +13,7 @@ from dyce_search.solvers.descent_archive import Archive
 from dyce_search.solvers.descent_problem import Cuts, Exits, Objective, Problem
 from dyce_search.solvers.run import Run, StopSearch
 from dyce_search.solvers.trade_off import check_lambdas
-
-T = TypeVar("T")
+from dyce_search.threads import side_by_side
 
 FIRST_LAMBDAS = (0.5, 0.8, 0.95, 0.9999)  # enough to see the front's range; the last wants accuracy at any price
 ROUND = 8  # tasks side by side; fixed, so that the number of threads changes nothing
@@ -38,7 +35,8 @@ ROOM = 1.1  # of the archive above the cost of the most accurate configuration t
 POLISHED = 64  # points of the front whose thresholds are placed in the true order, above 32,768 samples
 LARGE = 1 << 17  # samples from which the search is done on SAMPLE of them, then refined on all
 SAMPLE = 1 << 16
-REFINED = 64  # points of the front of some samples that are refined on all
+REFINED = 64  # points of the front of some samples that are refined on all, then
+FURTHER_ROUNDS = 1  # of tasks along the front that this gives
 FIRST_REFINING_SWEEPS = 4  # of the first round of them, while the archive is empty
 STEPS_IN = (0.0, 0.0025, 0.005, 0.01)  # relative costs below the point asked for, at which it is sought
 FOCUS_KICKS = 2  # of each task there
@@ -251,8 +249,10 @@ class Search:
             objective = Objective(gain * share, price / ratio, curb / ratio**2, goal * ratio)
             tasks.append(Task(objectives=[objective], start=start))
         tasks[:ROUND] = [replace(task, sweeps=FIRST_REFINING_SWEEPS) for task in tasks[:ROUND]]
-        for number in self.run.bar(range(0, len(tasks), ROUND), "refining on all samples"):
-            self.solve(tasks[number : number + ROUND])
+        rounds = len(tasks) // ROUND
+        for number in self.run.bar(range(rounds + FURTHER_ROUNDS), "refining on all samples"):
+            some = tasks[number * ROUND : (number + 1) * ROUND]
+            self.solve(some if number < rounds else self.passes(0.0))
             if not number:
                 self.drop_useless()
 
@@ -352,12 +352,3 @@ class Search:
         exits = self.archive.exits[list(best)].astype(np.int32)
         cuts = self.archive.cuts[list(best)].astype(np.int32)
         self.run.propose(exits, np.stack(side_by_side(self.problem.polish, best.values(), exits, cuts)))
-
-
-def side_by_side(function: Callable[..., T], *arguments: Iterable[Any]) -> list[T]:
-    """`map` on as many threads as Numba uses, results in order; an interrupt waits only for what runs already."""
-    pool = ThreadPoolExecutor(numba.get_num_threads())
-    try:
-        return list(pool.map(function, *arguments))
-    finally:
-        pool.shutdown(cancel_futures=True)

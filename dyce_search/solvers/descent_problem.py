@@ -1,10 +1,7 @@
 """Records as coordinate descent sees them: ranks in bins, costs as whole numbers. Imports run, trade_off and below."""
 
-from concurrent.futures import ThreadPoolExecutor
-from itertools import pairwise
 from typing import NamedTuple
 
-import numba
 import numpy as np
 import numpy.typing as npt
 
@@ -13,6 +10,7 @@ from dyce_search.solvers._descent_kernels import descend, polish
 from dyce_search.solvers._rank_kernels import encode
 from dyce_search.solvers.descent_archive import Archive
 from dyce_search.solvers.trade_off import TradeOff
+from dyce_search.threads import n_threads, side_by_side
 
 Exits = npt.NDArray[np.int32]
 Cuts = npt.NDArray[np.int32]
@@ -41,7 +39,7 @@ class Problem:
     """
 
     def __init__(self, records: ExitRecords, bins: int) -> None:
-        """Encodes the records, exit by exit, on as many threads as Numba uses."""
+        """Encodes the records, exit by exit, on all threads."""
         costs = records.costs
         n_exits, n = records.confidence.shape
         finest = min(n, 1 << 15)
@@ -52,14 +50,12 @@ class Problem:
         self.codes = np.empty((n_exits, n), np.uint16)
         self.edges = np.empty((n_exits, finest), np.float32)
         binary = np.ones(n_exits, bool)
-        parts = np.linspace(0, n_exits, 4 * numba.get_num_threads() + 1).astype(int)
-        with ThreadPoolExecutor(numba.get_num_threads()) as pool:
-            jobs = [
-                pool.submit(encode, records.confidence, records.score, a, b, self.codes, self.edges, binary)
-                for a, b in pairwise(parts)
-            ]
-            for job in jobs:
-                job.result()
+        parts = np.linspace(0, n_exits, 4 * n_threads() + 1).astype(int)
+
+        def encode_some(first: int, stop: int) -> None:
+            encode(records.confidence, records.score, first, stop, self.codes, self.edges, binary)
+
+        side_by_side(encode_some, parts[:-1], parts[1:])
         self.score = None if binary.all() else records.score
         self._set_costs()
 

@@ -10,6 +10,7 @@ import numpy as np
 import dyce_search as ds
 from dyce_search.search import SOLVERS
 from dyce_search.solvers.trade_off import TradeOff
+from dyce_search.threads import n_threads
 from tests.benchmarks import certification
 from tests.benchmarks.early_exit import runtime
 from tests.benchmarks.measure import (
@@ -264,7 +265,7 @@ def main() -> None:
     options = parser.parse_args()
     chosen = options.sections or [name for name in SECTIONS if name not in LONG]
     versions = f"Python {platform.python_version()}, NumPy {np.__version__}, Numba {numba.__version__}"
-    machine = f"{platform.machine()}, {numba.get_num_threads()} threads, {versions}"
+    machine = f"{platform.machine()}, {n_threads()} threads, {versions}"
     report = [f"# Benchmarks of dyce_search {ds.__version__}\n\n{machine}"]
     options.out.mkdir(exist_ok=True)
     for name in chosen:

@@ -16,7 +16,7 @@ BATCH, BATCHES, BUDGET, WINDOW = 32, 150, 0.5, 200
 
 
 @pytest.fixture(scope="module")
-def model(_numba_first):
+def model():
     """Trained, with a front that was found on easy and hard samples alike."""
     torch.manual_seed(0)
     torch.set_num_threads(1)

@@ -1,5 +1,8 @@
 """What the model does is what `evaluate` says: the exit and the answer of every sample."""
 
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 import torch
@@ -13,7 +16,7 @@ N = 512
 
 
 @pytest.fixture(scope="module", params=["resnet", "vit"])
-def trained(request, _numba_first):
+def trained(request):
     """A trained model, inputs, and records of them that were made without the configured model."""
     torch.set_num_threads(1)
     torch.manual_seed(0)
@@ -94,3 +97,12 @@ def heads_of(model):
     for e, (p, kind) in enumerate(model.exits):
         heads[model.positions[p]][kind] = model.head(e)
     return heads
+
+
+def test_searching_leaves_the_number_of_threads_of_pytorch_alone():
+    code = (
+        "import torch, dyce_search as ds; torch.set_num_threads(1);"
+        "ds.search(ds.synthetic_records(300, 3, 2, seed=0)); print(torch.get_num_threads())"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["1"]
