@@ -35,11 +35,21 @@ def test_snippets_run(name, tmp_path, monkeypatch):
     """One after the other, in an empty folder."""
     parts = blocks(PAGES[name], "python")
     if any("torch" in source for source, _ in parts):
-        pytest.importorskip("torch")
+        pytest.importorskip("torch").set_num_threads(1)
     monkeypatch.chdir(tmp_path)
     names = {"__name__": "snippets"}
     for source, line in parts:
         exec(compile("\n" * line + source, PAGES[name], "exec"), names)
+
+
+def test_snippets_are_read_without_scrolling():
+    lines = {
+        line
+        for name in snippets("python")
+        for source, _ in blocks(PAGES[name], "python")
+        for line in source.split("\n")
+    }
+    assert [line for line in lines if len(line) > 88] == []
 
 
 @pytest.mark.parametrize("name", snippets("json"))
