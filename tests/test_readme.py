@@ -78,3 +78,15 @@ def test_what_is_said_of_the_example_data(part: str, samples: int, accuracy: str
     records = ds.load_example(part)
     assert f"{100 * records.baseline_accuracy:.2f} % of {part}" in DATA_README
     assert f"{100 * records.baseline_accuracy:.2f}" == accuracy
+
+
+@pytest.mark.parametrize(("part", "samples", "accuracy"), [("search", 3_000, "85.33"), ("test", 2_000, "84.25")])
+def test_what_is_said_of_the_second_set(part: str, samples: int, accuracy: str) -> None:
+    stem = ROOT / "data" / "fashion_efficientnet_lite0"
+    records = ds.load_records(f"{stem}_{part}.npz", costs=f"{stem}_macs.json")
+    assert (records.n_samples, records.n_exits, records.costs.baseline) == (samples, 49, 31_352_192)
+    assert f"{100 * records.baseline_accuracy:.2f}" == accuracy
+    assert f"{accuracy} % of {part}" in DATA_README
+    if part == "search":
+        assert records.exit_accuracy.max() > 0.92
+    assert ds.search(records).accuracy_drop.min() < -0.05
