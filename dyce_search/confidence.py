@@ -20,7 +20,7 @@ def softmax(logits: npt.NDArray[Any], temperature: float = 1.0) -> FloatArray:
 
     Args:
         logits: (N, C) real numbers.
-        temperature: > 0; above 1 flattens the distribution (Guo 2017, arXiv 1706.04599).
+        temperature: above 0; more than 1 flattens the distribution (Guo 2017, arXiv 1706.04599).
 
     Returns:
         (N, C) float32, rows sum to 1.

@@ -64,7 +64,7 @@ def train_heads(
         held_out: gives (inputs, labels) of other samples. Each head keeps the weights of its best epoch there.
         patience: training ends when for so many epochs no head became better on the held-out data.
         learning_rate: of the first epoch.
-        temperature: > 0, softens what the final exit says.
+        temperature: above 0, softens what the final exit says.
         distillation: in [0, 1], weight of the final exit against the labels.
         checkpoint: a file that is written after each epoch. Where it is there already, training goes on from it, to
             the same result as without the break.
