@@ -19,10 +19,14 @@ def on_page_content(content: str, **_: Any) -> str:
     return TEX.sub(mathml, content)
 
 
-class Doctests(griffe.Extension):
-    """The examples in docstrings become code: the parser knows them under their plural only."""
+class Docstrings(griffe.Extension):
+    """What pages need otherwise than `help` does."""
 
     def on_object(self, *, obj: griffe.Object, **_: Any) -> None:
-        """Called for everything that has a docstring or might."""
-        if obj.docstring is not None:
+        """Examples become code, as the parser knows their plural only; "See the class" stays out of the class."""
+        if obj.docstring is None:
+            return
+        if obj.name == "__init__" and obj.docstring.value.startswith("See "):
+            obj.docstring = None
+        else:
             obj.docstring.value = re.sub(r"^Example:$", "Examples:", obj.docstring.value, flags=re.MULTILINE)
