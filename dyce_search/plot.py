@@ -1,6 +1,8 @@
 """Draws arrays on Matplotlib axes. Imports nothing of this package; never shows, never touches rcParams."""
 
 import io
+import os
+import sys
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -20,7 +22,15 @@ STYLES = ("-", "--", "-.", ":")
 
 
 def new_axes(width: float = 6.4, height: float = 4.4) -> "Axes":
-    """Axes of a new figure (inches) that is known to no window manager, so it need not be closed."""
+    """Axes of a new figure (inches).
+
+    In a notebook the figure is pyplot's, so it is shown, and closed, when the cell ends, as any other. Elsewhere it is
+    known to no window manager, so it need not be closed.
+    """
+    if "inline" in os.environ.get("MPLBACKEND", ""):  # which a notebook's kernel sets
+        import matplotlib.pyplot as plt
+
+        return plt.figure(figsize=(width, height), layout="constrained").add_subplot()
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
@@ -30,9 +40,12 @@ def new_axes(width: float = 6.4, height: float = 4.4) -> "Axes":
 
 
 def to_png(ax: "Axes") -> bytes:
-    """The figure of these axes as a PNG file, 150 dots an inch."""
+    """The figure of these axes as a PNG file, 150 dots an inch. It is closed: a notebook does not show it as well."""
     stream = io.BytesIO()
-    ax.get_figure(root=True).savefig(stream, format="png", dpi=150)  # type: ignore[union-attr]
+    figure = ax.get_figure(root=True)
+    figure.savefig(stream, format="png", dpi=150)  # type: ignore[union-attr]
+    if "matplotlib.pyplot" in sys.modules:
+        sys.modules["matplotlib.pyplot"].close(figure)
     return stream.getvalue()
 
 

@@ -209,6 +209,21 @@ def test_no_global_state_is_touched(front: ds.ParetoFront, records: ds.ExitRecor
     assert plt.get_fignums() == []
 
 
+def test_a_notebook_shows_each_picture_once(monkeypatch: pytest.MonkeyPatch, front: ds.ParetoFront) -> None:
+    import matplotlib.pyplot as plt
+
+    monkeypatch.setenv("MPLBACKEND", "module://matplotlib_inline.backend_inline")  # as a kernel does
+    plt.switch_backend("agg")
+    try:
+        ax = front.plot()
+        assert plt.get_fignums() == [1]  # which the notebook shows when the cell ends
+        assert ax.figure is plt.figure(1)
+        assert plot.to_png(ax).startswith(b"\x89PNG")  # as for a report, which shows it itself
+        assert plt.get_fignums() == []
+    finally:
+        plt.close("all")
+
+
 def test_draws_on_a_part_of_a_figure(front: ds.ParetoFront, records: ds.ExitRecords) -> None:
     left, right = Figure(figsize=(9, 3), layout="constrained").subfigures(1, 2)
     ax = left.subplots()
