@@ -35,9 +35,8 @@ ROOM = 1.1  # of the archive above the cost of the most accurate configuration t
 POLISHED = 64  # points of the front whose thresholds are placed in the true order, above 32,768 samples
 LARGE = 1 << 17  # samples from which the search is done on SAMPLE of them, then refined on all
 SAMPLE = 1 << 16
-REFINED = 64  # points of the front of some samples that are refined on all, then
-FURTHER_ROUNDS = 1  # of tasks along the front that this gives
-FIRST_REFINING_SWEEPS = 4  # of the first round of them, while the archive is empty
+REFINED = 48  # points of the front of some samples that are refined on all
+FIRST_REFINING_SWEEPS = 3  # of the first round of them, while the archive is empty
 STEPS_IN = (0.0, 0.0025, 0.005, 0.01)  # relative costs below the point asked for, at which it is sought
 FOCUS_KICKS = 2  # of each task there
 WINDOW = 0.1  # relative costs around that point, over which the front's slope is taken
@@ -249,10 +248,8 @@ class Search:
             objective = Objective(gain * share, price / ratio, curb / ratio**2, goal * ratio)
             tasks.append(Task(objectives=[objective], start=start))
         tasks[:ROUND] = [replace(task, sweeps=FIRST_REFINING_SWEEPS) for task in tasks[:ROUND]]
-        rounds = len(tasks) // ROUND
-        for number in self.run.bar(range(rounds + FURTHER_ROUNDS), "refining on all samples"):
-            some = tasks[number * ROUND : (number + 1) * ROUND]
-            self.solve(some if number < rounds else self.passes(0.0))
+        for number in self.run.bar(range(0, len(tasks), ROUND), "refining on all samples"):
+            self.solve(tasks[number : number + ROUND])
             if not number:
                 self.drop_useless()
 
