@@ -7,7 +7,7 @@ only the thread that runs it can see. So several threads may run one model, and 
 from collections.abc import Callable, Mapping
 from contextvars import ContextVar
 from dataclasses import dataclass
-from typing import Any, NoReturn
+from typing import Any, NoReturn, cast
 
 import torch
 from torch import nn
@@ -86,35 +86,38 @@ class Exits:
             raise ModelError(f"the feature at {self.positions[position]!r} must be a tensor, got {found}: see feature=")
         return feature
 
-    def logits(self, heads: nn.ModuleList, exit_index: int, feature: torch.Tensor) -> torch.Tensor:
+    def logits(
+        self, heads: nn.ModuleList, exit_index: int, feature: torch.Tensor, classes: int | None = None
+    ) -> torch.Tensor:
         """What a head gives, (rows, C).
 
         Raises:
-            ModelError: the head does not fit the feature.
+            ModelError: the head does not fit the feature, or gives something else.
         """
         try:
-            logits: torch.Tensor = heads[exit_index](feature)
+            logits = heads[exit_index](feature)
         except (RuntimeError, ValueError, TypeError, IndexError) as cause:
             raise ModelError(
                 f"head {self.name(exit_index)!r} cannot take the feature at its position, of shape "
                 f"{tuple(feature.shape)}: {cause}"
             ) from cause
-        self.require_logits(logits, exit_index, len(feature))
-        return logits
+        return self.checked(logits, exit_index, len(feature), classes)
 
-    def require_logits(self, logits: Any, exit_index: int, rows: int) -> None:
-        """Raises a ModelError unless these are logits, (rows, C)."""
-        shape = tuple(logits.shape) if isinstance(logits, torch.Tensor) else type(logits).__name__
-        if not isinstance(shape, tuple) or len(shape) != 2 or shape[0] != rows:
-            raise ModelError(f"exit {self.name(exit_index)!r} must give logits of shape ({rows}, C), got {shape}")
+    def checked(self, logits: Any, exit_index: int, rows: int, classes: int | None = None) -> torch.Tensor:
+        """The logits of an exit, (rows, classes), where None stands for any number of classes.
 
-    def require_same_classes(self, logits: torch.Tensor, exit_index: int, others: torch.Tensor, other: int) -> None:
-        """Raises a ModelError unless both have as many classes."""
-        if logits.shape[1] != others.shape[1]:
+        Raises:
+            ModelError: they have another shape.
+        """
+        is_tensor = isinstance(logits, torch.Tensor)
+        if not is_tensor or logits.ndim != 2 or len(logits) != rows or classes not in (None, logits.shape[1]):
+            found = tuple(logits.shape) if is_tensor else type(logits).__name__
+            advice = "" if classes is None else ": all exits must have the same classes"
             raise ModelError(
-                f"all exits must have the same classes, but {self.name(exit_index)!r} has {logits.shape[1]} "
-                f"and {self.name(other)!r} {others.shape[1]}: change the head"
+                f"exit {self.name(exit_index)!r} must give logits of shape ({rows}, {classes or 'C'}), "
+                f"got {found}{advice}"
             )
+        return cast(torch.Tensor, logits)
 
 
 class AllHaveLeftSignal(BaseException):
@@ -190,50 +193,49 @@ class Leaving:
     def __init__(self, exits: Exits, heads: nn.ModuleList, plan: Plan, batch: int) -> None:
         """See the class."""
         self.exits, self.heads, self.plan, self.batch = exits, heads, plan, batch
-        self.rows: torch.Tensor | None = None  # who is under way; None for everybody
-        self.compacted: dict[int, torch.Tensor] = {}  # position -> rows that went on, where the batch became smaller
-        self._left: list[tuple[torch.Tensor | None, torch.Tensor, torch.Tensor, int]] = []
+        self.rows = torch.arange(batch)  # who is under way, (b,)
+        self.left: list[tuple[int, torch.Tensor, torch.Tensor, torch.Tensor]] = []  # position, rows, logits, confidence
+        self.compacted: list[int] = []  # positions behind which the batch is smaller
 
     def visit(self, position: int, output: Any) -> Any:
         """Computes the enabled head, if there is one, for those under way; the confident leave."""
         exit_index = self.plan.exits[position]
         if exit_index < 0:
             return None
-        feature = self._under_way(
-            self.exits.feature(position, output), f"the feature at {self.exits.positions[position]!r}"
-        )
-        logits = self.exits.logits(self.heads, exit_index, feature)
+        feature = self.exits.feature(position, output)
+        feature = self._under_way(feature, f"the feature at {self.exits.positions[position]!r}")
+        logits = self.exits.logits(self.heads, exit_index, feature, self._classes())
         confidence, lowest, highest = self._judge(logits, exit_index)
         threshold = self.plan.thresholds[position]
         if not leaves(highest, threshold):
             return None
         if leaves(lowest, threshold):
-            self._left.append((self.rows, logits, confidence, position))
+            self.left.append((position, self.rows, logits, confidence))
             raise AllHaveLeftSignal
         leave = leaves(confidence, threshold)
         gone, stay = leave.nonzero().squeeze(1), leave.logical_not().nonzero().squeeze(1)
-        before, self.rows = self.rows, stay if self.rows is None else self.rows[stay]
-        self._left.append((gone if before is None else before[gone], logits[gone], confidence[gone], position))
+        self.left.append((position, self.rows[gone], logits[gone], confidence[gone]))
+        self.rows = self.rows[stay]
         if not self.exits.compaction:
             return None
-        self.compacted[position] = stay
+        self.compacted.append(position)
         return take_rows(output, stay, len(leave))
 
     def output(self, final: torch.Tensor | None) -> EarlyExitOutput:
         """Puts the answers together, in the order of the batch; `final` is the backbone's, None if all have left."""
         if final is not None:
             final = self._under_way(final, "the final exit")
-            self.exits.require_logits(final, -1, len(final))
+            self.exits.checked(final, -1, len(final), self._classes())
             confidence, _, _ = self._judge(final, -1)
-            self._left.append((self.rows, final, confidence, len(self.exits.positions)))
-        rows, logits, confidences, positions = zip(*self._left, strict=True)
-        position = [torch.full_like(part, p, dtype=torch.int64) for part, p in zip(confidences, positions, strict=True)]
-        if len(rows) == 1:  # all together
-            values = logits[0], position[0], confidences[0]
-        else:
-            back = torch.cat(rows).argsort()
-            values = torch.cat(logits)[back], torch.cat(position)[back], torch.cat(confidences)[back]
-        return EarlyExitOutput(logits=values[0], position=values[1], confidence=values[2], config=self.plan.config)
+            self.left.append((len(self.exits.positions), self.rows, final, confidence))
+        positions, rows, logits, confidences = zip(*self.left, strict=True)
+        back = torch.cat(rows).argsort()
+        return EarlyExitOutput(
+            logits=torch.cat(logits)[back],
+            position=torch.cat([torch.full_like(group, p) for p, group in zip(positions, rows, strict=True)])[back],
+            confidence=torch.cat(confidences)[back],
+            config=self.plan.config,
+        )
 
     def compaction_error(self, what: str) -> ModelError:
         """Says that the backbone went wrong after the batch became smaller."""
@@ -245,32 +247,30 @@ class Leaving:
 
     def _under_way(self, values: torch.Tensor, name: str) -> torch.Tensor:
         """The rows of those under way; checks that there is one for each."""
-        if self.rows is not None and not self.exits.compaction and len(values) == self.batch:
-            values = values[self.rows]
-        expected = self.batch if self.rows is None else len(self.rows)
-        if values.ndim and len(values) == expected:
+        self.rows = self.rows.to(values.device)
+        expected = len(self.rows)
+        if not self.exits.compaction and expected < self.batch and values.shape[:1] == (self.batch,):
+            return values[self.rows]
+        if values.shape[:1] == (expected,):
             return values
         found = f"shape {tuple(values.shape)}"
         if self.compacted:
             raise self.compaction_error(f"{name} has {found} for {expected} samples that are left")
         raise ModelError(f"{name} must have one row for each of the {expected} samples, got {found}: see feature=")
 
+    def _classes(self) -> int | None:
+        """C, once somebody has left."""
+        return self.left[0][2].shape[1] if self.left else None
+
     def _judge(self, logits: torch.Tensor, exit_index: int) -> tuple[torch.Tensor, float, float]:
         """Confidences (rows,) with the lowest and the highest, if none is NaN."""
-        if self._left:
-            _, others, _, position = self._left[0]
-            self.exits.require_same_classes(logits, exit_index, others, self.plan.exits[position])
         confidence = confidence_of(logits, self.exits.measure)
-        if len(confidence) == 1:
-            lowest = highest = confidence.item()
-        else:
-            lowest, highest = (extreme.item() for extreme in torch.aminmax(confidence))
+        lowest, highest = (extreme.item() for extreme in torch.aminmax(confidence))
         if lowest != lowest:  # NaN, which wins over every number
             row = int(confidence.isnan().nonzero()[0])
-            sample = row if self.rows is None else int(self.rows[row])
             raise ModelError(
                 f"logits must not be NaN or infinite, but exit {self.exits.name(exit_index)!r} gave "
-                f"{logits[row, :3].tolist()}... for sample {sample} of the batch: look at its input"
+                f"{logits[row, :3].tolist()}... for sample {int(self.rows[row])} of the batch: look at its input"
             )
         return confidence, lowest, highest
 
@@ -294,7 +294,9 @@ def first_tensor(output: Any) -> torch.Tensor:
 
 
 def final_logits(output: Any) -> torch.Tensor:
-    """The final exit's logits: the output, its attribute "logits", or its first tensor."""
+    """The final exit's logits: the output, its attribute or entry "logits", or its first tensor."""
+    if isinstance(output, Mapping) and "logits" in output:
+        return first_tensor(output["logits"])
     return first_tensor(getattr(output, "logits", output))
 
 

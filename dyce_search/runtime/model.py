@@ -1,7 +1,7 @@
 """A backbone with exits attached, whose configuration is switched at run time. Imports forward_pass and below."""
 
 import difflib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -15,6 +15,7 @@ from dyce_search.errors import ConfigError, FrontError, ModelError
 from dyce_search.front import ParetoFront
 from dyce_search.runtime.confidence import Measure, confidence_of, find_measure
 from dyce_search.runtime.forward_pass import (
+    AllHaveLeftSignal,
     EarlyExitOutput,
     ExitHook,
     Exits,
@@ -23,9 +24,8 @@ from dyce_search.runtime.forward_pass import (
     Plan,
     final_logits,
     first_tensor,
+    take_rows,
 )
-
-ROUNDING = (1e-2, 1e-1)  # of logits, relative to the largest: what the size of a batch may change in 32, in 16 bits
 
 
 class EarlyExitModel(nn.Module):
@@ -61,7 +61,7 @@ class EarlyExitModel(nn.Module):
 
     def __init__(
         self,
-        backbone: nn.Module | list[nn.Module] | tuple[nn.Module, ...],
+        backbone: nn.Module | Sequence[nn.Module],
         heads: Mapping[str, Mapping[str, nn.Module]],
         *,
         feature: Callable[[Any], torch.Tensor] | None = None,
@@ -70,9 +70,7 @@ class EarlyExitModel(nn.Module):
     ) -> None:
         """See the class."""
         super().__init__()
-        if isinstance(backbone, (nn.ModuleList, list, tuple)):
-            backbone = nn.Sequential(*backbone)
-        self.backbone = backbone
+        self.backbone = _as_module(backbone)
         find_measure(confidence)
         modules = _find_modules(self.backbone, heads)
         self._exits = Exits(
@@ -200,8 +198,7 @@ class EarlyExitModel(nn.Module):
         plan = self._plan  # read once: a switch during this forward does not matter
         batch = _batch_size(inputs, options)
         if plan is None or max(plan.exits) < 0:
-            logits = final_logits(self.backbone(*inputs, **options))
-            self._exits.require_logits(logits, -1, batch)
+            logits = self._exits.checked(final_logits(self.backbone(*inputs, **options)), -1, batch)
             confidence = confidence_of(logits, self._exits.measure)
             position = torch.full_like(confidence, len(self.positions), dtype=torch.int64)
             config = None if plan is None else plan.config
@@ -245,11 +242,9 @@ class EarlyExitModel(nn.Module):
                 logits.append(self._exits.logits(self.heads, exit_index, feature))
 
         final = final_logits(ForwardPass(self._exits, visit).run(self.backbone, inputs, options))
-        self._exits.require_logits(final, -1, _batch_size(inputs, options))
-        for exit_index, values in enumerate(logits):
-            self._exits.require_logits(values, exit_index, len(final))
-            self._exits.require_same_classes(values, exit_index, final, -1)
-        return torch.stack([*logits, final])
+        self._exits.checked(final, -1, _batch_size(inputs, options))
+        heads = [self._exits.checked(values, e, *final.shape) for e, values in enumerate(logits)]
+        return torch.stack([*heads, final])
 
     def features(self, *inputs: Any, **options: Any) -> tuple[tuple[torch.Tensor, ...], torch.Tensor]:
         """What the heads see at each position, P tensors (B, ...), and the final logits (B, C); no head is run.
@@ -269,24 +264,58 @@ class EarlyExitModel(nn.Module):
         final = ForwardPass(self._exits, visit).run(self.backbone, inputs, options)
         return tuple(features), final_logits(final)
 
-    @torch.no_grad()
     def _verify(
-        self, output: EarlyExitOutput, leaving: Leaving, inputs: tuple[Any, ...], options: Mapping[str, Any]
+        self, output: EarlyExitOutput, leaving: Leaving, inputs: tuple[Any, ...], options: dict[str, Any]
     ) -> None:
-        """Are the answers those of all heads on the whole batch? Asked at first, and where compaction is new.
+        """Raises a ModelError if answers hold something of samples that had left, even in the last bit.
+
+        All others are replaced by one of those who left last. These are then answered once more, in the same batches:
+        a backbone that treats each sample on its own computes the same. Where it does not, what the swap changes is
+        compared with what it changes without compaction: batches may be mixed, or dropped out, on purpose.
 
         A position needs no more looks once rows went on there that were not the first ones of the batch: these would
         fit with what a backbone carries and cuts to their number.
         """
-        every = self.all_logits(*inputs, **options)
-        exits = torch.tensor([*leaving.plan.exits, len(self.heads)], device=every.device)
-        expected = every[exits[output.position], torch.arange(every.shape[1], device=every.device)].float()
-        width = min(values.dtype.itemsize for values in (output.logits, every, *self.parameters()))
-        rounding = ROUNDING[width < 4] * expected.abs().max()
-        if leaving.compacted and (output.logits - expected).abs().nan_to_num().max() > rounding:
-            raise leaving.compaction_error("samples were mixed up")
-        telling = [position for position, rows in leaving.compacted.items() if rows[-1] >= len(rows)]
-        self._verified = (self._verified or frozenset()).union(telling)
+        if self._verified is None:  # at first: do all heads fit?
+            self.all_logits(*inputs, **options)
+        if leaving.compacted:
+            last, rows = leaving.left[-1][:2]
+            among_last = torch.arange(leaving.batch, device=rows.device)
+            among_last = torch.where(output.position == last, among_last, rows[0])
+            swapped = take_rows((inputs, options), among_last, leaving.batch)
+            before, after = output.logits[rows], self._answer_last(output.position, leaving.plan, *swapped)
+            if not torch.equal(before, after.to(before)):
+                exit_index = [*leaving.plan.exits, -1][last]
+                whole, whole_swapped = (
+                    self.all_logits(*args, **named)[exit_index, rows] for args, named in ((inputs, options), swapped)
+                )
+                if _difference(before, after) > 10 * _difference(whole, whole_swapped):
+                    raise leaving.compaction_error("answers depend on samples that have left")
+        telling = {position for position, rows, *_ in leaving.left if rows[0] < leaving.left[-1][1][-1]}
+        self._verified = (self._verified or frozenset()).union(telling.intersection(leaving.compacted))
+
+    def _answer_last(
+        self, left_at: torch.Tensor, plan: Plan, inputs: tuple[Any, ...], options: dict[str, Any]
+    ) -> torch.Tensor:
+        """The logits of those who left last, if everybody leaves at the position that is given, (B,)."""
+        last, answers = left_at.max(), []
+
+        def visit(position: int, output: Any) -> Any:
+            nonlocal left_at
+            if position == last:
+                feature = self._exits.feature(position, output)
+                answers.append(self._exits.logits(self.heads, plan.exits[position], feature))
+                raise AllHaveLeftSignal
+            stay, before = (left_at > position).nonzero().squeeze(1), len(left_at)
+            left_at = left_at[stay]
+            return take_rows(output, stay, before) if len(stay) < before else None
+
+        final = ForwardPass(self._exits, visit).run(self.backbone, inputs, options)
+        return answers[0] if answers else final_logits(final)
+
+
+def _difference(one: torch.Tensor, other: torch.Tensor) -> float:
+    return (one - other).detach().abs().nan_to_num().max().item()
 
 
 def _batch_size(inputs: tuple[Any, ...], options: Mapping[str, Any]) -> int:
@@ -298,11 +327,20 @@ def _batch_size(inputs: tuple[Any, ...], options: Mapping[str, Any]) -> int:
     return len(tensors[0])
 
 
+def _as_module(backbone: Any) -> nn.Module:
+    if isinstance(backbone, (nn.ModuleList, Sequence)) and all(isinstance(stage, nn.Module) for stage in backbone):
+        return nn.Sequential(*backbone)
+    if not isinstance(backbone, nn.Module):
+        raise ModelError(f"backbone must be a module or a list of modules, got {type(backbone).__name__}")
+    return backbone
+
+
 def _find_modules(backbone: nn.Module, heads: Mapping[str, Mapping[str, nn.Module]]) -> list[nn.Module]:
     """The modules at the positions, after a look at what hangs there."""
     known = {name: module for name, module in backbone.named_modules(remove_duplicate=False) if name}
-    if not heads:
-        raise ModelError("heads must name one or more modules of the backbone, got none")
+    if not isinstance(heads, Mapping) or not heads:
+        found_type = type(heads).__name__ if heads else "none"
+        raise ModelError(f"heads must name one or more modules of the backbone, got {found_type}")
     found: dict[str, nn.Module] = {}
     for name, kinds in heads.items():
         if name not in known:

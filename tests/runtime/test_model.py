@@ -407,7 +407,7 @@ def test_a_position_that_compacts_later_is_looked_at_then():
     model.configure(ds.ExitConfig(candidate=[0, -1], threshold=threshold))
     assert len(model(x).position.unique()) == 2  # the skip begins behind this exit
     model.configure(ds.ExitConfig(candidate=[-1, 0], threshold=threshold))
-    with pytest.raises(ModelError, match=r"cannot be compacted at '1.first'.*samples were mixed up"):
+    with pytest.raises(ModelError, match=r"cannot be compacted at '1.first'.*answers depend on samples that have left"):
         model(x)
 
 
@@ -419,7 +419,7 @@ def test_rows_that_were_the_first_anyway_prove_nothing():
     x, levels = x[confidence.argsort()], confidence.sort().values  # the first in the batch stay
     model.configure(ds.ExitConfig(candidate=[0], threshold=[float(levels[3] + levels[4]) / 2]))
     assert (model(x).position == torch.tensor([1] * 4 + [0] * 5)).all()
-    with pytest.raises(ModelError, match="samples were mixed up"):
+    with pytest.raises(ModelError, match="answers depend on samples that have left"):
         model(x.flip(0))
 
 
@@ -498,7 +498,10 @@ def test_modules_that_run_twice_out_of_order_or_not_at_all(order, what):
     ("head", "message"),
     [
         (nn.Linear(5, CLASSES), r"head 'layers.1/linear' cannot take the feature .* shape \(9, 16\): .*16.*5"),
-        (nn.Linear(16, 7), "same classes, but 'layers.1/linear' has 7 and 'final' 5"),
+        (
+            nn.Linear(16, 7),
+            r"'layers.1/linear' must give logits of shape \(9, 5\), got \(9, 7\): all exits must have the same classes",
+        ),
         (nn.Unflatten(1, (4, 4)), r"exit 'layers.1/linear' must give logits of shape \(9, C\), got \(9, 4, 4\)"),
         (nn.Flatten(0), r"must give logits of shape \(9, C\), got \(144,\)"),
         (nn.LSTM(16, CLASSES), r"must give logits of shape \(9, C\), got tuple"),
