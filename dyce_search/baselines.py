@@ -17,7 +17,7 @@ from dyce_search.arrays import read_only, restore, whole_numbers
 from dyce_search.costs import ExitCosts
 from dyce_search.curve import Curve, dominated_area
 from dyce_search.errors import FrontError, RecordsError
-from dyce_search.evaluate import evaluate_arrays
+from dyce_search.evaluate import evaluate_arrays, non_dominated
 from dyce_search.records import ExitRecords
 
 if TYPE_CHECKING:
@@ -91,9 +91,7 @@ class RulePoints:
 
     def non_dominated(self) -> Self:
         """The points that no other dominates, by rising cost; of equal ones the first."""
-        order = np.lexsort((-self.accuracy, self.cost))
-        best = np.maximum.accumulate(self.accuracy[order])
-        kept = order[np.append(True, best[1:] > best[:-1])] if len(order) else order
+        kept = non_dominated(self.cost, self.accuracy)
         return type(self)(
             name=self.name,
             costs=self.costs,

@@ -9,6 +9,7 @@ import numpy.typing as npt
 
 from dyce_search.comparison import ComparedSearch, Comparison
 from dyce_search.errors import FrontError, RecordsError, SolverError
+from dyce_search.evaluate import non_dominated
 from dyce_search.parallel import run_all
 from dyce_search.records import ExitRecords
 from dyce_search.search import SOLVERS, Solver, check_budget, check_options, find_solver, search
@@ -135,7 +136,7 @@ def _anytime(records: ExitRecords, run: Run) -> tuple[FloatArray, IntArray, Floa
     for index in chosen:
         new = slice(begin, int(stop[index]))
         points = np.concatenate([kept, np.column_stack([cost[new], accuracy[new]])])
-        kept, begin = _non_dominated(points), int(stop[index])
+        kept, begin = points[non_dominated(*points.T)], int(stop[index])
         area = np.append(kept[:, 0] / records.costs.baseline, 1.0).clip(max=1.0)
         hypervolume.append(float((np.diff(area) * kept[:, 1]).sum() / records.baseline_accuracy))
     at = [run.history[index] for index in chosen]
@@ -144,14 +145,6 @@ def _anytime(records: ExitRecords, run: Run) -> tuple[FloatArray, IntArray, Floa
         np.array([came.evaluations for came in at], np.int64),
         np.array(hypervolume),
     )
-
-
-def _non_dominated(points: FloatArray) -> FloatArray:
-    """Of points (F, 2), cost and accuracy, those that no other dominates, by rising cost."""
-    points = points[np.lexsort((-points[:, 1], points[:, 0]))]
-    best = np.maximum.accumulate(points[:, 1])
-    kept: FloatArray = points[np.append(True, best[1:] > best[:-1])]
-    return kept
 
 
 def _choose(

@@ -180,6 +180,14 @@ def prices(costs: ExitCosts, exits: npt.NDArray[np.int32]) -> FloatArray:
     return paid
 
 
+def non_dominated(cost: FloatArray, accuracy: FloatArray) -> npt.NDArray[np.intp]:
+    """Indices of the points (F,) that no other dominates, by rising cost; of equal points the first."""
+    order = np.lexsort((-accuracy, cost))
+    reached = np.maximum.accumulate(np.concatenate([[-np.inf], accuracy[order]]))
+    kept: npt.NDArray[np.intp] = order[accuracy[order] > reached[:-1]]
+    return kept
+
+
 def _check_exits(exits: npt.NDArray[np.int32], threshold: npt.NDArray[np.float32], costs: ExitCosts) -> None:
     expected = (len(exits), costs.n_positions)
     if exits.shape != expected or threshold.shape != expected:

@@ -8,7 +8,7 @@ import numpy.typing as npt
 
 from dyce_search.config import threshold_between
 from dyce_search.errors import SolverError
-from dyce_search.evaluate import evaluate_arrays
+from dyce_search.evaluate import evaluate_arrays, non_dominated
 from dyce_search.solvers.run import Run
 
 CHUNK = 1 << 14  # configurations measured at a time
@@ -59,10 +59,9 @@ def exhaustive(run: Run, *, levels: int = 10, max_configurations: int = 2_000_00
         flat = np.array(chunk, np.float64)
         exits_here, threshold = flat[:, :, 0].astype(np.int32), flat[:, :, 1].astype(np.float32)
         measured = evaluate_arrays(run.records, exits_here, threshold)
-        order = np.lexsort((-measured.accuracy, measured.cost))
-        reached = np.maximum.accumulate(np.concatenate([[-np.inf], measured.accuracy[order]]))
-        best = order[measured.accuracy[order] > reached[:-1]]
-        run.propose(exits_here[best], threshold[best])
+        best = non_dominated(measured.cost, measured.accuracy)
+        figures = measured.cost[best], measured.accuracy[best]
+        run.propose(exits_here[best], threshold[best], figures)
     run.stop_reason = "optimal"
 
 

@@ -130,15 +130,18 @@ class Run:
         self._figures[-1] = np.stack([measured.cost, measured.accuracy])
         return measured
 
-    def propose(self, exits: Exits, threshold: Thresholds) -> None:
+    def propose(
+        self, exits: Exits, threshold: Thresholds, figures: tuple[FloatArray, FloatArray] | None = None
+    ) -> None:
         """Keeps configurations for the front without measuring them now; costs no evaluation.
 
         Args:
             exits: (F, P) int32, as `evaluate` takes them.
             threshold: (F, P) float32.
+            figures: cost (F,) and accuracy (F,), where `evaluate_arrays` has measured them; None is later.
         """
         self._found.append((np.array(exits, np.int32), np.array(threshold, np.float32)))
-        self._figures.append(None)
+        self._figures.append(None if figures is None else np.stack(figures))
         self.history.append(HandIn(seconds=self.seconds, evaluations=self.evaluations, size=len(exits)))
 
     def found(self) -> tuple[Exits, Thresholds]:

@@ -4,8 +4,10 @@ import numpy as np
 import numpy.typing as npt
 
 from dyce_search.config import threshold_between
-from dyce_search.evaluate import prices
+from dyce_search.evaluate import non_dominated, prices
 from dyce_search.solvers.run import Run
+
+MAX_LEVELS = 2000  # of one type that are handed in
 
 
 def same_threshold(run: Run) -> None:
@@ -13,7 +15,9 @@ def same_threshold(run: Run) -> None:
 
     Type k is the k-th candidate of each position. Every distinct confidence is tried as the threshold: as it falls,
     a sample moves from one exit to an earlier one only where its confidence is the highest so far, so sorting these
-    events gives accuracy and cost at all levels at once. Each exit of a type counts as one evaluation.
+    events gives accuracy and cost at all levels at once. Each exit of a type counts as one evaluation. Of a type with
+    more than 2,000 non-dominated levels, so many are handed in, evenly chosen, the first and last among them: every
+    point of a front is measured again, which takes far longer than the sweep.
 
     Args:
         run: the search.
@@ -25,9 +29,10 @@ def same_threshold(run: Run) -> None:
         run.spend(int(np.count_nonzero(has_type)))
         exits = np.where(has_type, costs.first[:-1] + k, -1).astype(np.int32)
         levels, accuracy, cost = all_levels(run, exits)
-        best = np.maximum.accumulate(np.concatenate([[-np.inf], accuracy[np.argsort(cost, kind="stable")]]))
-        order = np.argsort(cost, kind="stable")
-        kept = levels[order][accuracy[order] > best[:-1]]
+        best = non_dominated(cost, accuracy)
+        if len(best) > MAX_LEVELS:
+            best = best[np.linspace(0, len(best) - 1, MAX_LEVELS).astype(np.int64)]
+        kept = levels[best]
         run.propose(np.tile(exits, (len(kept), 1)), np.repeat(kept[:, None], costs.n_positions, axis=1))
 
 
