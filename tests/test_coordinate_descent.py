@@ -18,7 +18,7 @@ BEST_KNOWN_HYPERVOLUME = 0.9347
 
 
 def empty_archive(problem: Problem) -> Archive:
-    return Archive(len(problem.first) - 1, problem.low, problem.high)
+    return Archive(2048, len(problem.first) - 1, problem.low, problem.high)
 
 
 def descend_from_nothing(problem: Problem, objective: Objective, archive: Archive):

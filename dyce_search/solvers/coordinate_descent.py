@@ -31,6 +31,8 @@ SET_ANEW = 1.0  # positions that it sets at random, on average, but
 MOST_SET_ANEW = 0.1  # not more than this share of them
 FEW = 10_000  # samples below which a sweep costs so little that there may be more of them
 VERY_FEW = 2_000  # samples below which every descent goes on until nothing helps
+BUCKETS = 2048  # of the archive, along the cost axis: the most points that a front can have
+FEW_BUCKETS = 4096  # where measuring them all costs little
 ROOM = 1.1  # of the archive above the cost of the most accurate configuration that the first descents found
 POLISHED = 64  # points of the front whose thresholds are placed in the true order, above 32,768 samples
 LARGE = 1 << 17  # samples from which the search is done on SAMPLE of them, then refined on all
@@ -167,7 +169,8 @@ class Search:
         self.no_exits = np.full(n_positions, -1, np.int32), np.zeros(n_positions, np.int32)
         self.n_tasks = 0
         self.n_places = 0
-        self.archive = Archive(n_positions, problem.low, problem.high)
+        buckets = FEW_BUCKETS if problem.n < FEW else BUCKETS
+        self.archive = Archive(buckets, n_positions, problem.low, problem.high)
 
     def sweep_trade_off(self, weights: Sequence[float] | None) -> None:
         """The whole front: at the given lambdas, or at a few and then at goals all along the front."""
@@ -334,7 +337,8 @@ class Search:
         cuts[some] = rng.integers(0, self.problem.edges.shape[1], n_positions)[some]
 
     def hand_in(self) -> None:
-        """Proposes the archive's front, and points all along it with polished thresholds."""
+        """Proposes the cheapest of all, the archive's front, and points all along it with polished thresholds."""
+        self.run.propose(*self.problem.cheapest())
         front = self.archive.front()
         exits = self.archive.exits[front].astype(np.int32)
         self.run.propose(exits, self.problem.thresholds(exits, self.archive.cuts[front]))

@@ -5,8 +5,6 @@ from typing import Self
 import numpy as np
 import numpy.typing as npt
 
-BUCKETS = 2048  # along the cost axis: the most points that a front can have
-
 
 class Archive:
     """The best configuration in each of K equal buckets of cost.
@@ -20,14 +18,14 @@ class Archive:
         scale: buckets per unit of cost.
     """
 
-    def __init__(self, n_positions: int, low: float, high: float) -> None:
+    def __init__(self, n_buckets: int, n_positions: int, low: float, high: float) -> None:
         """An empty archive for sums of costs in [low, high)."""
-        self.score = np.full(BUCKETS, -np.inf)
-        self.cost = np.zeros(BUCKETS, np.int64)
-        self.exits = np.full((BUCKETS, n_positions), -1, np.int16)
-        self.cuts = np.zeros((BUCKETS, n_positions), np.uint16)
+        self.score = np.full(n_buckets, -np.inf)
+        self.cost = np.zeros(n_buckets, np.int64)
+        self.exits = np.full((n_buckets, n_positions), -1, np.int16)
+        self.cuts = np.zeros((n_buckets, n_positions), np.uint16)
         self.low = float(low)
-        self.scale = BUCKETS / max(high - low, 1.0)
+        self.scale = n_buckets / max(high - low, 1.0)
 
     def copy(self) -> Self:
         """An independent archive with the same content."""
@@ -44,10 +42,11 @@ class Archive:
 
     def ranged(self, low: float, high: float) -> "Archive":
         """The same content in buckets over another range; what is dearer than `high` is dropped."""
-        new = Archive(self.exits.shape[1], low, high)
+        new = Archive(*self.exits.shape, low, high)
         used = np.flatnonzero(self.score > -np.inf)
         bucket = np.floor((self.cost[used] - new.low) * new.scale).astype(np.int64)
-        used, bucket = used[(bucket >= 0) & (bucket < BUCKETS)], bucket[(bucket >= 0) & (bucket < BUCKETS)]
+        inside = (bucket >= 0) & (bucket < len(self.score))
+        used, bucket = used[inside], bucket[inside]
         best_first = np.lexsort((self.cost[used], -self.score[used]))
         filled, first = np.unique(bucket[best_first], return_index=True)
         source = used[best_first[first]]

@@ -109,6 +109,14 @@ class Problem:
         )  # fmt: skip
         return threshold
 
+    def cheapest(self) -> tuple[Exits, npt.NDArray[np.float32]]:
+        """Exits and thresholds (1, P) of the cheapest configuration: everybody leaves at one exit."""
+        cheapest = int(np.lexsort((-self.records.exit_accuracy, self.records.costs.alone))[0])
+        exits = np.full((1, len(self.first) - 1), -1, np.int32)
+        if cheapest < self.first[-1]:
+            exits[0, self.records.costs.position[cheapest]] = cheapest
+        return exits, np.where(exits >= 0, np.float32(-np.inf), np.float32(0))
+
     def thresholds(
         self, exits: npt.NDArray[np.signedinteger], cuts: npt.NDArray[np.integer]
     ) -> npt.NDArray[np.float32]:
