@@ -201,11 +201,11 @@ def exit_auroc(records: ExitRecords, *, right_from: float = 0.5) -> ExitAuroc:
 
 
 def by_type(costs: ExitCosts, values: FloatArray) -> dict[str, tuple[FloatArray, FloatArray]]:
-    """Values (E,) as lines along the backbone: by the exits' names, positions and values; the final exit last."""
-    names = np.array(costs.names)
+    """Values (E,) as lines along the backbone: by the exits' types, positions and values; the final exit last."""
+    types = np.array(costs.types)
     lines = {}
-    for name in dict.fromkeys(costs.names[:-1]):
-        own = np.flatnonzero(names[:-1] == name)
+    for name in dict.fromkeys(costs.types[:-1]):
+        own = np.flatnonzero(types[:-1] == name)
         lines[name] = (costs.position[own].astype(np.float64), values[own])
     lines["final exit"] = (costs.position[-1:].astype(np.float64), values[-1:])
     return lines

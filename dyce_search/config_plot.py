@@ -40,7 +40,7 @@ def plot_config(records: ExitRecords, config: ExitConfig, ax: "Axes | None" = No
     ax = plot.new_axes() if ax is None else ax
     plot.draw_config(
         ax,
-        names=[costs.names[e] if e >= 0 else None for e in exits],
+        names=[costs.types[e] if e >= 0 else None for e in exits],
         threshold=config.threshold,
         exit_share=result.exit_share,
         relative_cost=prices(costs, exits[None])[0] / costs.baseline,

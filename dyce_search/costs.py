@@ -123,6 +123,11 @@ class ExitCosts:
         return len(self.head)
 
     @property
+    def types(self) -> tuple[str, ...]:
+        """(E,) of which type each candidate is: its name, or what follows the last slash, as in "layer1.0/linear"."""
+        return tuple(name.rpartition("/")[2] for name in self.names)
+
+    @property
     def first(self) -> IntArray:
         """(P+1,) flat index of the first candidate of each position, then that of the final exit."""
         return np.searchsorted(self.position, np.arange(self.n_positions + 1))

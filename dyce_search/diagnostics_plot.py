@@ -252,7 +252,7 @@ def draw_gap(ax: "Axes", cost: FloatArray, lines: Mapping[str, FloatArray]) -> N
     least = [float(np.nanmin(accuracy[order][turn:], initial=1.0)) for accuracy in lines.values()]
     ax.set(xlabel="mean cost, relative", ylabel="accuracy (%)", ylim=(100 * (min(least) - 0.01), None))
     ax.grid(alpha=0.25)
-    ax.legend(handles=shown, loc="best", fontsize=_small(ax))
+    plot.add_legend(ax, shown, inside=False)
 
 
 def _slices(cost: FloatArray, share: FloatArray) -> tuple[FloatArray, FloatArray]:

@@ -131,8 +131,8 @@ class OracleGap:
 
         ax = plot.new_axes() if ax is None else ax
         lines = {
-            "per-sample oracle": self.oracle_accuracy,
             "front": self.accuracy,
+            "per-sample oracle": self.oracle_accuracy,
             "exits used alone": self.static_accuracy,
         }
         diagnostics_plot.draw_gap(ax, self.relative_cost, lines)

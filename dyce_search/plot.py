@@ -105,7 +105,16 @@ def draw_trade_off(
     low, high = view(curves, baseline=baseline, static=static, held_out_baseline=held_out_baseline)
     ax.set(xlabel=f"mean cost, relative ({unit})", ylabel="accuracy (%)", xlim=(0, 1.03), ylim=(100 * low, 100 * high))
     ax.grid(alpha=0.25)
-    add_legend(ax, shown, inside=len(shown) <= MOST_INSIDE)
+    corner = [*curves.values(), *([] if static is None else [static])]
+    free = not any(_enters_corner(points, low + 0.5 * (high - low)) for points in corner)
+    add_legend(ax, shown, inside=free and len(shown) <= MOST_INSIDE)
+
+
+def _enters_corner(points: Points, height: float) -> bool:
+    """Whether points, or the stairs through them, come into the lower right quarter: below an accuracy, above 0.5."""
+    cost, accuracy = points
+    after = np.append(cost[1:], cost[-1:])
+    return bool(np.any((after > 0.5) & (cost <= 1) & (accuracy < height)))
 
 
 def draw_anytime(
@@ -121,6 +130,8 @@ def draw_anytime(
         curves: by name, (time (T,), median, least and largest hypervolume (T,)), time rising.
         xlabel: what time is measured in.
     """
+    from matplotlib.ticker import NullFormatter
+
     shrink = 0.7 if is_narrow(ax) else 1.0
     shown: list[Any] = []
     for k, (name, (time, middle, low, high)) in enumerate(curves.items()):
@@ -140,7 +151,12 @@ def draw_anytime(
     ends = [float(middle[-1]) for _, middle, _, _ in curves.values()]
     top = max(float(high.max()) for _, _, _, high in curves.values())
     span = max(2 * min(top - min(ends), 3 * (top - float(np.median(ends)))), 0.02)
-    ax.set(xscale="log", xlabel=xlabel, ylabel="hypervolume", ylim=(max(0.0, top - span), top + 0.05 * span))
+    bottom = max(0.0, top - span)
+    ax.set(xscale="log", xlabel=xlabel, ylabel="hypervolume", ylim=(bottom, top + 0.05 * span))
+    seen = [time[(time > 0) & (high > bottom)] for time, _, _, high in curves.values()]
+    first = min(float(at[0]) for at in seen if len(at))
+    ax.set_xlim(left=min(0.7 * first, max(float(time[-1]) for time, _, _, _ in curves.values()) / 20))
+    ax.xaxis.set_minor_formatter(NullFormatter())  # a decade at least is in view, and has its labels
     ax.grid(alpha=0.25)
     add_legend(ax, shown, inside=False)
 
@@ -222,9 +238,12 @@ def draw_config(
         labels = [f"{p}\n({relative_cost[p]:.2f})" for p in used] + [f"final\n({relative_cost[-1]:.2f})"]
         xlabel = "position (in brackets: relative cost of leaving there)"
     else:
-        used = [p for k, p in enumerate(used) if k % int(np.ceil(0.14 / slot)) == 0]
-        used = [p for p in used if (n_positions - p) * slot > 0.14]
-        labels = [*map(str, used), "end"]
+        costs = _apart([*used, n_positions], 0.34 / slot)
+        top = ax.secondary_xaxis("top")
+        top.set_xticks(costs, [f"{relative_cost[p]:.2f}" for p in costs], fontsize="x-small")
+        top.set_xlabel("relative cost of leaving there", fontsize="x-small")
+        used = _apart([*used, n_positions], 0.22 / slot)[:-1]
+        labels = [*map(str, used), "final"]
         xlabel = "position"
     ax.set(
         xlabel=xlabel,
@@ -233,9 +252,19 @@ def draw_config(
         ylim=(0, 100 * float(exit_share.max()) * height / max(height - 0.65, height / 2)),  # room for one threshold
     )
     ax.set_xticks([*used, n_positions], labels, fontsize="small" if slot > 0.4 else "x-small")
+    ax.set_yticks([tick for tick in ax.get_yticks() if tick <= 100])
     ax.grid(axis="y", alpha=0.25)
     ax.set_axisbelow(True)
     ax.legend(loc="best", fontsize="xx-small" if is_narrow(ax) else "small")
+
+
+def _apart(positions: Sequence[int], distance: float) -> list[int]:
+    """The last position, and of those before it as many as stay apart, from the first on."""
+    kept: list[int] = []
+    for p in positions[:-1]:
+        if (not kept or p - kept[-1] >= distance) and positions[-1] - p >= distance:
+            kept.append(p)
+    return [*kept, positions[-1]]
 
 
 def is_narrow(ax: "Axes") -> bool:

@@ -188,6 +188,17 @@ def test_config_of_50_positions_fits(size: tuple[float, float]) -> None:
     require_ticks_apart(ax)
 
 
+def test_exits_of_a_model_are_told_apart_by_type(records: ds.ExitRecords) -> None:
+    costs = records.costs
+    names = [f"blocks.{p}/{name}" for p, name in zip(costs.position[:-1], costs.names[:-1], strict=True)] + ["final"]
+    named = ds.ExitCosts(backbone=costs.backbone, head=costs.head, position=costs.position, names=names)
+    assert named.types == costs.names
+    named_records = ds.ExitRecords(confidence=records.confidence, score=records.score, costs=named)
+    config = ds.ExitConfig(candidate=[2, -1, 1, 2] + [-1] * 11, threshold=[0.75] * 15)
+    assert labels(ds.plot_config(named_records, config)) == ["conv32_linear", "gap2_mlp64", "final exit"]
+    assert labels(ds.exit_auroc(named_records).plot()) == ["gap_linear", "gap2_mlp64", "conv32_linear", "final exit"]
+
+
 def test_config_without_exits(records: ds.ExitRecords) -> None:
     ax = ds.plot_config(records, ds.ExitConfig.none(15))
     assert [bar.get_height() for bar in ax.patches] == [100]
