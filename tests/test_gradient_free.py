@@ -102,7 +102,7 @@ class TestBoth:
     def test_comes_near_the_best_of_a_small_problem(self, solver, records):
         best = ds.search(records, solver="exhaustive")
         front = ds.search(records, solver=solver, max_evaluations=3000)
-        assert front.hypervolume() > 0.9 * best.hypervolume()
+        assert front.hypervolume() > 0.98 * best.hypervolume()
 
     @pytest.mark.parametrize("population", [3, 20.5, "many"])
     def test_refuses_bad_populations(self, solver, small_example, population):

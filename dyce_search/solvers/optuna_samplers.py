@@ -9,6 +9,7 @@ import time
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 DEFAULT_TRIALS = 2000
 BATCH = 50
 STALE = 300.0  # seconds after which a running trial of another machine counts as lost; a batch takes far less
+UNMARKED = 60.0  # the same for one that its process has not marked as its own; that takes milliseconds
 ATTEMPTS = 5  # to open a storage
 OWNER = "dyce_search:process"
 
@@ -51,7 +53,10 @@ def nsga2(
             half the trials, evenly chosen, become the first trials of a new study.
         min_accuracy: a floor on the accuracy, in [0, 1], as a constraint: the sampler prefers what is above it.
         storage: of the study, as Optuna takes it (for example "sqlite:///study.db"); None keeps it in memory.
-            Several processes may work on one study; the trials of one that died are made again.
+            Several processes may work on one study; the trials of one that died are made again. Each draws its own:
+            with a storage the process number and the time go into the seed, so a search is not repeatable. A file
+            that all can reach serves as well, `JournalStorage(JournalFileBackend("study.log"))` of `optuna.storages`.
+            To look on: `pip install optuna-dashboard`, then `optuna-dashboard sqlite:///study.db`.
         study_name: of the study in that storage, "dyce_search" by default.
 
     Raises:
@@ -157,7 +162,6 @@ def _work(
     mine: set[int],
 ) -> None:
     """Batches until the study has `goal` completed trials; the numbers of those told here go into `mine`."""
-    distributions = _distributions(space)
     done = 0
     while True:
         if run.seconds_left < 0:
@@ -175,9 +179,10 @@ def _work(
         asked: list[optuna.Trial] = []
         try:
             for _ in range(size):
-                asked.append(study.ask(distributions))
-                if shared:
+                asked.append(study.ask())
+                if shared:  # at once: the parameters take a database much longer
                     asked[-1].set_user_attr(OWNER, _owner())
+                space.suggest(asked[-1])
             if shared:
                 asked = _within(study, asked, goal)
             measured = run.evaluate(*space.from_parameters([trial.params for trial in asked]))
@@ -212,29 +217,36 @@ def _give_up_lost(study: "optuna.Study") -> None:
     """Marks the running trials of processes that are gone as failed."""
     import datetime
 
-    host = socket.gethostname()
     for trial in _trials(study, "RUNNING"):
-        name, _, process = str(trial.user_attrs.get(OWNER, "")).rpartition(":")
+        host, *process = str(trial.user_attrs.get(OWNER, "")).rsplit(":", 2)
         started = trial.datetime_start or datetime.datetime.now()
         age = (datetime.datetime.now() - started).total_seconds()
-        lost = not _alive(int(process)) if name == host else age > (STALE if process else 5.0)
+        here = host == socket.gethostname() and len(process) == 2
+        lost = process[1] != _started(int(process[0])) if here else age > (STALE if process else UNMARKED)
         if lost:
             study.tell(trial.number, state=_state("FAIL"), skip_if_finished=True)
 
 
-def _alive(process: int) -> bool:
-    """Whether a process of this machine still runs."""
+def _started(process: int) -> str:
+    """When a process of this machine started, for numbers are used again; "" where it is gone.
+
+    In ticks since the machine started, where the system tells it as Linux does; else "running".
+    """
     try:
         os.kill(process, 0)
     except ProcessLookupError:
-        return False
+        return ""
     except PermissionError:
-        return True
-    return True
+        pass
+    try:
+        stat = Path(f"/proc/{process}/stat").read_text()
+    except OSError:
+        return "running"
+    return stat.rpartition(")")[2].split()[19]
 
 
 def _owner() -> str:
-    return f"{socket.gethostname()}:{os.getpid()}"
+    return f"{socket.gethostname()}:{os.getpid()}:{_started(os.getpid())}"
 
 
 def _trials(study: "optuna.Study", *states: str) -> "list[optuna.trial.FrozenTrial]":

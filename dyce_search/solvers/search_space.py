@@ -13,6 +13,7 @@ from dyce_search.records import ExitRecords
 from dyce_search.solvers.run import Exits, Run, Thresholds
 
 FloatArray = npt.NDArray[np.float64]
+LAMBDAS = (0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.98)  # from the cheap end to the dear one
 NO_EXIT = 0.7  # share of the positions without an exit in what `draw` returns
 
 
@@ -87,6 +88,14 @@ class SearchSpace:
             for c, s in zip(candidate, share, strict=True)
         ]
 
+    def suggest(self, trial: Any) -> dict[str, Any]:
+        """Has an Optuna trial suggest them."""
+        found: dict[str, Any] = {}
+        for p, count in enumerate(self.n_candidates):
+            found[f"exit_{p}"] = trial.suggest_categorical(f"exit_{p}", list(range(-1, int(count))))
+            found[f"share_{p}"] = trial.suggest_float(f"share_{p}", 0.0, 1.0)
+        return found
+
     def from_parameters(self, parameters: Sequence[Mapping[str, Any]]) -> tuple[Exits, Thresholds]:
         """Exits (F, P) and thresholds (F, P) of F such dictionaries."""
         positions = range(len(self.n_candidates))
@@ -137,11 +146,7 @@ def objective(records: ExitRecords) -> Callable[[Any], tuple[float, float]]:
     space = SearchSpace(records)
 
     def measure(trial: Any) -> tuple[float, float]:
-        parameters: dict[str, Any] = {}
-        for p, count in enumerate(space.n_candidates):
-            parameters[f"exit_{p}"] = trial.suggest_categorical(f"exit_{p}", list(range(-1, int(count))))
-            parameters[f"share_{p}"] = trial.suggest_float(f"share_{p}", 0.0, 1.0)
-        measured = evaluate_arrays(records, *space.from_parameters([parameters]))
+        measured = evaluate_arrays(records, *space.from_parameters([space.suggest(trial)]))
         return float(measured.accuracy[0]), float(measured.relative_cost[0])
 
     return measure
