@@ -352,6 +352,87 @@ def test_channels_last_stays_so_when_a_batch_is_compacted():
     assert layouts == [True]
 
 
+class NamedOutputs(nn.Module):
+    """Gives a dictionary in which the logits are not the first tensor."""
+
+    def __init__(self):
+        super().__init__()
+        self.body, self.fc = nn.Linear(6, 4), nn.Linear(4, 3)
+
+    def forward(self, x):
+        x = self.body(x)
+        return {"hidden": x, "logits": self.fc(x)}
+
+
+def test_logits_in_a_dictionary():
+    model = EarlyExitModel(NamedOutputs(), {"body": {"linear": nn.Linear(4, 3)}}).eval()
+    x = torch.randn(5, 6)
+    assert torch.equal(model(x).logits, model.backbone(x)["logits"])
+    model.configure(ds.ExitConfig(candidate=[0], threshold=[INF]))
+    assert torch.equal(model(x).logits, model.backbone(x)["logits"])
+
+
+def test_a_position_inside_another():
+    backbone = nn.Sequential(nn.Sequential(nn.Linear(6, 4), nn.ReLU()), nn.Linear(4, CLASSES))
+    model = EarlyExitModel(backbone, {name: {"linear": nn.Linear(4, CLASSES)} for name in ("0.0", "0")}).eval()
+    x = torch.randn(9, 6)
+    config = half_leave(model, x)
+    model.configure(config)
+    assert torch.equal(model(x).position, slow_twin(model, config, x)[1])
+
+
+def test_hooks_of_others_see_and_change_what_they_always_did():
+    model, x = build("mlp")
+    layer, seen = model.backbone.layers[0], []
+    layer.register_forward_hook(lambda module, inputs, output: seen.append(len(output)))
+    doubled = EarlyExitModel(copy.deepcopy(model.backbone), mlp_heads(model.backbone)).eval()
+    doubled.backbone.layers[0].register_forward_pre_hook(lambda module, inputs: (2 * inputs[0],))
+    for one in (model, doubled):
+        config = half_leave(one, x)
+        one.configure(config)
+        assert torch.equal(one(x).position, slow_twin(one, config, x)[1])
+    seen.clear()
+    left = int((model(x).position == 0).sum())
+    assert seen == [9 - left]  # it was registered after the exit, so it sees what goes on
+
+
+def test_an_error_in_a_hook_of_others_is_theirs_and_leaves_no_trace():
+    model, x = build("mlp")
+    model.configure(half_leave(model, x))
+    expected = model(x)
+
+    def fail(*_):
+        raise KeyError("theirs")
+
+    hook = model.backbone.layers[1].register_forward_hook(fail)
+    with pytest.raises(KeyError, match="theirs"):
+        model(x)
+    hook.remove()
+    assert_equal_outputs(model(x), expected)
+
+
+@pytest.mark.parametrize("part", ["backbone", "stages", "model"])
+def test_compiled(part):
+    torch._dynamo.reset()
+    model, x = build("mlp")
+    config = half_leave(model, x)
+    expected = slow_twin(model, config, x)[1]
+    for module in model.backbone.layers if part == "stages" else [model.backbone if part == "backbone" else model]:
+        module.compile(backend="eager")  # what is compiled behind it does not matter here
+    for wanted in (None, config, None, config):
+        model.configure(wanted)
+        with torch.no_grad():
+            position = model(x).position
+        assert torch.equal(position, torch.full_like(expected, 3) if wanted is None else expected)
+
+
+def test_gradients_of_a_configured_model():
+    model, x = build("vit")
+    model.configure(half_leave(model, x))
+    model(x).logits.sum().backward()
+    assert all(parameter.grad is not None for parameter in model.parameters())
+
+
 # Backbones that carry tensors of each sample around the exits
 
 
@@ -370,8 +451,6 @@ class Carrying(nn.Module):
             skip = skip[: len(x)]
         if self.how == "reshaped":
             x = x.reshape(len(skip), -1)
-        if self.how == "mean":
-            return self.fc(x * skip.mean(dim=0))
         return self.fc(x + skip)
 
 
@@ -451,6 +530,10 @@ def test_unknown_modules_are_named_with_close_ones():
         EarlyExitModel(backbone, {"layer1.O": {"linear": nn.Identity()}})
     with pytest.raises(ModelError, match="heads must name one or more modules of the backbone, got none"):
         EarlyExitModel(backbone, {})
+    with pytest.raises(ModelError, match="heads must name one or more modules of the backbone, got list"):
+        EarlyExitModel(backbone, [nn.Linear(2, 2)])
+    with pytest.raises(ModelError, match="backbone must be a module or a list of modules, got str"):
+        EarlyExitModel("resnet18", {"layer1": {"linear": nn.Linear(2, 2)}})
     with pytest.raises(ModelError, match=r"heads\['layer1'\] must be one or more modules by type"):
         EarlyExitModel(backbone, {"layer1": nn.Linear(2, 2)})
     with pytest.raises(ModelError, match=r"heads\['layer1'\] must be one or more modules by type"):
