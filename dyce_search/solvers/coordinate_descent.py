@@ -23,7 +23,7 @@ BY_DROP = 0.4  # goals: weight of even steps in the logarithm of the drop below 
 NEAR_TOP = 0.005  # drops of this size below the best accuracy are as interesting as twice as large ones
 NEIGHBOURS = 0.05  # of the front's points to each side of a goal, over which its slope is taken
 CURB = 0.5  # of a goal as far away as the neighbours are, in units of what the front rises to there
-COLD_SWEEPS = 6  # of a descent from "no exits", at most
+COLD_SWEEPS = 5  # of a descent from "no exits", at most
 KICK_SWEEPS = 2  # after a kick
 MOST_SWEEPS = 30  # of any other descent: until nothing helps
 SWITCHED_OFF = 0.2  # share of the exits that a kick switches off
@@ -69,7 +69,7 @@ class Plan:
 
 PLANS = {
     "fast": Plan(cold=12, passes=16, kicks=0, samples=0, focus=2, bins=512),
-    "default": Plan(cold=20, passes=240, kicks=1_000, samples=7_500, focus=4, bins=512),
+    "default": Plan(cold=20, passes=208, kicks=1_000, samples=7_500, focus=4, bins=512),
     "high": Plan(cold=40, passes=400, kicks=16_000, samples=37_500, focus=16, bins=4096),
 }
 
@@ -178,16 +178,17 @@ class Search:
         kicks = round(min(plan.kicks, plan.passes * (plan.samples / n) ** 4))
         passes = round(plan.passes * min(max(FEW / n, 1.0), 2.0))
         if weights is None:
-            weights, spare = FIRST_LAMBDAS, 0
+            weights, sweeps, spare = FIRST_LAMBDAS, COLD_SWEEPS, 0
             colder = -(-(plan.cold - len(weights)) // ROUND)
             further = -(-(passes + kicks) // (ROUND * GOALS))
         else:
-            spare = kicks // len(weights)
+            sweeps, spare = MOST_SWEEPS, kicks // len(weights)
             colder = further = 0
         first = -(-len(weights) // ROUND)
         for number in self.run.bar(range(first + colder + further), "coordinate_descent"):
             if number < first:
-                self.solve([self.at_lambda(weight, spare) for weight in weights[number * ROUND : (number + 1) * ROUND]])
+                some = weights[number * ROUND : (number + 1) * ROUND]
+                self.solve([self.at_lambda(weight, sweeps, spare) for weight in some])
                 if not number:
                     self.drop_useless()
             elif number < first + colder:
@@ -195,10 +196,10 @@ class Search:
             else:
                 self.solve(self.passes(kicks / (passes + kicks)))
 
-    def at_lambda(self, weight: float, kicks: int) -> Task:
+    def at_lambda(self, weight: float, sweeps: int, kicks: int) -> Task:
         """A descent from "no exits" at one lambda, and kicks."""
         objectives = [self.problem.at_lambda(weight)] * (1 + kicks)
-        return Task(objectives=objectives, sweeps=MOST_SWEEPS, start=self.no_exits, kicked=True)
+        return Task(objectives=objectives, sweeps=sweeps, start=self.no_exits, kicked=True)
 
     def cold(self, goal: Objective) -> Task:
         """A descent from "no exits"."""
