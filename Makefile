@@ -3,13 +3,14 @@ PYTHON ?= python3
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
-.PHONY: help setup demo test lint docs bench clean
+.PHONY: help setup demo test lint docs notebooks bench clean
 
 help:
 	@echo "make demo    find a Pareto front for a real network: table, picture and JSON in demo/"
 	@echo "make test    install the test tools and PyTorch, run all tests"
 	@echo "make lint    formatting, lint, types and the direction of imports"
 	@echo "make docs    build the documentation in site/; a warning is an error"
+	@echo "make notebooks  run notebooks/*.py in full and keep what they show in *.ipynb"
 	@echo "make bench   time the searches and write bench/"
 	@echo "make setup   only make the environment, with everything"
 	@echo "make clean   remove the environment and what the other commands wrote"
@@ -21,6 +22,7 @@ demo: .venv/installed
 
 test: .venv/installed-dev
 	$(BIN)/python -m pytest
+	DYCE_SEARCH_QUICK=1 $(BIN)/python -m pytest --nbmake notebooks/*.ipynb
 
 lint: .venv/installed-dev
 	$(BIN)/ruff check .
@@ -31,6 +33,10 @@ lint: .venv/installed-dev
 docs: .venv/installed-dev
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 	@echo "open site/index.html"
+
+notebooks: .venv/installed-dev
+	$(BIN)/jupytext --quiet --update --to ipynb notebooks/0*.py
+	cd notebooks && ../$(BIN)/jupyter execute --inplace --NotebookClient.record_timing=False *.ipynb
 
 bench: .venv/installed-dev
 	$(BIN)/python -m tests.benchmarks
