@@ -174,8 +174,8 @@ def patience(
     Args:
         records: with `prediction`, what each exit answered.
         k: one or more whole numbers >= 1; None is every k from 1 to the number of exits of the type.
-        type: which exits run: k-th candidate of each position that has so many (from 0), or the name of a candidate
-            (`records.costs.names`); None is each type by number in turn.
+        type: which exits run: k-th candidate of each position that has so many (from 0), or the name
+            (`records.costs.types`); None is each type by number in turn.
 
     Returns:
         A point for each type and k, in this order, with the settings `type` and `k`. A k that is above the number of
@@ -347,9 +347,9 @@ def _exits_of_types(costs: ExitCosts, type: int | str | None) -> dict[Any, IntAr
     if type is None:
         return {int(k): np.flatnonzero(rank == k) for k in range(int(rank.max()) + 1)}
     if isinstance(type, str):
-        named = np.flatnonzero(np.array(costs.names[:-1]) == type)
+        named = np.flatnonzero(np.array(costs.types[:-1]) == type)
         if not named.size:
-            known = ", ".join(dict.fromkeys(costs.names[:-1]))
+            known = ", ".join(dict.fromkeys(costs.types[:-1]))
             raise RecordsError(f"no exit is of type {type!r}: use one of {known}, or a number")
         _, first = np.unique(costs.position[named], return_index=True)
         return {type: named[first]}

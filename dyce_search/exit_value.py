@@ -244,8 +244,8 @@ def _removals(costs: ExitCosts, by: str) -> dict[str, IntArray]:
         unique = len(set(labels)) == len(labels)
         return {label if unique else f"{label} ({rank[e]})": before_final[e : e + 1] for e, label in enumerate(labels)}
     if by == "type":
-        names = np.array(costs.names[:-1])
-        return {name: np.flatnonzero(names == name) for name in dict.fromkeys(costs.names[:-1])}
+        types = np.array(costs.types[:-1])
+        return {name: np.flatnonzero(types == name) for name in dict.fromkeys(costs.types[:-1])}
     raise RecordsError(f"by must be 'position', 'exit' or 'type', got {by!r}")
 
 

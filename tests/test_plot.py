@@ -196,6 +196,11 @@ def test_exits_of_a_model_are_told_apart_by_type(records: ds.ExitRecords) -> Non
     named_records = ds.ExitRecords(confidence=records.confidence, score=records.score, costs=named)
     config = ds.ExitConfig(candidate=[2, -1, 1, 2] + [-1] * 11, threshold=[0.75] * 15)
     assert labels(ds.plot_config(named_records, config)) == ["conv32_linear", "gap2_mlp64", "final exit"]
+    assert ds.marginal_value(named_records, by="type", effort="fast").without == (
+        "gap_linear",
+        "gap2_mlp64",
+        "conv32_linear",
+    )
     assert labels(ds.exit_auroc(named_records).plot()) == ["gap_linear", "gap2_mlp64", "conv32_linear", "final exit"]
 
 
