@@ -10,8 +10,11 @@ import warnings
 import numpy as np
 import optuna
 import pytest
+from optuna.storages import JournalStorage
+from optuna.storages.journal import JournalFileBackend
 
 import dyce_search as ds
+from dyce_search.solvers import optuna_samplers
 
 SAMPLERS = pytest.mark.parametrize("solver", ["nsga2", "nsga3", "tpe", "random"])
 WORKER = """
@@ -22,12 +25,19 @@ ds.search(records, solver="nsga2", seed=1, n_trials=int(sys.argv[2]), storage=sy
 """
 
 
-def worker(tmp_path, small_example, n_trials, storage):
+JOURNAL_WORKER = WORKER.replace("sys.argv[1]", "JournalStorage(JournalFileBackend(sys.argv[1]))").replace(
+    "import dyce_search as ds\n",
+    "import dyce_search as ds\nfrom optuna.storages import JournalStorage\n"
+    "from optuna.storages.journal import JournalFileBackend\n",
+)
+
+
+def worker(tmp_path, small_example, n_trials, storage, program=WORKER):
     """Starts a process that works on a study."""
     path = tmp_path / "records.npz"
     if not path.exists():
         small_example.save(path)
-    code = WORKER.replace("ds.ExitRecords.{load}", f"ds.load_records({str(path)!r})")
+    code = program.replace("ds.ExitRecords.{load}", f"ds.load_records({str(path)!r})")
     return subprocess.Popen([sys.executable, "-c", code, storage, str(n_trials)])
 
 
@@ -111,6 +121,16 @@ def test_a_floor_is_a_constraint_of_every_trial(small_example, tmp_path):
         assert trial.constraints["min_accuracy"] == pytest.approx(floor - trial.values[0])
 
 
+def test_a_floor_improves_the_part_above_it(example):
+    """The cheapest of what is accurate enough, median of three seeds; no warm start, so the sampler found it."""
+    floor = example.baseline_accuracy - 0.01
+    cost = {}
+    for asked in (None, floor):
+        fronts = [ds.search(example, solver="nsga2", n_trials=600, min_accuracy=asked, seed=seed) for seed in range(3)]
+        cost[asked] = np.median([front.select(min_accuracy=floor).relative_cost for front in fronts])
+    assert cost[floor] < cost[None]
+
+
 class TestStorage:
     def test_a_study_is_taken_up_again(self, small_example, tmp_path):
         storage = sqlite(tmp_path)
@@ -139,6 +159,26 @@ class TestStorage:
         both = [worker(tmp_path, small_example, 70, storage) for _ in range(2)]
         assert [process.wait(timeout=300) for process in both] == [0, 0]
         assert states(storage) == {"COMPLETE": 70, "RUNNING": 0, "WAITING": 0}
+
+    def test_two_processes_share_one_journal(self, small_example, tmp_path):
+        path = str(tmp_path / "study.log")
+        both = [worker(tmp_path, small_example, 70, path, JOURNAL_WORKER) for _ in range(2)]
+        assert [process.wait(timeout=300) for process in both] == [0, 0]
+        storage = JournalStorage(JournalFileBackend(path))
+        assert states(storage) == {"COMPLETE": 70, "RUNNING": 0, "WAITING": 0}
+
+    def test_a_process_is_known_by_its_start_too(self, small_example, tmp_path):
+        """A dead process's number that another has now: its trial is made again; a living one's is left."""
+        storage = sqlite(tmp_path)
+        ds.search(small_example, solver="random", n_trials=1, storage=storage, study_name="s")
+        study = optuna.load_study(study_name="s", storage=storage)
+        own = optuna_samplers._owner()
+        dead, alive = study.ask(), study.ask()
+        dead.set_user_attr(optuna_samplers.OWNER, own.rpartition(":")[0] + ":1")
+        alive.set_user_attr(optuna_samplers.OWNER, own)
+        optuna_samplers._give_up_lost(study)
+        found = [trial.state.name for trial in study.get_trials(deepcopy=False)]
+        assert found == ["COMPLETE", "FAIL", "RUNNING"]
 
     def test_a_killed_study_goes_on(self, small_example, tmp_path):
         storage = sqlite(tmp_path)
