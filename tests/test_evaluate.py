@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import dyce_search as ds
-from dyce_search.evaluate import evaluate_arrays, prices
+from dyce_search.evaluate import evaluate_arrays, non_dominated, prices
 from tests import oracles
 from tests.strategies import exit_configs, exit_records, records_and_configs
 
@@ -174,3 +174,14 @@ def test_wrong_arguments_are_named(records):
         evaluate_arrays(records, np.full((1, 3), -1, np.int32), np.zeros((1, 3), np.float32))
     with pytest.raises(ds.ConfigError, match="flat index of one of its candidates"):
         evaluate_arrays(records, np.array([[2, -1]], np.int32), np.zeros((1, 2), np.float32))
+
+
+@given(st.lists(st.tuples(st.integers(0, 5), st.integers(0, 5)), max_size=12))
+def test_non_dominated_equals_the_slow_twin(points):
+    cost, accuracy = np.array(points, np.float64).reshape(-1, 2).T
+    kept = non_dominated(cost, accuracy)
+    found = list(zip(cost[kept], accuracy[kept], strict=True))
+    assert found == sorted(
+        {(c, a) for c, a in points if not any((x <= c and y >= a) and (x, y) != (c, a) for x, y in points)}
+    )
+    assert all(points.index((int(cost[k]), int(accuracy[k]))) == k for k in kept)  # of equal ones the first

@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import dyce_search as ds
+from dyce_search.evaluate import evaluate_arrays
 from dyce_search.search import SOLVERS, find_solver
 from dyce_search.solvers.run import Run
 from dyce_search.testing import SolverContract
@@ -144,6 +145,24 @@ def test_exit_shares_takes_the_number_of_settings(small_example):
     for settings_ in (0, 2.5, "many"):
         with pytest.raises(ds.SolverError, match="settings must be a whole number >= 1"):
             ds.search(small_example, solver="exit_shares", settings=settings_)
+
+
+def test_same_threshold_thins_long_fronts_and_keeps_their_ends(small_example, monkeypatch):
+    whole = ds.search(small_example, solver="same_threshold")
+    monkeypatch.setattr("dyce_search.solvers.same_threshold.MAX_LEVELS", 5)
+    thin = ds.search(small_example, solver="same_threshold")
+    assert 2 <= len(thin) <= 1 + 2 * 5 < len(whole)  # the baseline, and five of each of two types
+    assert thin[0].config == whole[0].config
+
+
+def test_exhaustive_measures_nothing_twice(small_example, monkeypatch):
+    measured = []
+    monkeypatch.setattr(
+        "dyce_search.solvers.run.evaluate_arrays",
+        lambda records, exits, threshold: measured.append(len(exits)) or evaluate_arrays(records, exits, threshold),
+    )
+    ds.search(small_example, solver="exhaustive", levels=4)
+    assert measured == [1]  # the baseline
 
 
 def test_single_pass_keeps_what_it_decided_before_the_budget_ended(small_example):
