@@ -7,7 +7,7 @@ only the thread that runs it can see. So several threads may run one model, and 
 from collections.abc import Callable, Mapping
 from contextvars import ContextVar
 from dataclasses import dataclass
-from typing import Any, NoReturn, cast
+from typing import Any, NamedTuple, NoReturn, cast
 
 import torch
 from torch import nn
@@ -34,19 +34,15 @@ class EarlyExitOutput:
     config: ExitConfig | None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Plan:
-    """A configuration made ready: one immutable object, so that a switch is one assignment.
+Visit = Callable[[int, Any], Any]  # a position and what its module gives -> what the backbone goes on with, or None
 
-    Attributes:
-        config: where it comes from.
-        exits: (P,) index of the candidate that is enabled at each position, -1 for none.
-        thresholds: (P,) float32 values.
-    """
+
+class Plan(NamedTuple):
+    """A configuration made ready: one immutable object, so that a switch is one assignment."""
 
     config: ExitConfig
-    exits: tuple[int, ...]
-    thresholds: tuple[float, ...]
+    exits: tuple[int, ...]  # (P,) index of the candidate that is enabled at each position, -1 for none
+    thresholds: tuple[float, ...]  # (P,) float32 values
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -140,15 +136,9 @@ class ExitHook:
 
 
 class ForwardPass:
-    """Runs the backbone once and sees that it comes past every position once, in order.
+    """Runs the backbone once, sees that it comes past every position once, in order, and has each of them visited."""
 
-    Args:
-        exits: of the model.
-        visit: called at each position with its index and the module's output; returns what the backbone goes on
-            with, or None for that output.
-    """
-
-    def __init__(self, exits: Exits, visit: Callable[[int, Any], Any]) -> None:
+    def __init__(self, exits: Exits, visit: Visit) -> None:
         """See the class."""
         self.exits, self.visit = exits, visit
         self.next_position = 0
@@ -181,14 +171,7 @@ class ForwardPass:
 
 
 class Leaving:
-    """Who is under way in a batch, and who left where with which answer.
-
-    Args:
-        exits: of the model.
-        heads: of all candidates.
-        plan: the configuration.
-        batch: B, the number of samples.
-    """
+    """Who is under way in a batch of B samples, and who left where with which answer."""
 
     def __init__(self, exits: Exits, heads: nn.ModuleList, plan: Plan, batch: int) -> None:
         """See the class."""

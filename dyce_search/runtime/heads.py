@@ -5,6 +5,7 @@ last, `feature=` brings its outputs into one of these shapes.
 """
 
 import copy
+import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
@@ -78,7 +79,8 @@ def linear_head(feature_shape: Sequence[int], classes: int, *, pool: int = 1) ->
     """
     _require_sizes(feature_shape, classes=classes, pool=pool)
     layers, width, sides = _channels_first(feature_shape)
-    return nn.Sequential(*layers, *_pooling(sides, pool), nn.Linear(_pooled_width(width, sides, pool), classes))
+    pooling, width = _pooling(width, sides, pool)
+    return nn.Sequential(*layers, *pooling, nn.Linear(width, classes))
 
 
 def mlp_head(feature_shape: Sequence[int], classes: int, *, hidden: int = 64, pool: int = 2) -> nn.Sequential:
@@ -99,8 +101,8 @@ def mlp_head(feature_shape: Sequence[int], classes: int, *, hidden: int = 64, po
     """
     _require_sizes(feature_shape, classes=classes, hidden=hidden, pool=pool)
     layers, width, sides = _channels_first(feature_shape)
-    first = nn.Linear(_pooled_width(width, sides, pool), hidden)
-    return nn.Sequential(*layers, *_pooling(sides, pool), first, nn.ReLU(), nn.Linear(hidden, classes))
+    pooling, width = _pooling(width, sides, pool)
+    return nn.Sequential(*layers, *pooling, nn.Linear(width, hidden), nn.ReLU(), nn.Linear(hidden, classes))
 
 
 def conv_head(
@@ -132,9 +134,8 @@ def conv_head(
         )
     conv, norm = (nn.Conv1d, nn.BatchNorm1d) if len(sides) == 1 else (nn.Conv2d, nn.BatchNorm2d)
     convolution = conv(width, channels, kernel, stride=stride, padding=kernel // 2, bias=False)
-    sides = tuple(-(-side // stride) for side in sides)
-    last = nn.Linear(_pooled_width(channels, sides, pool), classes)
-    return nn.Sequential(*layers, convolution, norm(channels), nn.ReLU(), *_pooling(sides, pool), last)
+    pooling, width = _pooling(channels, tuple(-(-side // stride) for side in sides), pool)
+    return nn.Sequential(*layers, convolution, norm(channels), nn.ReLU(), *pooling, nn.Linear(width, classes))
 
 
 class _TokensLast(nn.Module):
@@ -154,18 +155,13 @@ def _channels_first(shape: Sequence[int]) -> tuple[list[nn.Module], int, tuple[i
     return [], shape[0], tuple(shape[1:])
 
 
-def _pooling(sides: tuple[int, ...], pool: int) -> list[nn.Module]:
+def _pooling(width: int, sides: tuple[int, ...], pool: int) -> tuple[list[nn.Module], int]:
+    """Layers that pool, and how many numbers they leave."""
     if not sides:
-        return []
+        return [], width
     cells = tuple(min(pool, side) for side in sides)
     average = nn.AdaptiveAvgPool1d(cells[0]) if len(cells) == 1 else nn.AdaptiveAvgPool2d(cells)
-    return [average, nn.Flatten()]
-
-
-def _pooled_width(width: int, sides: tuple[int, ...], pool: int) -> int:
-    for side in sides:
-        width *= min(pool, side)
-    return width
+    return [average, nn.Flatten()], width * math.prod(cells)
 
 
 def _require_sizes(shape: Sequence[int], **sizes: int) -> None:

@@ -60,14 +60,9 @@ def measure_latency(
             features, _ = model.features(example_input)
             read()
             for exit_index, (position, _) in enumerate(model.exits):
-                model.head(exit_index)(features[position])
+                model.heads[exit_index](features[position])
                 read()
     since = np.reshape(times, (repeats, -1)) * 1000 / len(example_input)
     whole = len(model.positions) + 1
-    return ExitCosts(
-        backbone=np.median(since[:, 1 : whole + 1] - since[:, :1], axis=0),
-        head=np.append(np.median(np.diff(since[:, whole:], axis=1), axis=0), 0.0),
-        position=[position for position, _ in model.exits] + [len(model.positions)],
-        unit="ms",
-        names=model.exit_names,
-    )
+    backbone = np.median(since[:, 1 : whole + 1] - since[:, :1], axis=0)
+    return model.exit_costs(backbone, np.median(np.diff(since[:, whole:], axis=1), axis=0), "ms")

@@ -63,17 +63,12 @@ def count_macs(
         features, _ = model.features(example_input)
         totals = [counter.get_total_flops()]
         for exit_index, (position, _) in enumerate(model.exits):
-            model.head(exit_index)(features[position])
+            model.heads[exit_index](features[position])
             totals.append(counter.get_total_flops())
     _require_counts(model, seen, ignore)
     flops_per_mac = 2 * len(example_input)
     reached = [seen[model.backbone.get_submodule(name)].total for name in model.positions]
-    return ExitCosts(
-        backbone=np.array([*reached, totals[0]]) / flops_per_mac,
-        head=np.array([*np.diff(totals), 0]) / flops_per_mac,
-        position=[position for position, _ in model.exits] + [len(model.positions)],
-        names=model.exit_names,
-    )
+    return model.exit_costs(np.array([*reached, totals[0]]) / flops_per_mac, np.diff(totals) / flops_per_mac)
 
 
 @dataclass(slots=True)

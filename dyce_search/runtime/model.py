@@ -5,13 +5,14 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from torch import nn
 
 from dyce_search.config import ExitConfig
 from dyce_search.costs import ExitCosts
 from dyce_search.curve import OperatingPoint
-from dyce_search.errors import ConfigError, FrontError, ModelError
+from dyce_search.errors import ConfigError, DyceError, FrontError, ModelError
 from dyce_search.front import ParetoFront
 from dyce_search.runtime.confidence import Measure, confidence_of, find_measure
 from dyce_search.runtime.forward_pass import (
@@ -22,6 +23,7 @@ from dyce_search.runtime.forward_pass import (
     ForwardPass,
     Leaving,
     Plan,
+    Visit,
     final_logits,
     first_tensor,
     take_rows,
@@ -33,8 +35,9 @@ class EarlyExitModel(nn.Module):
 
     Forward hooks at the named modules compute the enabled heads. Samples that are confident leave, the backbone goes
     on with the others only, and ends when nobody is left. The backbone is not rewritten; without a configuration it
-    runs as it is. Several threads may run one model, and any thread may switch it: a forward ends with the
-    configuration that it began with. (`nn.DataParallel`, which runs copies in other threads, is not supported.)
+    runs as it is. The first batches run up to three times, to verify that compaction is sound. Several threads may
+    run one model, and any thread may switch it: a forward ends with the configuration that it began with.
+    (`nn.DataParallel`, which runs copies in other threads, is not supported.)
 
     Args:
         backbone: any module whose output is the final exit's logits (B, C), or a list of stages. Tensors among its
@@ -81,11 +84,10 @@ class EarlyExitModel(nn.Module):
             compaction=compaction,
         )
         self.heads = nn.ModuleList(head for kinds in heads.values() for head in kinds.values())
-        # only who stands where matters here: configurations are checked against it
+        position = [*(p for p, _ in self._exits.candidates), len(modules)]
+        # what others are checked against: only who stands where matters
         self._layout = ExitCosts(
-            backbone=np.arange(1, len(modules) + 2),
-            head=np.zeros(len(self.heads) + 1),
-            position=[*(p for p, _ in self._exits.candidates), len(modules)],
+            backbone=np.arange(1, len(modules) + 2), head=np.zeros(len(position)), position=position
         )
         for p, module in enumerate(modules):
             module.register_forward_hook(ExitHook(self._exits, p))
@@ -112,14 +114,6 @@ class EarlyExitModel(nn.Module):
     def confidence(self) -> str | Measure:
         """The measure of confidence."""
         return self._exits.measure
-
-    def head(self, exit_index: int) -> nn.Module:
-        """The head of a candidate.
-
-        Args:
-            exit_index: 0 to E-2.
-        """
-        return self.heads[exit_index]
 
     @property
     def config(self) -> ExitConfig | None:
@@ -157,12 +151,32 @@ class EarlyExitModel(nn.Module):
         """
         if not isinstance(front, ParetoFront):
             raise FrontError(f"front must be a ParetoFront, got {type(front).__name__}")
-        if not np.array_equal(front.costs.position, self._layout.position):
-            raise FrontError(
-                f"the front's network has {front.costs.n_exits} exits at {front.costs.n_positions} positions, the "
-                f"model {self._layout.n_exits} at {self._layout.n_positions}: it belongs to another network"
-            )
+        self.require_own(front.costs, FrontError)
         self.front = front
+
+    def require_own(self, costs: ExitCosts, error: type[DyceError]) -> None:
+        """Raises the error unless the costs are those of a network with exits like these.
+
+        Args:
+            costs: to check.
+            error: its type.
+        """
+        if not np.array_equal(costs.position, self._layout.position):
+            raise error(
+                f"costs must be those of the model's {self._layout.n_exits} exits at {self._layout.n_positions} "
+                f"positions, got {costs.n_exits} at {costs.n_positions}: use count_macs, or a front of this network"
+            )
+
+    def exit_costs(self, backbone: npt.ArrayLike, head: npt.ArrayLike, unit: str = "MACs") -> ExitCosts:
+        """Costs of this model's exits.
+
+        Args:
+            backbone: (P+1,) up to each position, and of the whole.
+            head: (E-1,) of each candidate.
+            unit: of both.
+        """
+        head = np.append(head, 0)  # the final exit's own is part of the backbone
+        return ExitCosts(backbone=backbone, head=head, position=self._layout.position, unit=unit, names=self.exit_names)
 
     def set_budget(self, *, relative_cost: float) -> OperatingPoint:
         """Switches to the most accurate point of the front within a budget.
@@ -209,7 +223,7 @@ class EarlyExitModel(nn.Module):
             )
         leaving = Leaving(self._exits, self.heads, plan, batch)
         try:
-            final = ForwardPass(self._exits, leaving.visit).run(self.backbone, inputs, options)
+            final = self._run(leaving.visit, inputs, options)
         except ModelError:
             raise
         except Exception as cause:
@@ -241,8 +255,7 @@ class EarlyExitModel(nn.Module):
             for exit_index in range(first[position], first[position + 1]):
                 logits.append(self._exits.logits(self.heads, exit_index, feature))
 
-        final = final_logits(ForwardPass(self._exits, visit).run(self.backbone, inputs, options))
-        self._exits.checked(final, -1, _batch_size(inputs, options))
+        final = self._exits.checked(final_logits(self._run(visit, inputs, options)), -1, _batch_size(inputs, options))
         heads = [self._exits.checked(values, e, *final.shape) for e, values in enumerate(logits)]
         return torch.stack([*heads, final])
 
@@ -261,8 +274,11 @@ class EarlyExitModel(nn.Module):
         def visit(position: int, output: Any) -> None:
             features.append(self._exits.feature(position, output).clone())  # layers that follow may work in place
 
-        final = ForwardPass(self._exits, visit).run(self.backbone, inputs, options)
-        return tuple(features), final_logits(final)
+        final = final_logits(self._run(visit, inputs, options))
+        return tuple(features), final
+
+    def _run(self, visit: Visit, inputs: tuple[Any, ...], options: dict[str, Any]) -> Any:
+        return ForwardPass(self._exits, visit).run(self.backbone, inputs, options)
 
     def _verify(
         self, output: EarlyExitOutput, leaving: Leaving, inputs: tuple[Any, ...], options: dict[str, Any]
@@ -310,7 +326,7 @@ class EarlyExitModel(nn.Module):
             left_at = left_at[stay]
             return take_rows(output, stay, before) if len(stay) < before else None
 
-        final = ForwardPass(self._exits, visit).run(self.backbone, inputs, options)
+        final = self._run(visit, inputs, options)
         return answers[0] if answers else final_logits(final)
 
 

@@ -117,12 +117,7 @@ def _check(model: EarlyExitModel, costs: ExitCosts, top_k: int) -> None:
         raise ModelError(
             f"the model must be in eval mode, but {training[0] or 'it'!r} is in training mode: call eval()"
         )
-    position = [*(position for position, _ in model.exits), len(model.positions)]
-    if costs.position.tolist() != position:
-        raise CostsError(
-            f"costs must describe the model's {len(position)} exits at {position[-1]} positions, "
-            f"got {costs.n_exits} at {costs.n_positions}: use count_macs(model, example_input)"
-        )
+    model.require_own(costs, CostsError)
     if top_k < 1:
         raise RecordsError(f"top_k must be >= 1, got {top_k}")
 

@@ -155,7 +155,7 @@ class _Training:
         """Measures the heads on held-out data and keeps the weights of those that were never better."""
         self.held_out_loss.append(self._mean_losses(held_out, learn=False))
         for exit_index in np.flatnonzero(self.best_epoch == len(self.held_out_loss) - 1).tolist():
-            self.best[exit_index] = copy.deepcopy(self.model.head(exit_index).state_dict())
+            self.best[exit_index] = copy.deepcopy(self.model.heads[exit_index].state_dict())
 
     def _mean_losses(self, loader: Iterable[Any], *, learn: bool) -> list[float]:
         """Mean loss of each head over a loader."""
@@ -164,8 +164,10 @@ class _Training:
             with torch.no_grad():
                 features, final = self.model.features(*inputs, **named)
                 require_labels(labels, final)
-                if not self.loss and not samples:
-                    self._try_heads(inputs, named)
+                if not self.loss and not samples:  # where a head does not fit: an error before anything was learned
+                    self.model.heads.eval()
+                    self.model.all_logits(*inputs, **named)
+                    self.model.heads.train()
             losses = self._losses(features, final, labels)
             if learn:
                 self.optimizer.zero_grad()
@@ -183,16 +185,10 @@ class _Training:
         self.bar.set_postfix_str(f"epoch {len(self.loss) + learn}, mean loss {np.mean(mean):.4f}")
         return mean
 
-    def _try_heads(self, inputs: tuple[Any, ...], named: dict[str, Any]) -> None:
-        """Raises a ModelError, before anything was learned, where a head does not fit."""
-        self.model.heads.eval()
-        self.model.all_logits(*inputs, **named)
-        self.model.heads.train()
-
     def _losses(self, features: Sequence[torch.Tensor], final: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
         """(E-1,) loss of each head on a batch."""
         heat, share = self.options["temperature"], self.options["distillation"]
-        logits = [self.model.head(index)(features[position]) for index, (position, _) in enumerate(self.model.exits)]
+        logits = [self.model.heads[index](features[position]) for index, (position, _) in enumerate(self.model.exits)]
         wanted = functional.softmax(final.float() / heat, dim=1)
         soft = [functional.log_softmax(values.float() / heat, dim=1) for values in logits]
         from_labels = torch.stack([functional.cross_entropy(values.float(), labels) for values in logits])
@@ -235,7 +231,7 @@ class _Training:
         """Gives each head its best weights."""
         if self.held_out_loss:
             for exit_index, weights in enumerate(self.best):
-                self.model.head(exit_index).load_state_dict(weights)
+                self.model.heads[exit_index].load_state_dict(weights)
         return TrainingHistory(
             names=self.model.exit_names[:-1],
             loss=np.array(self.loss),

@@ -95,7 +95,7 @@ def test_without_compaction_too(trained):
 def heads_of(model):
     heads = {name: {} for name in model.positions}
     for e, (p, kind) in enumerate(model.exits):
-        heads[model.positions[p]][kind] = model.head(e)
+        heads[model.positions[p]][kind] = model.heads[e]
     return heads
 
 

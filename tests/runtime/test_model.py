@@ -112,7 +112,7 @@ def test_later_layers_see_only_those_that_go_on_and_disabled_heads_nobody(compac
     model.configure(config)
     model(x)  # the first forward is compared with that of all heads
     seen = {}
-    for name, module in (("layer 1", model.backbone.layers[1]), *((f"head {e}", model.head(e)) for e in range(4))):
+    for name, module in (("layer 1", model.backbone.layers[1]), *((f"head {e}", model.heads[e]) for e in range(4))):
         module.register_forward_pre_hook(lambda _, inputs, name=name: seen.update({name: len(inputs[0])}))
     position = model(x).position
     gone = int((position == 0).sum())
@@ -149,7 +149,7 @@ def test_names_and_layout():
     assert model.positions == ("layers.0", "layers.1", "layers.2")
     assert model.exits == ((0, "linear"), (1, "linear"), (1, "mlp"), (2, "linear"))
     assert model.exit_names == ("layers.0/linear", "layers.1/linear", "layers.1/mlp", "layers.2/linear", "final")
-    assert isinstance(model.head(2), nn.Sequential)
+    assert isinstance(model.heads[2], nn.Sequential)
 
 
 def test_features_are_what_the_heads_see():
@@ -157,7 +157,7 @@ def test_features_are_what_the_heads_see():
     features, final = model.features(x)
     logits = model.all_logits(x)
     for e, (p, _) in enumerate(model.exits):
-        assert torch.equal(model.head(e)(features[p]), logits[e])
+        assert torch.equal(model.heads[e](features[p]), logits[e])
     assert torch.equal(final, logits[-1])
 
 
@@ -644,7 +644,7 @@ def test_empty_batches_and_no_batch(configured):
 @pytest.mark.parametrize("where", ["layers.1/linear", "final"])
 def test_nan_logits_name_the_exit_and_the_sample(bad, where):
     model, x = build("mlp")
-    layer = model.head(1) if where != "final" else model.backbone.fc
+    layer = model.heads[1] if where != "final" else model.backbone.fc
     layer.register_forward_hook(lambda _, inputs, logits: logits.masked_fill(logits == logits[-1:], bad))
     model.configure(ds.ExitConfig(candidate=[-1, 0, -1], threshold=[0, INF, 0]))
     with pytest.raises(ModelError, match=f"NaN or infinite, but exit '{where}' gave .* for sample 8 of the batch"):

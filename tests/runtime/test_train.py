@@ -110,7 +110,7 @@ def test_each_head_learns_as_if_it_were_alone(exit_index):
     data, alone = list(DataLoader(images(48), 16)), copy.deepcopy(model)
     train_heads(model, data, epochs=3, distillation=0, learning_rate=0.02)
     alone.eval()
-    head, position = alone.head(exit_index).train(), alone.exits[exit_index][0]
+    head, position = alone.heads[exit_index].train(), alone.exits[exit_index][0]
     optimizer = torch.optim.Adam(head.parameters(), 0.02)
     for rate in (0.02, 0.015, 0.005):
         optimizer.param_groups[0]["lr"] = rate
@@ -121,7 +121,7 @@ def test_each_head_learns_as_if_it_were_alone(exit_index):
             functional.cross_entropy(head(feature), labels).backward()
             optimizer.step()
     for name, value in head.state_dict().items():
-        torch.testing.assert_close(model.head(exit_index).state_dict()[name], value)
+        torch.testing.assert_close(model.heads[exit_index].state_dict()[name], value)
 
 
 def test_distillation_alone_needs_no_true_labels():
@@ -258,7 +258,10 @@ class TestBadInput:
         ("head", "message"),
         [
             (nn.Linear(9, CLASSES), "head 'layers.0/wrong' cannot take the feature at its position, of shape"),
-            (nn.Linear(16, 4), "all exits must have the same classes, but 'layers.0/wrong' has 4 and 'final' 5"),
+            (
+                nn.Linear(16, 4),
+                r"'layers.0/wrong' must give logits of shape \(2, 5\), got \(2, 4\): all exits must have the same",
+            ),
             (nn.ReLU(), "the heads must have parameters with requires_grad, got none: there is nothing to train"),
         ],
     )
