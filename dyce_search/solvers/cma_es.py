@@ -24,8 +24,8 @@ def cma_es(run: Run, *, lambdas: Sequence[float] = LAMBDAS, population: int = 20
 
     Why so: on the bundled records, 20,000 evaluations, the hypervolume was 0.9323 to 0.9325 with these settings (four
     seeds), 0.9322 for the bi-objective mixed-variable COMO-CatCMA with margin of the same package (10 kernels; 0.9318
-    with 30) and 0.9305 for random search. The margin for whole numbers (CMAwM)
-    had 0.9319, and took several times as long.
+    with 30) and 0.9305 for random search. The margin for whole numbers (CMAwM) had
+    0.9319, and took several times as long.
 
     Args:
         run: the search; 2,000 evaluations where no budget is given.
