@@ -292,8 +292,9 @@ class EarlyExitModel(nn.Module):
         A position needs no more looks once rows went on there that were not the first ones of the batch: these would
         fit with what a backbone carries and cuts to their number.
         """
+        whole_logits = torch.no_grad()(self.all_logits)
         if self._verified is None:  # at first: do all heads fit?
-            self.all_logits(*inputs, **options)
+            whole_logits(*inputs, **options)
         if leaving.compacted:
             last, rows = leaving.left[-1][:2]
             among_last = torch.arange(leaving.batch, device=rows.device)
@@ -303,7 +304,7 @@ class EarlyExitModel(nn.Module):
             if not torch.equal(before, after.to(before)):
                 exit_index = [*leaving.plan.exits, -1][last]
                 whole, whole_swapped = (
-                    self.all_logits(*args, **named)[exit_index, rows] for args, named in ((inputs, options), swapped)
+                    whole_logits(*args, **named)[exit_index, rows] for args, named in ((inputs, options), swapped)
                 )
                 if _difference(before, after) > 10 * _difference(whole, whole_swapped):
                     raise leaving.compaction_error("answers depend on samples that have left")
