@@ -1,6 +1,5 @@
 """A backbone with exits attached, whose configuration is switched at run time. Imports forward_pass and below."""
 
-import difflib
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -14,6 +13,7 @@ from dyce_search.costs import ExitCosts
 from dyce_search.curve import OperatingPoint
 from dyce_search.errors import ConfigError, DyceError, FrontError, ModelError
 from dyce_search.front import ParetoFront
+from dyce_search.runtime.backbone import as_module, batch_size, find_modules
 from dyce_search.runtime.confidence import Measure, confidence_of, find_measure
 from dyce_search.runtime.forward_pass import (
     AllHaveLeftSignal,
@@ -73,9 +73,9 @@ class EarlyExitModel(nn.Module):
     ) -> None:
         """See the class."""
         super().__init__()
-        self.backbone = _as_module(backbone)
+        self.backbone = as_module(backbone)
         find_measure(confidence)
-        modules = _find_modules(self.backbone, heads)
+        modules = find_modules(self.backbone, heads)
         self._exits = Exits(
             positions=tuple(map(str, heads)),
             candidates=tuple((p, str(kind)) for p, kinds in enumerate(heads.values()) for kind in kinds),
@@ -210,7 +210,7 @@ class EarlyExitModel(nn.Module):
                 compacted. The model works on afterwards.
         """
         plan = self._plan  # read once: a switch during this forward does not matter
-        batch = _batch_size(inputs, options)
+        batch = batch_size(inputs, options)
         if plan is None or max(plan.exits) < 0:
             logits = self._exits.checked(final_logits(self.backbone(*inputs, **options)), -1, batch)
             confidence = confidence_of(logits, self._exits.measure)
@@ -255,7 +255,7 @@ class EarlyExitModel(nn.Module):
             for exit_index in range(first[position], first[position + 1]):
                 logits.append(self._exits.logits(self.heads, exit_index, feature))
 
-        final = self._exits.checked(final_logits(self._run(visit, inputs, options)), -1, _batch_size(inputs, options))
+        final = self._exits.checked(final_logits(self._run(visit, inputs, options)), -1, batch_size(inputs, options))
         heads = [self._exits.checked(values, e, *final.shape) for e, values in enumerate(logits)]
         return torch.stack([*heads, final])
 
@@ -333,42 +333,3 @@ class EarlyExitModel(nn.Module):
 
 def _difference(one: torch.Tensor, other: torch.Tensor) -> float:
     return (one - other).detach().abs().nan_to_num().max().item()
-
-
-def _batch_size(inputs: tuple[Any, ...], options: Mapping[str, Any]) -> int:
-    """B of the first tensor."""
-    tensors = [value for value in (*inputs, *options.values()) if isinstance(value, torch.Tensor) and value.ndim]
-    if not tensors or not len(tensors[0]):
-        found = f"shape {tuple(tensors[0].shape)}" if tensors else "no tensor"
-        raise ModelError(f"a batch must be a tensor of shape (B, ...) with one or more samples, got {found}")
-    return len(tensors[0])
-
-
-def _as_module(backbone: Any) -> nn.Module:
-    if isinstance(backbone, (nn.ModuleList, Sequence)) and all(isinstance(stage, nn.Module) for stage in backbone):
-        return nn.Sequential(*backbone)
-    if not isinstance(backbone, nn.Module):
-        raise ModelError(f"backbone must be a module or a list of modules, got {type(backbone).__name__}")
-    return backbone
-
-
-def _find_modules(backbone: nn.Module, heads: Mapping[str, Mapping[str, nn.Module]]) -> list[nn.Module]:
-    """The modules at the positions, after a look at what hangs there."""
-    known = {name: module for name, module in backbone.named_modules(remove_duplicate=False) if name}
-    if not isinstance(heads, Mapping) or not heads:
-        found_type = type(heads).__name__ if heads else "none"
-        raise ModelError(f"heads must name one or more modules of the backbone, got {found_type}")
-    found: dict[str, nn.Module] = {}
-    for name, kinds in heads.items():
-        if name not in known:
-            close = difflib.get_close_matches(str(name), known, n=3) or list(known)[:3]
-            raise ModelError(f"the backbone has no module {name!r}: did you mean {', '.join(map(repr, close))}?")
-        twin = next((other for other, module in found.items() if module is known[name]), None)
-        if twin is not None:
-            raise ModelError(f"{twin!r} and {name!r} are the same module: a position must be a module of its own")
-        if not isinstance(kinds, Mapping) or not kinds or not all(isinstance(h, nn.Module) for h in kinds.values()):
-            raise ModelError(
-                f"heads[{name!r}] must be one or more modules by type, such as {{'linear': head}}, got {kinds!r}"
-            )
-        found[name] = known[name]
-    return list(found.values())
