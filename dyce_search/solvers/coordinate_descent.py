@@ -37,7 +37,7 @@ ROOM = 1.1  # of the archive above the cost of the most accurate configuration t
 POLISHED = 64  # points of the front whose thresholds are placed in the true order, above 32,768 samples
 LARGE = 1 << 17  # samples from which the search is done on SAMPLE of them, then refined on all
 SAMPLE = 1 << 16
-REFINED = 48  # points of the front of some samples that are refined on all
+REFINED = 40  # points of the front of some samples that are refined on all
 FIRST_REFINING_SWEEPS = 3  # of the first round of them, while the archive is empty
 STEPS_IN = (0.0, 0.0025, 0.005, 0.01)  # relative costs below the point asked for, at which it is sought
 FOCUS_KICKS = 2  # of each task there
@@ -70,7 +70,7 @@ class Plan:
 PLANS = {
     "fast": Plan(cold=12, passes=16, kicks=0, samples=0, focus=2, bins=512),
     "default": Plan(cold=20, passes=208, kicks=1_000, samples=7_500, focus=4, bins=512),
-    "high": Plan(cold=40, passes=400, kicks=16_000, samples=37_500, focus=16, bins=4096),
+    "high": Plan(cold=40, passes=400, kicks=20_000, samples=37_500, focus=16, bins=4096),
 }
 
 
