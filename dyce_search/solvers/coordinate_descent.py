@@ -19,14 +19,14 @@ FIRST_LAMBDAS = (0.5, 0.8, 0.95, 0.9999)  # enough to see the front's range; the
 ROUND = 8  # tasks side by side; fixed, so that the number of threads changes nothing
 GOALS = 4  # of a task, one after the other: handing over a single sweep would cost as much as the sweep
 GOLDEN = (5**0.5 - 1) / 2
-BY_DROP = 0.4  # goals: weight of even steps in the logarithm of the drop below the best accuracy; the rest is by points
+BY_DROP = 0.5  # goals: weight of even steps in the logarithm of the drop below the best accuracy; the rest is by points
 NEAR_TOP = 0.005  # drops of this size below the best accuracy are as interesting as twice as large ones
 NEIGHBOURS = 0.05  # of the front's points to each side of a goal, over which its slope is taken
 CURB = 0.5  # of a goal as far away as the neighbours are, in units of what the front rises to there
 COLD_SWEEPS = 5  # of a descent from "no exits", at most
-KICK_SWEEPS = 2  # after a kick
+KICK_SWEEPS = 3  # after a kick
 MOST_SWEEPS = 30  # of any other descent: until nothing helps
-SWITCHED_OFF = 0.2  # share of the exits that a kick switches off
+SWITCHED_OFF = 0.5  # most of the exits that a kick switches off, as a share; each draws its own
 SET_ANEW = 1.0  # positions that it sets at random, on average, but
 MOST_SET_ANEW = 0.1  # not more than this share of them
 FEW = 10_000  # samples below which a sweep costs so little that there may be more of them
@@ -54,7 +54,7 @@ class Plan:
         cold: descents from "no exits".
         passes: single sweeps from points of the front; up to twice as many on fewer than FEW samples.
         kicks: most of the passes that come on top, after a kick.
-        samples: kicks = passes * (samples / number of samples)^4, up to `kicks`: they cost little on few samples.
+        samples: kicks = passes * (samples / number of samples)^6, up to `kicks`: they cost little on few samples.
         focus: rounds around the point that the user asks for.
         bins: thresholds that a line prices first, about; then all around the best one.
     """
@@ -69,8 +69,8 @@ class Plan:
 
 PLANS = {
     "fast": Plan(cold=12, passes=16, kicks=0, samples=0, focus=2, bins=512),
-    "default": Plan(cold=20, passes=208, kicks=1_000, samples=7_500, focus=4, bins=512),
-    "high": Plan(cold=40, passes=400, kicks=20_000, samples=37_500, focus=16, bins=4096),
+    "default": Plan(cold=20, passes=208, kicks=2_000, samples=8_000, focus=4, bins=512),
+    "high": Plan(cold=40, passes=400, kicks=30_000, samples=29_000, focus=16, bins=4096),
 }
 
 
@@ -175,7 +175,7 @@ class Search:
     def sweep_trade_off(self, weights: Sequence[float] | None) -> None:
         """The whole front: at the given lambdas, or at a few and then at goals all along the front."""
         plan, n = self.plan, self.problem.n
-        kicks = round(min(plan.kicks, plan.passes * (plan.samples / n) ** 4))
+        kicks = round(min(plan.kicks, plan.passes * (plan.samples / n) ** 6))
         passes = round(plan.passes * min(max(FEW / n, 1.0), 2.0))
         if weights is None:
             weights, sweeps, spare = FIRST_LAMBDAS, COLD_SWEEPS, 0
@@ -331,7 +331,7 @@ class Search:
     def kick(self, exits: Exits, cuts: Cuts, rng: np.random.Generator) -> None:
         """Switches off some exits of a configuration, and sets some others at random, in place."""
         n_positions = len(exits)
-        exits[rng.random(n_positions) < SWITCHED_OFF] = -1
+        exits[rng.random(n_positions) < rng.uniform(0, SWITCHED_OFF)] = -1
         some = rng.random(n_positions) < min(SET_ANEW / n_positions, MOST_SET_ANEW)
         first = self.problem.first
         exits[some] = rng.integers(first[:-1], first[1:])[some]
