@@ -29,6 +29,7 @@ MOST_SWEEPS = 30  # of any other descent: until nothing helps
 SWITCHED_OFF = 0.5  # most of the exits that a kick switches off, as a share; each draws its own
 SET_ANEW = 1.0  # positions that it sets at random, on average, but
 MOST_SET_ANEW = 0.1  # not more than this share of them
+MANY_EXITS = 40  # below which fewer kicks will do
 FEW = 10_000  # samples below which a sweep costs so little that there may be more of them
 VERY_FEW = 2_000  # samples below which every descent goes on until nothing helps
 BUCKETS = 2048  # of the archive, along the cost axis: the most points that a front can have
@@ -53,7 +54,7 @@ class Plan:
     Attributes:
         cold: descents from "no exits".
         passes: single sweeps from points of the front; up to twice as many on fewer than FEW samples.
-        kicks: most of the passes that come on top, after a kick.
+        kicks: most of the passes that come on top, after a kick; proportionally fewer on fewer than MANY_EXITS exits.
         samples: kicks = passes * (samples / number of samples)^6, up to `kicks`: they cost little on few samples.
         focus: rounds around the point that the user asks for.
         bins: thresholds that a line prices first, about; then all around the best one.
@@ -70,7 +71,7 @@ class Plan:
 PLANS = {
     "fast": Plan(cold=12, passes=16, kicks=0, samples=0, focus=2, bins=512),
     "default": Plan(cold=20, passes=208, kicks=2_000, samples=8_000, focus=4, bins=512),
-    "high": Plan(cold=40, passes=400, kicks=30_000, samples=29_000, focus=16, bins=4096),
+    "high": Plan(cold=40, passes=400, kicks=20_000, samples=29_000, focus=16, bins=4096),
 }
 
 
@@ -175,7 +176,8 @@ class Search:
     def sweep_trade_off(self, weights: Sequence[float] | None) -> None:
         """The whole front: at the given lambdas, or at a few and then at goals all along the front."""
         plan, n = self.plan, self.problem.n
-        kicks = round(min(plan.kicks, plan.passes * (plan.samples / n) ** 6))
+        few_exits = min(1.0, len(self.problem.codes) / MANY_EXITS)
+        kicks = round(min(plan.kicks * few_exits, plan.passes * (plan.samples / n) ** 6))
         passes = round(plan.passes * min(max(FEW / n, 1.0), 2.0))
         if weights is None:
             weights, sweeps, spare = FIRST_LAMBDAS, COLD_SWEEPS, 0
