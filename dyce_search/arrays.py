@@ -1,12 +1,15 @@
-"""Turning what users pass into checked, read-only NumPy arrays. Imports errors only."""
+"""Turning what users pass into checked, read-only NumPy arrays, and arrays into tables. Imports errors only."""
 
 from dataclasses import fields
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
 from dyce_search.errors import DyceError
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 def to_numpy(value: Any, name: str, error: type[DyceError]) -> npt.NDArray[Any]:
@@ -101,3 +104,10 @@ def _frozen_again(value: Any) -> Any:
     if isinstance(value, dict):
         return {key: _frozen_again(entry) for key, entry in value.items()}
     return value
+
+
+def frame_of(value: Any, names: tuple[str, ...]) -> "pd.DataFrame":
+    """A pandas DataFrame whose columns are these attributes, arrays of one length."""
+    import pandas as pd
+
+    return pd.DataFrame({name: getattr(value, name) for name in names})

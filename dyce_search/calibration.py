@@ -10,7 +10,7 @@ import numpy.typing as npt
 from dyce_search.arrays import read_only, restore
 from dyce_search.costs import ExitCosts
 from dyce_search.errors import RecordsError
-from dyce_search.records import ExitRecords
+from dyce_search.records import ExitRecords, require_records
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -145,7 +145,7 @@ def reliability(records: ExitRecords, *, bins: int = 15) -> Reliability:
         >>> result.ece.shape, bool(result.ece.max() < 0.1)
         ((46,), True)
     """
-    _require_records(records)
+    require_records(records)
     edges = bin_edges(bins)
     low, high = float(records.confidence.min()), float(records.confidence.max())
     if low < 0 or high > 1:
@@ -187,7 +187,7 @@ def exit_auroc(records: ExitRecords, *, right_from: float = 0.5) -> ExitAuroc:
         >>> exit_auroc(records).auroc.tolist()
         [1.0, 0.5]
     """
-    _require_records(records)
+    require_records(records)
     if not isinstance(right_from, (int, float, np.number)) or not 0 < right_from <= 1:
         raise RecordsError(f"right_from must lie in (0, 1], got {right_from!r}: scores do")
     right = records.score >= np.float32(right_from)
@@ -264,8 +264,3 @@ def _exit_frame(costs: ExitCosts, **columns: npt.NDArray[Any]) -> "pd.DataFrame"
     import pandas as pd
 
     return pd.DataFrame({"position": costs.position, "name": costs.names, **columns})
-
-
-def _require_records(records: Any) -> None:
-    if not isinstance(records, ExitRecords):
-        raise RecordsError(f"records must be an ExitRecords, got {type(records).__name__}")

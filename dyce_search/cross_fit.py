@@ -13,7 +13,7 @@ from dyce_search.front import ROUNDING, ParetoFront
 from dyce_search.optimism import smooth
 from dyce_search.parallel import search_many
 from dyce_search.record_splits import split_indices
-from dyce_search.records import ExitRecords
+from dyce_search.records import ExitRecords, require_records
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -154,8 +154,7 @@ def cross_fitted(
         >>> bool(point.relative_cost > fitted.front.select(max_accuracy_drop=0.01).relative_cost)
         True
     """
-    if not isinstance(records, ExitRecords):
-        raise RecordsError(f"records must be an ExitRecords, got {type(records).__name__}")
+    require_records(records)
     if isinstance(folds, bool) or not isinstance(folds, (int, np.integer)) or not 2 <= folds <= records.n_samples:
         raise RecordsError(
             f"folds must be a whole number from 2 to the number of samples, {records.n_samples:,}, got {folds!r}"

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from dyce_search.arrays import numbers, read_only, restore
+from dyce_search.arrays import frame_of, numbers, read_only, restore
 from dyce_search.config import ExitConfig
 from dyce_search.costs import ExitCosts
 from dyce_search.errors import FrontError
@@ -158,10 +158,8 @@ class Curve:
 
         Columns: cost, relative_cost, accuracy, accuracy_drop, n_exits.
         """
-        import pandas as pd
-
         names = ("cost", "relative_cost", "accuracy", "accuracy_drop", "n_exits")
-        return pd.DataFrame({name: getattr(self, name) for name in names})
+        return frame_of(self, names)
 
     def hypervolume(self, *, reference: tuple[float, float] = (1.0, 0.0)) -> float:
         """Area that the points dominate, in relative cost x relative accuracy (accuracy / baseline accuracy).

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 import numpy.typing as npt
 
-from dyce_search.arrays import read_only, restore
+from dyce_search.arrays import frame_of, read_only, restore
 from dyce_search.config import ExitConfig
 from dyce_search.errors import RecordsError
 from dyce_search.evaluate import evaluate, evaluate_arrays, prices
@@ -52,10 +52,8 @@ class ExitProfile:
 
     def to_frame(self) -> "pd.DataFrame":
         """A pandas DataFrame, one row an exit: position, name, relative_cost, share, accuracy, final_accuracy, drop."""
-        import pandas as pd
-
         names = ("position", "name", "relative_cost", "share", "accuracy", "final_accuracy", "drop")
-        return pd.DataFrame({name: getattr(self, name) for name in names})
+        return frame_of(self, names)
 
     def plot(self, ax: "Axes | None" = None) -> "Axes":
         """Draws the accuracy of those who leave at each exit and what the final exit would have had; dots by share.

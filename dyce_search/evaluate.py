@@ -180,7 +180,7 @@ def prices(costs: ExitCosts, exits: npt.NDArray[np.int32]) -> FloatArray:
     return paid
 
 
-def non_dominated(cost: FloatArray, accuracy: FloatArray) -> npt.NDArray[np.intp]:
+def non_dominated(cost: FloatArray | npt.NDArray[np.int64], accuracy: FloatArray) -> npt.NDArray[np.intp]:
     """Indices of the points (F,) that no other dominates, by rising cost; of equal points the first."""
     order = np.lexsort((-accuracy, cost))
     reached = np.maximum.accumulate(np.concatenate([[-np.inf], accuracy[order]]))

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 import numpy.typing as npt
 
-from dyce_search.arrays import read_only, restore
+from dyce_search.arrays import frame_of, read_only, restore
 from dyce_search.baselines import RulePoints, oracle, static_exits
 from dyce_search.costs import ExitCosts
 from dyce_search.curve import Curve
@@ -113,10 +113,8 @@ class OracleGap:
 
     def to_frame(self) -> "pd.DataFrame":
         """A pandas DataFrame, one row a point: relative_cost, accuracy, static_accuracy, oracle_accuracy, closed."""
-        import pandas as pd
-
         names = ("relative_cost", "accuracy", "static_accuracy", "oracle_accuracy", "closed")
-        return pd.DataFrame({name: getattr(self, name) for name in names})
+        return frame_of(self, names)
 
     def plot(self, ax: "Axes | None" = None) -> "Axes":
         """Draws the three accuracies against relative cost.

@@ -11,12 +11,12 @@ from dyce_search.arrays import restore
 from dyce_search.config import ExitConfig, thresholds_from_json, thresholds_to_json
 from dyce_search.costs import ExitCosts
 from dyce_search.curve import Curve, OperatingPoint
-from dyce_search.errors import FileFormatError, FrontError, InfeasibleError, RecordsError
+from dyce_search.errors import FileFormatError, FrontError, InfeasibleError
 from dyce_search.evaluate import evaluate_arrays
 from dyce_search.files import PathLike, entry, read_versioned_json, write_json
 from dyce_search.fingerprints import fingerprint
 from dyce_search.provenance import Provenance
-from dyce_search.records import ExitRecords
+from dyce_search.records import ExitRecords, require_records
 
 if TYPE_CHECKING:
     from dyce_search.certificate import CertifiedPoint
@@ -223,8 +223,7 @@ class ParetoFront(Curve):
             FrontError: the records are another network's.
             RecordsError: `records` is something else.
         """
-        if not isinstance(records, ExitRecords):
-            raise RecordsError(f"records must be an ExitRecords, got {type(records).__name__}")
+        require_records(records)
         _require_same_layout(self.costs, records.costs)
         exits = np.where(self.candidate >= 0, self.costs.first[:-1] + self.candidate, -1).astype(np.int32)
         measured = evaluate_arrays(records, exits, self.threshold)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from dyce_search.arrays import read_only, restore
+from dyce_search.arrays import frame_of, read_only, restore
 from dyce_search.curve import Curve
 from dyce_search.errors import FrontError
 from dyce_search.evaluate import prices
@@ -55,10 +55,8 @@ class Optimism:
 
     def to_frame(self) -> "pd.DataFrame":
         """A pandas DataFrame, one row a point: the costs, the drops, their gap and the smooth gap."""
-        import pandas as pd
-
         names = ("relative_cost", "promised_drop", "delivered_cost", "delivered_drop", "gap", "smooth_gap")
-        return pd.DataFrame({name: getattr(self, name) for name in names})
+        return frame_of(self, names)
 
     def plot(self, ax: "Axes | None" = None) -> "Axes":
         """Draws the drop delivered against the drop promised, each point and the smooth curve.

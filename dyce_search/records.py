@@ -365,3 +365,13 @@ def _mean(score: npt.NDArray[np.float32]) -> float:
     if right == score.sum(dtype=np.float64):  # only zeros and ones: any order will do
         return right / len(score)
     return float(np.add.accumulate(score, dtype=np.float64)[-1] / len(score))
+
+
+def require_records(records: object) -> None:
+    """For functions that are given records.
+
+    Raises:
+        RecordsError: it is something else.
+    """
+    if not isinstance(records, ExitRecords):
+        raise RecordsError(f"records must be an ExitRecords, got {type(records).__name__}")

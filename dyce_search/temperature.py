@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from dyce_search.arrays import read_only, restore, to_numpy, whole_numbers
+from dyce_search.arrays import frame_of, read_only, restore, to_numpy, whole_numbers
 from dyce_search.calibration import bin_edges, in_bins
 from dyce_search.errors import RecordsError
 
@@ -41,10 +41,8 @@ class Temperatures:
 
     def to_frame(self) -> "pd.DataFrame":
         """A pandas DataFrame, one row an exit: temperature, nll_before, nll_after, ece_before, ece_after."""
-        import pandas as pd
-
         names = ("temperature", "nll_before", "nll_after", "ece_before", "ece_after")
-        return pd.DataFrame({name: getattr(self, name) for name in names})
+        return frame_of(self, names)
 
     def plot(self, ax: "Axes | None" = None) -> "Axes":
         """Draws each exit's calibration error before and after.

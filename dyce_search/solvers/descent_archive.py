@@ -1,9 +1,11 @@
-"""What coordinate descent keeps of all the configurations that it prices. Imports nothing of this package."""
+"""What coordinate descent keeps of all the configurations that it prices. Imports evaluate and below."""
 
 from typing import Self
 
 import numpy as np
 import numpy.typing as npt
+
+from dyce_search.evaluate import non_dominated
 
 
 class Archive:
@@ -57,7 +59,5 @@ class Archive:
     def front(self) -> npt.NDArray[np.intp]:
         """Indices of the buckets that no cheaper one beats, in order of cost."""
         used = np.flatnonzero(self.score > -np.inf)
-        order = used[np.lexsort((-self.score[used], self.cost[used]))]
-        reached = np.maximum.accumulate(np.concatenate([[-np.inf], self.score[order]]))
-        front: npt.NDArray[np.intp] = order[self.score[order] > reached[:-1]]
+        front: npt.NDArray[np.intp] = used[non_dominated(self.cost[used], self.score[used])]
         return front

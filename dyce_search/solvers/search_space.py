@@ -7,9 +7,8 @@ import numpy as np
 import numpy.typing as npt
 
 from dyce_search.config import leaves, threshold_between
-from dyce_search.errors import RecordsError
 from dyce_search.evaluate import evaluate_arrays
-from dyce_search.records import ExitRecords
+from dyce_search.records import ExitRecords, require_records
 from dyce_search.solvers.run import Exits, Run, Thresholds
 
 FloatArray = npt.NDArray[np.float64]
@@ -141,8 +140,7 @@ def objective(records: ExitRecords) -> Callable[[Any], tuple[float, float]]:
         >>> len(study.trials)
         5
     """
-    if not isinstance(records, ExitRecords):
-        raise RecordsError(f"records must be an ExitRecords, got {type(records).__name__}")
+    require_records(records)
     space = SearchSpace(records)
 
     def measure(trial: Any) -> tuple[float, float]:
