@@ -4,17 +4,16 @@
 of the same names comes by `from dyce_search.search import SOLVERS`.
 """
 
-from dyce_search.baselines import RulePoints, oracle, patience, static_exits
-from dyce_search.calibration import ExitAuroc, Reliability, exit_auroc, reliability
-from dyce_search.certificate import Certificate, CertifiedLimit, CertifiedPoint
-from dyce_search.compare import compare
-from dyce_search.comparison import ComparedSearch, Comparison
-from dyce_search.config import ExitConfig
-from dyce_search.config_plot import plot_config
-from dyce_search.costs import ExitCosts
-from dyce_search.cross_fit import CrossFit, cross_fitted
-from dyce_search.curve import Curve, OperatingPoint
-from dyce_search.diagnostics import ExitFlow, ExitProfile, GroupDrops, exit_flow, exit_profile, worst_groups
+from dyce_search.analysis.calibration import ExitAuroc, Reliability, exit_auroc, reliability
+from dyce_search.analysis.compare import compare
+from dyce_search.analysis.comparison import ComparedSearch, Comparison
+from dyce_search.analysis.config_plot import plot_config
+from dyce_search.analysis.cross_fit import CrossFit, cross_fitted
+from dyce_search.analysis.diagnostics import ExitFlow, ExitProfile, GroupDrops, exit_flow, exit_profile, worst_groups
+from dyce_search.analysis.exit_value import MarginalValue, OracleGap, marginal_value, oracle_gap
+from dyce_search.analysis.optimism import Band, Optimism, bootstrap_band, optimism
+from dyce_search.analysis.temperature import Temperatures, fit_temperatures
+from dyce_search.certify.certificate import Certificate, CertifiedLimit, CertifiedPoint
 from dyce_search.errors import (
     ConfigError,
     CostsError,
@@ -27,20 +26,21 @@ from dyce_search.errors import (
     RecordsError,
     SolverError,
 )
-from dyce_search.evaluate import BatchEvaluation, Evaluation, evaluate, evaluate_many
-from dyce_search.exit_value import MarginalValue, OracleGap, marginal_value, oracle_gap
-from dyce_search.front import ParetoFront
-from dyce_search.loading import load_example, load_records
-from dyce_search.optimism import Band, Optimism, bootstrap_band, optimism
+from dyce_search.evaluation.baselines import RulePoints, oracle, patience, static_exits
+from dyce_search.evaluation.config import ExitConfig
+from dyce_search.evaluation.curve import Curve, OperatingPoint
+from dyce_search.evaluation.evaluate import BatchEvaluation, Evaluation, evaluate, evaluate_many
+from dyce_search.front.front import ParetoFront
 from dyce_search.parallel import search_many
 from dyce_search.provenance import Provenance
-from dyce_search.records import ExitRecords
-from dyce_search.report import report
+from dyce_search.records.costs import ExitCosts
+from dyce_search.records.loading import load_example, load_records
+from dyce_search.records.records import ExitRecords
+from dyce_search.records.synthetic import synthetic_records
+from dyce_search.report.page import report
 from dyce_search.search import search
 from dyce_search.solvers.run import Run
 from dyce_search.solvers.search_space import objective
-from dyce_search.synthetic import synthetic_records
-from dyce_search.temperature import Temperatures, fit_temperatures
 
 __version__ = "0.1.0"
 

@@ -1,7 +1,7 @@
-"""`python -m dyce_search`, the same as `dyce-search`. Imports cli."""
+"""`python -m dyce_search`, the same as `dyce-search`."""
 
 import sys
 
-from dyce_search.cli import main
+from dyce_search.cli.arguments import main
 
 sys.exit(main())

@@ -1,4 +1,4 @@
-"""Turning what users pass into checked, read-only NumPy arrays, and arrays into tables. Imports errors only."""
+"""Turning what users pass into checked, read-only NumPy arrays, and arrays into tables."""
 
 from dataclasses import fields
 from typing import TYPE_CHECKING, Any

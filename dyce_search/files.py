@@ -1,4 +1,4 @@
-"""Reading and writing files safely: atomic writes, versioned JSON. Imports errors only."""
+"""Reading and writing files safely: atomic writes, versioned JSON."""
 
 import json
 import os

@@ -1,4 +1,4 @@
-"""Recognising samples again from a few marks, so that nobody certifies on samples searched on. Imports nothing.
+"""Recognising samples again from a few marks, so that nobody certifies on samples searched on.
 
 A sample's mark is a hash of its confidences. Of all samples of some records the smallest marks are kept (a bottom-k
 sketch, Cohen and Kaplan 2007): they are a random choice of the samples, and the same one in every part that holds them.

@@ -1,4 +1,4 @@
-"""Runs independent searches side by side, through joblib, on a cluster as well. Imports search and below.
+"""Runs independent searches side by side, through joblib, on a cluster as well.
 
     with joblib.parallel_config(backend="dask"):  # or "ray", after ray.util.joblib.register_ray()
         fronts = ds.search_many(record_sets)
@@ -14,8 +14,8 @@ from typing import Any, TypeVar, overload
 import numpy as np
 
 from dyce_search.errors import RecordsError, SolverError
-from dyce_search.front import ParetoFront
-from dyce_search.records import ExitRecords
+from dyce_search.front.front import ParetoFront
+from dyce_search.records.records import ExitRecords
 from dyce_search.search import search
 
 T = TypeVar("T")

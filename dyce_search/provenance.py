@@ -1,4 +1,4 @@
-"""How a front came about. Imports nothing of this library."""
+"""How a front came about."""
 
 import platform
 from collections.abc import Mapping

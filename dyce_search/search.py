@@ -1,4 +1,4 @@
-"""`search`: finds a front with any solver, by name or of one's own. Imports solvers, front and below."""
+"""`search`: finds a front with any solver, by name or of one's own."""
 
 import importlib
 import inspect
@@ -7,12 +7,12 @@ from typing import Any
 
 import numpy as np
 
-from dyce_search.config import ExitConfig
 from dyce_search.errors import RecordsError, SolverError
-from dyce_search.front import ParetoFront
-from dyce_search.levels import Levels
+from dyce_search.evaluation.config import ExitConfig
+from dyce_search.front.front import ParetoFront
 from dyce_search.provenance import Provenance
-from dyce_search.records import ExitRecords
+from dyce_search.records.records import ExitRecords
+from dyce_search.solvers.levels import Levels
 from dyce_search.solvers.run import Run, StopSearch
 
 Solver = Callable[..., Iterable[ExitConfig] | None]

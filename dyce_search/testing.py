@@ -1,7 +1,4 @@
-"""`SolverContract`: tests for a solver of one's own, to be run by pytest. Needs no pytest to be imported.
-
-Imports search and below.
-"""
+"""`SolverContract`: tests for a solver of one's own, to be run by pytest. Needs no pytest to be imported."""
 
 import contextlib
 import inspect
@@ -14,11 +11,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from dyce_search.costs import ExitCosts
-from dyce_search.evaluate import evaluate_many
-from dyce_search.front import ParetoFront
-from dyce_search.loading import load_example
-from dyce_search.records import ExitRecords
+from dyce_search.evaluation.evaluate import evaluate_many
+from dyce_search.front.front import ParetoFront
+from dyce_search.records.costs import ExitCosts
+from dyce_search.records.loading import load_example
+from dyce_search.records.records import ExitRecords
 from dyce_search.search import Solver, search
 
 BUDGETS = (1, 2, 10, 57)

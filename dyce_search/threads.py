@@ -1,4 +1,4 @@
-"""Runs compiled loops side by side, on plain threads: they let go of the interpreter's lock. Imports nothing of ours.
+"""Runs compiled loops side by side, on plain threads: they let go of the interpreter's lock.
 
 Numba's own parallel loops are not used: starting their threads changes how many PyTorch uses in the same process.
 """

@@ -158,8 +158,8 @@ pd.DataFrame(rows).set_index("budget").round(3)
 # configuration costs more. A controller watches what is spent and turns the dial.
 
 # %%
-from dyce_search.evaluate import prices
-from dyce_search.plot import COLORS, new_axes
+from dyce_search.drawing.axes import COLORS, new_axes
+from dyce_search.evaluation.evaluate import prices
 
 budget = 0.28
 

@@ -36,7 +36,7 @@ def leave(records, config, sample):
 
 
 def evaluate(records, config):
-    """Everything that `dyce_search.evaluate` returns, as a dictionary."""
+    """Everything that `dyce_search.evaluation.evaluate` returns, as a dictionary."""
     n, n_positions = records.n_samples, records.costs.n_positions
     outcomes = [leave(records, config, i) for i in range(n)]
     accuracy = sum(score for _, score, _ in outcomes) / n

@@ -1,4 +1,4 @@
-"""What a user brings: a backbone, the modules in it where exits hang, and batches. Imports errors and torch."""
+"""What a user brings: a backbone, the modules in it where exits hang, and batches."""
 
 import difflib
 from collections.abc import Mapping, Sequence

@@ -1,13 +1,13 @@
-"""Holds the mean cost at a budget while the inputs change. Imports model, evaluate, front and below."""
+"""Holds the mean cost at a budget while the inputs change."""
 
 import math
 import threading
 
 import numpy as np
 
-from dyce_search.curve import OperatingPoint
 from dyce_search.errors import FrontError, ModelError
-from dyce_search.evaluate import prices
+from dyce_search.evaluation.curve import OperatingPoint
+from dyce_search.evaluation.evaluate import prices
 from dyce_search.runtime.forward_pass import EarlyExitOutput
 from dyce_search.runtime.model import EarlyExitModel
 

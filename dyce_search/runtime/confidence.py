@@ -1,6 +1,6 @@
-"""Confidence measures on logits, in torch: recording and deciding use the same arithmetic. Imports errors only.
+"""Confidence measures on logits, in torch: recording and deciding use the same arithmetic.
 
-The measures are those of `dyce_search.confidence`, and agree with them to rounding in float32.
+The measures are those of `dyce_search.records.confidence`, and agree with them to rounding in float32.
 """
 
 import math
@@ -15,7 +15,7 @@ Measure = Callable[[torch.Tensor], torch.Tensor]
 
 def probabilities(logits: torch.Tensor) -> torch.Tensor:
     """Softmax in float32, whatever the type of the logits, (B, C) -> (B, C); each row on its own, to the bit."""
-    if logits.dtype == torch.float64:  # subtract before rounding, as dyce_search.confidence does
+    if logits.dtype == torch.float64:  # subtract before rounding, as dyce_search.records.confidence does
         logits = logits - logits.amax(dim=1, keepdim=True)
     return torch.softmax(logits.float(), dim=1)
 

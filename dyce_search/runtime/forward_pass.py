@@ -1,4 +1,4 @@
-"""One forward through a backbone, seen by the hooks at its exits. Imports confidence, config, errors and torch.
+"""One forward through a backbone, seen by the hooks at its exits.
 
 The hooks stay at their modules for good and hold no state: what happens during a forward is kept in a pass, which
 only the thread that runs it can see. So several threads may run one model, and a switch touches no module.
@@ -12,8 +12,8 @@ from typing import Any, NamedTuple, NoReturn, cast
 import torch
 from torch import nn
 
-from dyce_search.config import ExitConfig, leaves
 from dyce_search.errors import ModelError
+from dyce_search.evaluation.config import ExitConfig, leaves
 from dyce_search.runtime.confidence import Measure, confidence_of
 
 

@@ -1,4 +1,4 @@
-"""Small classifiers to hang on a backbone, sized from the features it gives. Imports model, modes, errors and torch.
+"""Small classifiers to hang on a backbone, sized from the features it gives.
 
 Features are maps (B, C, H, W), sequences of tokens (B, T, D) or vectors (B, D). Where a backbone has its channels
 last, `feature=` brings its outputs into one of these shapes.

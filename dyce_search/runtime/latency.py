@@ -1,4 +1,4 @@
-"""Costs in milliseconds, measured on the machine that is to serve. Imports model, modes, costs, errors and torch."""
+"""Costs in milliseconds, measured on the machine that is to serve."""
 
 import contextlib
 from time import perf_counter
@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 import torch
 
-from dyce_search.costs import ExitCosts
 from dyce_search.errors import CostsError
+from dyce_search.records.costs import ExitCosts
 from dyce_search.runtime.model import EarlyExitModel
 from dyce_search.runtime.modes import device_of, observing
 

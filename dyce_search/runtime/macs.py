@@ -1,4 +1,4 @@
-"""Costs in multiply-adds, counted from the operations that a forward pass runs. Imports model, modes and torch.
+"""Costs in multiply-adds, counted from the operations that a forward pass runs.
 
 On top of `torch.utils.flop_counter`, which sees nothing of some kernels: they are avoided or given a formula here,
 and a module whose work is still not seen is an error, never a silent zero.
@@ -16,8 +16,8 @@ from torch import nn
 from torch.nn.utils.parametrize import ParametrizationList
 from torch.utils.flop_counter import FlopCounterMode
 
-from dyce_search.costs import ExitCosts
 from dyce_search.errors import CostsError
+from dyce_search.records.costs import ExitCosts
 from dyce_search.runtime.model import EarlyExitModel
 from dyce_search.runtime.modes import observing
 

@@ -1,4 +1,4 @@
-"""A backbone with exits attached, whose configuration is switched at run time. Imports forward_pass and below."""
+"""A backbone with exits attached, whose configuration is switched at run time."""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -8,11 +8,11 @@ import numpy.typing as npt
 import torch
 from torch import nn
 
-from dyce_search.config import ExitConfig
-from dyce_search.costs import ExitCosts
-from dyce_search.curve import OperatingPoint
 from dyce_search.errors import ConfigError, DyceError, FrontError, ModelError
-from dyce_search.front import ParetoFront
+from dyce_search.evaluation.config import ExitConfig
+from dyce_search.evaluation.curve import OperatingPoint
+from dyce_search.front.front import ParetoFront
+from dyce_search.records.costs import ExitCosts
 from dyce_search.runtime.backbone import as_module, batch_size, find_modules
 from dyce_search.runtime.confidence import Measure, confidence_of, find_measure
 from dyce_search.runtime.forward_pass import (

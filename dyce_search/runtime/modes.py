@@ -1,4 +1,4 @@
-"""Running a model over a loader without leaving a trace on it. Imports errors and torch."""
+"""Running a model over a loader without leaving a trace on it."""
 
 import contextlib
 from collections.abc import Iterable, Iterator

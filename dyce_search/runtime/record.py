@@ -1,4 +1,4 @@
-"""Recording what every exit answers to the samples of a loader. Imports model, modes, records and torch."""
+"""Recording what every exit answers to the samples of a loader."""
 
 import tempfile
 from collections.abc import Iterable
@@ -9,10 +9,10 @@ import numpy.typing as npt
 import torch
 
 from dyce_search.arrays import to_numpy
-from dyce_search.costs import ExitCosts
 from dyce_search.errors import CostsError, FileFormatError, ModelError, RecordsError
 from dyce_search.files import PathLike, write_atomically
-from dyce_search.records import ExitRecords
+from dyce_search.records.costs import ExitCosts
+from dyce_search.records.records import ExitRecords
 from dyce_search.runtime.confidence import confidence_of, probabilities
 from dyce_search.runtime.model import EarlyExitModel
 from dyce_search.runtime.modes import batches, device_of, require_labels

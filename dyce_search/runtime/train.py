@@ -1,4 +1,4 @@
-"""Training all heads at once on the features of the frozen backbone. Imports model, modes, files, errors and torch."""
+"""Training all heads at once on the features of the frozen backbone."""
 
 import copy
 import math

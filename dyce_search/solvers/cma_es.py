@@ -1,4 +1,4 @@
-"""Covariance matrix adaptation on choices and shares, by `cmaes`. Imports search_space, trade_off, run and below."""
+"""Covariance matrix adaptation on choices and shares, by `cmaes`."""
 
 from collections.abc import Sequence
 

@@ -9,8 +9,8 @@ import numpy as np
 import numpy.typing as npt
 
 from dyce_search.errors import SolverError
-from dyce_search.solvers.descent_archive import Archive
-from dyce_search.solvers.descent_problem import Cuts, Exits, Objective, Problem
+from dyce_search.solvers.descent.archive import Archive
+from dyce_search.solvers.descent.problem import Cuts, Exits, Objective, Problem
 from dyce_search.solvers.run import Run, StopSearch
 from dyce_search.solvers.trade_off import check_lambdas
 from dyce_search.threads import side_by_side

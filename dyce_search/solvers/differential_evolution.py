@@ -1,4 +1,4 @@
-"""Differential evolution on choices and shares, by SciPy. Imports search_space, trade_off, run and below."""
+"""Differential evolution on choices and shares, by SciPy."""
 
 from collections.abc import Sequence
 

@@ -6,9 +6,9 @@ import math
 import numpy as np
 import numpy.typing as npt
 
-from dyce_search.config import threshold_between
 from dyce_search.errors import SolverError
-from dyce_search.evaluate import evaluate_arrays, non_dominated
+from dyce_search.evaluation.config import threshold_between
+from dyce_search.evaluation.evaluate import evaluate_arrays, non_dominated
 from dyce_search.solvers.run import Run
 
 CHUNK = 1 << 14  # configurations measured at a time

@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from dyce_search.config import threshold_between
 from dyce_search.errors import SolverError
+from dyce_search.evaluation.config import threshold_between
 from dyce_search.solvers.run import Run
 
 

@@ -1,7 +1,4 @@
-"""Optuna's samplers on two objectives, in batches, alone or several processes on one study.
-
-Imports search_space, run, front and below.
-"""
+"""Optuna's samplers on two objectives, in batches, alone or several processes on one study."""
 
 import os
 import socket
@@ -15,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from dyce_search.errors import SolverError
-from dyce_search.front import ParetoFront
+from dyce_search.front.front import ParetoFront
 from dyce_search.solvers.run import Run, StopSearch
 from dyce_search.solvers.search_space import SearchSpace, planned
 

@@ -1,4 +1,4 @@
-"""One search under way: its records, budget, random generator and what it has found. Imports evaluate and below."""
+"""One search under way: its records, budget, random generator and what it has found."""
 
 import sys
 import time
@@ -8,9 +8,9 @@ from typing import NamedTuple, TypeVar
 import numpy as np
 import numpy.typing as npt
 
-from dyce_search.config import ExitConfig
-from dyce_search.evaluate import BatchEvaluation, evaluate_arrays
-from dyce_search.records import ExitRecords
+from dyce_search.evaluation.config import ExitConfig
+from dyce_search.evaluation.evaluate import BatchEvaluation, evaluate_arrays
+from dyce_search.records.records import ExitRecords
 
 T = TypeVar("T")
 Exits = npt.NDArray[np.int32]

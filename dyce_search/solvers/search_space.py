@@ -1,4 +1,4 @@
-"""Configurations as vectors and as named parameters, for solvers without gradients. Imports run and below."""
+"""Configurations as vectors and as named parameters, for solvers without gradients."""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -6,9 +6,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from dyce_search.config import leaves, threshold_between
-from dyce_search.evaluate import evaluate_arrays
-from dyce_search.records import ExitRecords, require_records
+from dyce_search.evaluation.config import leaves, threshold_between
+from dyce_search.evaluation.evaluate import evaluate_arrays
+from dyce_search.records.records import ExitRecords, require_records
 from dyce_search.solvers.run import Exits, Run, Thresholds
 
 FloatArray = npt.NDArray[np.float64]

@@ -1,4 +1,4 @@
-"""Accuracy and cost as one number, and what one position's threshold does to it. Imports run, records and below."""
+"""Accuracy and cost as one number, and what one position's threshold does to it."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -7,10 +7,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from dyce_search.config import leaves
 from dyce_search.errors import SolverError
-from dyce_search.evaluate import prices
-from dyce_search.records import ExitRecords
+from dyce_search.evaluation.config import leaves
+from dyce_search.evaluation.evaluate import prices
+from dyce_search.records.records import ExitRecords
 
 FloatArray = npt.NDArray[np.float64]
 

@@ -24,7 +24,7 @@ from tests.benchmarks.measure import (
     table,
 )
 from tests.benchmarks.optimism_study import optimism
-from tests.test_coordinate_descent import small_problem
+from tests.solvers.test_coordinate_descent import small_problem
 
 LAMBDAS = (0.3, 0.5, 0.7, 0.9, 0.97)
 RUNS = {  # options that keep rivals within minutes; None: not run at that size

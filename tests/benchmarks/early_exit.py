@@ -8,7 +8,7 @@ import numpy as np
 import torch
 
 import dyce_search as ds
-from dyce_search.config import threshold_between
+from dyce_search.evaluation.config import threshold_between
 from dyce_search.runtime import EarlyExitModel, count_macs
 from tests.benchmarks.measure import table
 from tests.runtime.networks import ResNet, pooled_head

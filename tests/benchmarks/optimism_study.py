@@ -10,7 +10,7 @@ import numpy as np
 from scipy.stats import beta
 
 import dyce_search as ds
-from dyce_search.evaluate import evaluate_arrays
+from dyce_search.evaluation.evaluate import evaluate_arrays
 from tests.benchmarks.measure import table
 
 TARGET = 0.01  # the accuracy drop that an engineer asks for

@@ -8,7 +8,7 @@ import torch
 
 import dyce_search as ds
 from dyce_search.errors import ModelError
-from dyce_search.evaluate import prices
+from dyce_search.evaluation.evaluate import prices
 from dyce_search.runtime import BudgetController, EarlyExitModel, EarlyExitOutput, count_macs
 from tests.runtime.networks import ResNet, fit, images, resnet_heads
 

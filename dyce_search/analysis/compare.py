@@ -1,0 +1,202 @@
+"""`compare`: several solvers under one budget, their fronts measured by one evaluator."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from functools import wraps
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from dyce_search.analysis.comparison import ComparedSearch, Comparison
+from dyce_search.errors import FrontError, RecordsError, SolverError
+from dyce_search.evaluation.evaluate import non_dominated
+from dyce_search.parallel import run_all
+from dyce_search.records.records import ExitRecords
+from dyce_search.search import SOLVERS, Solver, check_budget, check_options, find_solver, search
+from dyce_search.solvers.run import Run
+
+FloatArray = npt.NDArray[np.float64]
+IntArray = npt.NDArray[np.int64]
+SolverChoice = str | Solver | tuple[str | Solver, Mapping[str, Any]]
+
+MAX_EVALUATIONS = 20_000  # where no budget is given
+CHECKPOINTS = 100  # of an anytime curve, at most
+ONLY_SMALL = ("exhaustive", "tpe")  # not compared unless asked for: one refuses large problems, one takes hours
+
+
+def compare(
+    records: ExitRecords,
+    *,
+    solvers: Iterable[str | Solver] | Mapping[str, SolverChoice] | None = None,
+    test: ExitRecords | None = None,
+    max_evaluations: int | None = None,
+    max_seconds: float | None = None,
+    seeds: Sequence[int] = (0,),
+    n_jobs: int | None = None,
+    progress: bool | None = None,
+) -> Comparison:
+    """Runs several solvers under the same budget and says who found what.
+
+    Each solver first runs for a moment on a few of the samples, so that compiling and importing count in nobody's
+    time (a callable, or a solver with options of its own, does not: it may keep what it did). Whatever a solver
+    reports, its configurations are measured by `evaluate`.
+
+    Args:
+        records: to search on.
+        solvers: names or callables (see `search`); or by label: a name, a callable, or a pair of it and a dictionary
+            of its options. None is every solver of the package except "exhaustive", which refuses large problems, and
+            "tpe", whose models take far longer than the evaluations.
+        test: other samples of the same network, on which every front is measured too.
+        max_evaluations: budget of each search. A configuration, or one exit of one, that is measured against all
+            samples counts one. Where no budget is given it is 20,000 evaluations.
+        max_seconds: budget of each search in wall-clock time, wise for solvers that think long about each evaluation
+            (`tpe`). For fair times leave `n_jobs` at 1.
+        seeds: each solver runs once with each.
+        n_jobs: how many searches run at once, see `search_many`. Without `max_seconds` the fronts are the same for
+            any number of jobs.
+        progress: progress bars of the searches; None draws them only on a terminal.
+
+    Raises:
+        SolverError: no solver, an unknown one, two of the same label, options that one does not take, a bad budget
+            or seed.
+        RecordsError: `records` or `test` is something else.
+        FrontError: the test records are another network's, or a baseline accuracy of 0, which leaves the hypervolume
+            undefined.
+
+    Example:
+        >>> import dyce_search as ds
+        >>> comparison = ds.compare(ds.load_example(), solvers=["same_threshold", "exit_shares"], max_evaluations=100)
+        >>> sorted(comparison.solvers)
+        ['exit_shares', 'same_threshold']
+    """
+    _check_records(records, test)
+    chosen = _choose(solvers)
+    tried = _check_seeds(seeds)
+    if max_evaluations is None and max_seconds is None:
+        max_evaluations = MAX_EVALUATIONS
+    check_budget(0, max_evaluations, max_seconds)
+    budget = {"max_evaluations": max_evaluations, "max_seconds": max_seconds, "progress": progress}
+    calls = [
+        ((records, test, label, solver, seed, options), budget)
+        for label, (solver, options) in chosen.items()
+        for seed in tried
+    ]
+    return Comparison(
+        searches=tuple(run_all(_search_once, calls, n_jobs)),
+        seeds=tried,
+        max_evaluations=max_evaluations,
+        max_seconds=max_seconds,
+    )
+
+
+def _search_once(
+    records: ExitRecords,
+    test: ExitRecords | None,
+    label: str,
+    solver: str | Solver,
+    seed: int,
+    options: Mapping[str, Any],
+    **budget: Any,
+) -> ComparedSearch:
+    """One search with its anytime curve."""
+    if isinstance(solver, str) and not options:
+        few = records.subset(np.arange(min(64, records.n_samples)))
+        search(few, solver=solver, max_evaluations=50, max_seconds=budget["max_seconds"], progress=False)
+    solve = find_solver(solver)
+    runs: list[Run] = []
+
+    @wraps(solve)
+    def watched(run: Run, **own: Any) -> Any:
+        runs.append(run)
+        return solve(run, **own)
+
+    watched.__name__ = _name(solver)
+    front = search(records, solver=watched, seed=seed, **budget, **options)
+    if front.provenance.stop_reason == "interrupted":
+        raise KeyboardInterrupt
+    seconds, evaluations, hypervolume = _anytime(records, runs[0])
+    return ComparedSearch(
+        solver=label,
+        seed=seed,
+        front=front,
+        test=None if test is None else front.evaluate(test),
+        seconds=np.append(seconds, front.provenance.seconds),
+        evaluations=np.append(evaluations, front.provenance.evaluations),
+        hypervolume=np.append(hypervolume, hypervolume[-1]),
+    )
+
+
+def _anytime(records: ExitRecords, run: Run) -> tuple[FloatArray, IntArray, FloatArray]:
+    """(T,) seconds, evaluations and hypervolume of everything handed in by then, T at most `CHECKPOINTS`."""
+    cost, accuracy = run.figures()
+    stop = np.cumsum([came.size for came in run.history])
+    even = np.geomspace(1, len(stop), min(CHECKPOINTS, len(stop)))
+    chosen = np.unique(np.append(even.astype(np.int64), len(stop))) - 1
+    hypervolume, kept, begin = [], np.empty((0, 2)), 0
+    for index in chosen:
+        new = slice(begin, int(stop[index]))
+        points = np.concatenate([kept, np.column_stack([cost[new], accuracy[new]])])
+        kept, begin = points[non_dominated(*points.T)], int(stop[index])
+        area = np.append(kept[:, 0] / records.costs.baseline, 1.0).clip(max=1.0)
+        hypervolume.append(float((np.diff(area) * kept[:, 1]).sum() / records.baseline_accuracy))
+    at = [run.history[index] for index in chosen]
+    return (
+        np.array([came.seconds for came in at]),
+        np.array([came.evaluations for came in at], np.int64),
+        np.array(hypervolume),
+    )
+
+
+def _choose(
+    solvers: Iterable[str | Solver] | Mapping[str, SolverChoice] | None,
+) -> dict[str, tuple[str | Solver, Mapping[str, Any]]]:
+    """By label: solver and options, all of them known to fit together."""
+    if solvers is None:
+        solvers = [name for name in SOLVERS if name not in ONLY_SMALL]
+    if isinstance(solvers, str) or not isinstance(solvers, Iterable):
+        raise SolverError(f"solvers must be a list of names or callables, or a dictionary of them, got {solvers!r}")
+    if not isinstance(solvers, Mapping):
+        named = [(_name(solver), solver) for solver in solvers]
+        twice = [label for label, _ in named if [other for other, _ in named].count(label) > 1]
+        if twice:
+            raise SolverError(f"two solvers are called {twice[0]!r}: pass a dictionary {{label: solver}}")
+        solvers = dict(named)
+    if not solvers:
+        raise SolverError("solvers must be one or more, got none")
+    chosen = {}
+    for label, choice in solvers.items():
+        solver, options = choice if isinstance(choice, tuple) else (choice, {})
+        check_options(_name(solver), find_solver(solver), options)
+        chosen[str(label)] = (solver, options)
+    return chosen
+
+
+def _check_records(records: ExitRecords, test: ExitRecords | None) -> None:
+    for name, given in (("records", records), ("test", test)):
+        if given is None and name == "test":
+            continue
+        if not isinstance(given, ExitRecords):
+            raise RecordsError(f"{name} must be an ExitRecords, got {type(given).__name__}: use ds.load_records")
+        if given.baseline_accuracy == 0:
+            raise FrontError(
+                f"the final exit is never right on {name}: the hypervolume, relative to its accuracy, is undefined"
+            )
+    if test is not None and not np.array_equal(test.costs.position, records.costs.position):
+        raise FrontError("test must be of the same network as records, but its exits are at other positions")
+
+
+def _check_seeds(seeds: Sequence[int]) -> tuple[int, ...]:
+    if isinstance(seeds, (int, np.integer)):
+        raise SolverError(f"seeds must be a list of whole numbers, got {seeds!r}: pass range({seeds}) for so many")
+    found = tuple(seeds)
+    if not found:
+        raise SolverError("seeds must be one or more, got none")
+    for seed in found:
+        check_budget(seed, None, None)
+    if len(set(found)) < len(found):
+        raise SolverError(f"seeds must differ, got {list(found)}")
+    return tuple(int(seed) for seed in found)
+
+
+def _name(solver: str | Solver) -> str:
+    return solver if isinstance(solver, str) else str(getattr(solver, "__name__", type(solver).__name__))

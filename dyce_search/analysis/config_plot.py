@@ -1,0 +1,48 @@
+"""`plot_config`: a picture of what one configuration does."""
+
+from typing import TYPE_CHECKING
+
+from dyce_search.evaluation.config import ExitConfig
+from dyce_search.evaluation.evaluate import evaluate, prices
+from dyce_search.records.records import ExitRecords
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+
+def plot_config(records: ExitRecords, config: ExitConfig, ax: "Axes | None" = None) -> "Axes":
+    """Draws who leaves where: the share of the samples at each enabled exit, its threshold, and what leaving costs.
+
+    Never shows the picture and never changes global settings.
+
+    Args:
+        records: to measure on.
+        config: whose positions and candidates fit the records.
+        ax: Matplotlib axes to draw on; new ones when None.
+
+    Returns:
+        The axes.
+
+    Raises:
+        ConfigError: the configuration belongs to another network.
+
+    Example:
+        >>> import dyce_search as ds
+        >>> config = ds.ExitConfig(candidate=[2] + [-1] * 14, threshold=[0.9] + [0.0] * 14)
+        >>> ds.plot_config(ds.load_example(), config).get_ylabel()
+        'samples that leave (%)'
+    """
+    from dyce_search.drawing import axes, configs
+
+    result = evaluate(records, config)
+    costs = records.costs
+    exits = config.exits(costs)
+    ax = axes.new_axes() if ax is None else ax
+    configs.draw_config(
+        ax,
+        names=[costs.types[e] if e >= 0 else None for e in exits],
+        threshold=config.threshold,
+        exit_share=result.exit_share,
+        relative_cost=prices(costs, exits[None])[0] / costs.baseline,
+    )
+    return ax

@@ -1,0 +1,142 @@
+"""A point with a guarantee: what was promised, how it was tested, and its file."""
+
+from dataclasses import asdict, dataclass
+from typing import Any, Self
+
+from dyce_search.errors import FileFormatError
+from dyce_search.evaluation.config import FORMAT, VERSION, ExitConfig
+from dyce_search.evaluation.curve import OperatingPoint
+from dyce_search.files import PathLike, entry, read_versioned_json, write_json
+
+WORDS = {
+    "max_accuracy_drop": "accuracy drop at most",
+    "min_accuracy": "accuracy at least",
+    "min_agreement": "agreement with the full network at least",
+    "max_cost": "cost at most",
+    "max_relative_cost": "relative cost at most",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CertifiedLimit:
+    """One limit that a certified point keeps.
+
+    Attributes:
+        name: "max_accuracy_drop", "min_accuracy", "min_agreement", "max_cost" or "max_relative_cost".
+        limit: what was asked for, and what is promised.
+        measured: the same figure on the calibration samples.
+        bound: the tightest limit that the same test, of this point alone, would have confirmed; never looser than
+            `limit`. It describes the reserve: the promise is `limit`, as the point was chosen with the samples.
+        p_value: of the test, at most 1 - confidence.
+        method: of the test: "exact binomial", "exact paired", "betting" or "Hoeffding-Bentkus".
+    """
+
+    name: str
+    limit: float
+    measured: float
+    bound: float
+    p_value: float
+    method: str
+
+    def __str__(self) -> str:
+        """One line for people."""
+        return (
+            f"{WORDS[self.name]} {_shown(self.name, self.limit)} (measured {_shown(self.name, self.measured)}, "
+            f"bound {_shown(self.name, self.bound)}, p = {self.p_value:.2g}, {self.method} test)"
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Certificate:
+    """With this confidence a configuration keeps all limits, on samples drawn like the calibration's.
+
+    Attributes:
+        limits: what is promised, all of it at once.
+        confidence: probability, over the draw of the calibration samples, that whatever gets certified keeps its
+            limits.
+        n_samples: of the calibration.
+        n_groups: of the calibration, where samples come in groups; these were then the units of the test.
+        n_tested: points of the front that were tested, one after another.
+        records_digest: of the calibration records.
+        search_digest: of the records that the front was searched on.
+    """
+
+    limits: tuple[CertifiedLimit, ...]
+    confidence: float
+    n_samples: int
+    n_groups: int | None
+    n_tested: int
+    records_digest: str
+    search_digest: str
+
+    @property
+    def p_value(self) -> float:
+        """Of "all limits are kept": the largest of the single ones."""
+        return max(limit.p_value for limit in self.limits)
+
+    def __str__(self) -> str:
+        """A line for the confidence and one for each limit."""
+        groups = "" if self.n_groups is None else f" in {self.n_groups:,} groups"
+        head = f"certified with {100 * self.confidence:g} % confidence on {self.n_samples:,} samples{groups}:"
+        return "\n  ".join([head, *map(str, self.limits)])
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CertifiedPoint(OperatingPoint):
+    """A configuration with its figures on the calibration samples and the certificate that it earned there.
+
+    `save` writes an ordinary configuration file that also carries the certificate: whatever loads configurations,
+    `ExitConfig.load` and the runtime included, takes it as it is.
+
+    Attributes:
+        certificate: what is promised.
+    """
+
+    certificate: Certificate
+
+    def __str__(self) -> str:
+        """The point, then its certificate."""
+        return f"{super(CertifiedPoint, self).__str__()}\n{self.certificate}"  # slots: bare super() fails
+
+    def save(self, path: PathLike) -> None:
+        """Writes versioned JSON, atomically; `load` gives every float back exactly.
+
+        Args:
+            path: the file.
+
+        Raises:
+            FileFormatError: the folder cannot be written.
+        """
+        figures = {name: getattr(self, name) for name in FIGURES}
+        content = {"format": FORMAT, "version": VERSION, **self.config.to_dict()}
+        write_json(path, {**content, "calibration": figures, "certificate": asdict(self.certificate)})
+
+    @classmethod
+    def load(cls, path: PathLike) -> Self:
+        """Reads a file that `save` wrote.
+
+        Args:
+            path: the file.
+
+        Raises:
+            FileFormatError: no such file, another kind or version, a configuration without certificate.
+            ConfigError: the values are no configuration.
+        """
+        content = read_versioned_json(path, FORMAT, VERSION)
+        if "certificate" not in content:
+            raise FileFormatError(f"{path} is a configuration without a certificate: ExitConfig.load reads it")
+        figures, promised = entry(content, "calibration", path), dict(entry(content, "certificate", path))
+        try:
+            limits = tuple(CertifiedLimit(**limit) for limit in entry(promised, "limits", path))
+            certificate = Certificate(**{**promised, "limits": limits})
+        except TypeError as cause:
+            raise FileFormatError(f"{path} is damaged: {cause}") from cause
+        known: dict[str, Any] = {name: float(entry(figures, name, path)) for name in FIGURES}
+        return cls(config=ExitConfig.from_dict(content, path), certificate=certificate, **known)
+
+
+FIGURES = ("accuracy", "cost", "relative_cost", "accuracy_drop")
+
+
+def _shown(name: str, value: float) -> str:
+    return f"{100 * value:.2f} points" if name == "max_accuracy_drop" else f"{value:,.6g}"

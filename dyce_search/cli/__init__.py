@@ -1,0 +1,8 @@
+"""The command line `dyce-search`: arguments, one file of commands a noun, and what is printed.
+
+May import everything below but the runtime.
+"""
+
+from dyce_search.cli.arguments import main, parser
+
+__all__ = ["main", "parser"]

@@ -1,0 +1,90 @@
+"""The compiled loop of `evaluate`: who leaves where, for many configurations at once."""
+
+import numpy as np
+from numba import njit
+
+from dyce_search.evaluation import config
+
+leaves = njit(inline="always")(config.leaves)
+
+BLOCK = 8192  # samples at a time, so that the lists of those in flight stay in cache
+
+
+@njit(nogil=True, cache=True)
+def leave_counts(confidence, score, exits, threshold, first, stop, count, score_sum):  # type: ignore[no-untyped-def]
+    """Fills count (F, P+1) int64 and score_sum (F, P+1) float64 for the configurations first .. stop - 1.
+
+    They are sorted by rows. Neighbours that agree up to a position share the work up to there: `flight[p]` keeps the
+    samples still in flight before position p. Only those are touched. Scores are added up one
+    by one in the order of the samples, so sums equal those of a plain loop to the bit.
+    """
+    n_samples = confidence.shape[1]
+    n_positions = exits.shape[1]
+    final = confidence.shape[0] - 1
+    flight = np.empty((n_positions + 1, BLOCK), np.int32)  # row 0: everybody
+    row = np.zeros(n_positions + 1, np.int64)  # row of `flight` in force before each position
+    size = np.zeros(n_positions + 1, np.int64)
+    gone = np.empty(BLOCK, np.int32)
+    leaving = np.zeros(n_positions + 1, np.int64)  # of this block, at each position
+    sum_to_here = np.zeros(n_positions + 1, np.float64)  # of scores, up to and with this block
+    for start in range(0, n_samples, BLOCK):
+        size[0] = min(BLOCK, n_samples - start)
+        for j in range(size[0]):
+            flight[0, j] = start + j
+        for f in range(first, stop):
+            p = 0
+            if f > first:
+                while (
+                    p < n_positions
+                    and exits[f, p] == exits[f - 1, p]
+                    and (exits[f, p] < 0 or threshold[f, p] == threshold[f - 1, p])
+                ):
+                    p += 1
+            for q in range(p, n_positions):
+                e = exits[f, q]
+                source = row[q]
+                if e < 0 or size[source] == 0:
+                    row[q + 1] = source
+                    sum_to_here[q] = score_sum[f, q]
+                    leaving[q] = 0
+                    continue
+                limit = threshold[f, q]
+                stay = 0
+                left = 0
+                for j in range(size[source]):
+                    i = flight[source, j]
+                    out = leaves(confidence[e, i], limit)
+                    flight[q + 1, stay] = i
+                    gone[left] = i
+                    left += out
+                    stay += not out
+                total = score_sum[f, q]
+                for j in range(left):
+                    total += score[e, gone[j]]
+                row[q + 1] = q + 1
+                size[q + 1] = stay
+                sum_to_here[q] = total
+                leaving[q] = left
+            if p < n_positions or f == first:
+                source = row[n_positions]
+                total = score_sum[f, n_positions]
+                for j in range(size[source]):
+                    total += score[final, flight[source, j]]
+                sum_to_here[n_positions] = total
+                leaving[n_positions] = size[source]
+            for q in range(n_positions + 1):
+                count[f, q] += leaving[q]
+                score_sum[f, q] = sum_to_here[q]
+
+
+@njit(cache=True)
+def leave_positions(confidence, exits, threshold, position):  # type: ignore[no-untyped-def]
+    """Fills position (N,) with where each sample leaves under one configuration, exits and threshold (P,)."""
+    n_positions = len(exits)
+    position[:] = n_positions
+    for p in range(n_positions):
+        e = exits[p]
+        if e >= 0:
+            for i in range(len(position)):
+                if position[i] == n_positions and leaves(confidence[e, i], threshold[p]):
+                    position[i] = p

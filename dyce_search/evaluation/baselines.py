@@ -1,0 +1,382 @@
+"""Baselines that papers compare with and that are no search: static exits, patience, the per-sample oracle.
+
+Exit by entropy or by margin needs nothing here: they are confidence measures, to be searched as usual
+(`ExitRecords.from_logits(..., confidence="entropy")`, `load_records(..., confidence="margin")`).
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Self
+
+import numpy as np
+import numpy.typing as npt
+
+from dyce_search.arrays import read_only, restore, whole_numbers
+from dyce_search.errors import FrontError, RecordsError
+from dyce_search.evaluation.curve import Curve, dominated_area
+from dyce_search.evaluation.evaluate import evaluate_arrays, non_dominated
+from dyce_search.records.costs import ExitCosts
+from dyce_search.records.records import ExitRecords
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+FloatArray = npt.NDArray[np.float64]
+IntArray = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class RulePoints:
+    """What a rule that is no configuration reaches: F settings of it, with what they measured.
+
+    It can be drawn beside a front: `front.plot(others={"patience": points})`.
+
+    Attributes:
+        name: of the rule.
+        costs: of the network.
+        setting: by name, (F,) what each point was set to, for example the patience k.
+        accuracy: (F,) float64, mean score.
+        cost: (F,) float64, mean cost of a sample, in the unit of the costs.
+        baseline_accuracy: of the final exit alone.
+
+    Raises:
+        FrontError: arrays of different lengths.
+    """
+
+    name: str
+    costs: ExitCosts
+    setting: Mapping[str, npt.NDArray[Any]]
+    accuracy: FloatArray
+    cost: FloatArray
+    baseline_accuracy: float
+
+    def __post_init__(self) -> None:
+        """Checks and freezes the arrays."""
+        for name in ("accuracy", "cost"):
+            object.__setattr__(self, name, read_only(np.asarray(getattr(self, name)), np.float64, copy=True))
+        setting = {}
+        for name, values in self.setting.items():
+            setting[name] = read_only(np.asarray(values), np.asarray(values).dtype, copy=True)
+        object.__setattr__(self, "setting", setting)
+        shapes = [self.accuracy.shape, self.cost.shape, *(values.shape for values in setting.values())]
+        if len(set(shapes)) != 1 or self.cost.ndim != 1:
+            raise FrontError(f"accuracy, cost and settings must all have shape (F,), got {shapes}")
+
+    __setstate__ = restore
+
+    def __len__(self) -> int:
+        """F, the number of points."""
+        return len(self.cost)
+
+    def __repr__(self) -> str:
+        """One line: the rule, its size and its range."""
+        if not len(self):
+            return f"RulePoints({self.name!r}, no point)"
+        return (
+            f"RulePoints({self.name!r}, {len(self)} points, relative cost {self.relative_cost.min():.4f} to "
+            f"{self.relative_cost.max():.4f}, accuracy {self.accuracy.min():.4f} to {self.accuracy.max():.4f})"
+        )
+
+    @property
+    def relative_cost(self) -> FloatArray:
+        """(F,) cost / cost of the final exit alone."""
+        return self.cost / self.costs.baseline
+
+    @property
+    def accuracy_drop(self) -> FloatArray:
+        """(F,) accuracy of the final exit alone - accuracy."""
+        return self.baseline_accuracy - self.accuracy
+
+    def non_dominated(self) -> Self:
+        """The points that no other dominates, by rising cost; of equal ones the first."""
+        kept = non_dominated(self.cost, self.accuracy)
+        return type(self)(
+            name=self.name,
+            costs=self.costs,
+            setting={name: values[kept] for name, values in self.setting.items()},
+            accuracy=self.accuracy[kept],
+            cost=self.cost[kept],
+            baseline_accuracy=self.baseline_accuracy,
+        )
+
+    def hypervolume(self, *, reference: tuple[float, float] = (1.0, 0.0)) -> float:
+        """Area that the points dominate, see `Curve.hypervolume`.
+
+        Args:
+            reference: (relative cost, relative accuracy) of the corner.
+
+        Raises:
+            FrontError: see there.
+        """
+        return dominated_area(self.relative_cost, self.accuracy, self.baseline_accuracy, reference)
+
+    def to_frame(self) -> "pd.DataFrame":
+        """A pandas DataFrame, one row a point: the settings, then cost, relative_cost, accuracy, accuracy_drop."""
+        import pandas as pd
+
+        names = ("cost", "relative_cost", "accuracy", "accuracy_drop")
+        return pd.DataFrame({**self.setting, **{name: getattr(self, name) for name in names}})
+
+
+def static_exits(records: ExitRecords) -> Curve:
+    """Each exit alone: every sample leaves there.
+
+    What one would have by training a smaller network that ends there, without any decision at run time.
+
+    Args:
+        records: to measure on.
+
+    Returns:
+        E points in the order of the exits, the final exit (no configuration at all, the baseline) last. A curve, not
+        a front.
+
+    Raises:
+        RecordsError: `records` is something else.
+
+    Example:
+        >>> import dyce_search as ds
+        >>> curve = ds.static_exits(ds.load_example())
+        >>> len(curve), float(curve.relative_cost[-1])
+        (46, 1.0)
+    """
+    _require_records(records)
+    costs = records.costs
+    exits = np.full((costs.n_exits, costs.n_positions), -1, np.int32)
+    alone = np.arange(costs.n_exits - 1)
+    exits[alone, costs.position[:-1]] = alone
+    threshold = np.where(exits >= 0, np.float32(-np.inf), np.float32(0))
+    measured = evaluate_arrays(records, exits, threshold)
+    return Curve(
+        costs=costs,
+        candidate=np.where(exits >= 0, exits - costs.first[:-1], -1),
+        threshold=threshold,
+        accuracy=measured.accuracy,
+        cost=measured.cost,
+        exit_accuracy=records.exit_accuracy,
+        n_samples=records.n_samples,
+        records_digest=records.digest,
+    )
+
+
+def patience(
+    records: ExitRecords, *, k: int | Sequence[int] | None = None, type: int | str | None = None
+) -> RulePoints:
+    """PABEE: a sample leaves once k exits in a row have given the same answer, however sure they are.
+
+    All exits of one type run, one a position, until the sample leaves; whoever never sees k equal answers leaves at
+    the final exit, whose answer does not count. So k = 1 is the first exit for everybody. (The paper's patience t
+    counts repetitions: t = k - 1.)
+
+    Cost of a sample that leaves at p: backbone[p] + the heads of that type at positions <= p, all of which ran.
+
+    Args:
+        records: with `prediction`, what each exit answered.
+        k: one or more whole numbers >= 1; None is every k from 1 to the number of exits of the type.
+        type: which exits run: k-th candidate of each position that has so many (from 0), or the name
+            (`records.costs.types`); None is each type by number in turn.
+
+    Returns:
+        A point for each type and k, in this order, with the settings `type` and `k`. A k that is above the number of
+        exits of a type has no point there, as nobody could leave.
+
+    Raises:
+        RecordsError: records without predictions, a type that no position has, a bad k.
+
+    Reference: Zhou 2020, "BERT Loses Patience", arXiv 2006.04152.
+
+    Example:
+        >>> import dyce_search as ds
+        >>> points = ds.patience(ds.load_example(), type=0)
+        >>> points.setting["k"][:3].tolist(), bool((points.relative_cost[1:] > points.relative_cost[:-1]).all())
+        ([1, 2, 3], True)
+    """
+    _require_records(records)
+    if records.prediction is None:
+        raise RecordsError(
+            "patience compares the exits' answers, which these records lack: build them with prediction=, or with "
+            "ExitRecords.from_logits"
+        )
+    rules = _exits_of_types(records.costs, type)
+    most = max(len(exits) for exits in rules.values())
+    wanted = np.arange(1, most + 1) if k is None else _patience_values(k, most)
+    accuracy, cost, types, ks = [], [], [], []
+    for name, exits in rules.items():
+        per_k = _patience_points(records, exits)
+        for value in wanted[wanted <= len(exits)]:
+            accuracy.append(per_k[0][value - 1])
+            cost.append(per_k[1][value - 1])
+            types.append(name)
+            ks.append(value)
+    return RulePoints(
+        name="patience",
+        costs=records.costs,
+        setting={"type": np.array(types), "k": np.array(ks, np.int64)},
+        accuracy=np.array(accuracy),
+        cost=np.array(cost),
+        baseline_accuracy=records.baseline_accuracy,
+    )
+
+
+def oracle(records: ExitRecords, *, exits: npt.ArrayLike | None = None, max_points: int = 1000) -> RulePoints:
+    """The per-sample oracle: a bound that no threshold rule reaches, and no rule that decides without the labels.
+
+    An ideal router knows, before anything runs, how well each exit will answer each sample. It sends a sample to one
+    exit e and pays `backbone[position of e] + head[e]`: that one head, no other. At a price of lambda a unit of
+    cost it chooses the exit with the best score - lambda * cost. Sweeping lambda from infinity to 0 gives the curve:
+    first everybody leaves where leaving is cheapest, at last everybody at the cheapest of the exits that answer best
+    for that sample (with scores of 0 and 1: the cheapest exit that is right, or the cheapest of all where none is).
+
+    Computed exactly: each sample's exits have an upper concave hull of score over cost; its steps, those of all
+    samples together, are taken by falling gain per cost, equal gains at once. No assignment of samples to exits lies
+    above the straight lines between the points. As every configuration pays at least for the exit where a sample
+    leaves, the same holds for every configuration.
+
+    Args:
+        records: to measure on.
+        exits: (M,) flat indices of the candidates that may be used (0 to E-1; -1 is the final exit); None is all.
+        max_points: of a longer curve, as float scores give, so many points are kept, evenly spaced in cost.
+
+    Returns:
+        Points by rising cost with the setting `price`: lambda, in accuracy per unit of relative cost, down to which
+        steps are taken; infinite for the first point.
+
+    Raises:
+        RecordsError: no such exit, a bad `max_points`.
+
+    Example:
+        >>> import dyce_search as ds
+        >>> records = ds.load_example()
+        >>> bool(ds.oracle(records).accuracy[-1] > records.baseline_accuracy)
+        True
+    """
+    _require_records(records)
+    if not isinstance(max_points, (int, np.integer)) or max_points < 2:
+        raise RecordsError(f"max_points must be a whole number >= 2, got {max_points!r}")
+    allowed = _allowed_exits(records.costs, exits)
+    paid = records.costs.alone[allowed]
+    order = np.argsort(paid, kind="stable")
+    start_score, rise, run = _hull_steps(records.score, allowed[order], paid[order])
+    slope = rise / run
+    by_slope = np.argsort(-slope, kind="stable")
+    slope, rise, run = slope[by_slope], rise[by_slope], run[by_slope]
+    last = np.flatnonzero(np.append(slope[1:] != slope[:-1], True)) if slope.size else np.empty(0, np.int64)
+    score = np.append(0.0, np.cumsum(rise)[last]) + start_score.sum(dtype=np.float64)
+    cost = np.append(0.0, np.cumsum(run)[last]) + records.n_samples * paid[order[0]]
+    price = np.append(np.inf, slope[last] * records.costs.baseline)
+    if len(cost) > max_points:
+        even = np.linspace(cost[0], cost[-1], max_points)
+        kept = np.unique(np.append(np.searchsorted(cost, even[:-1]), len(cost) - 1))
+        score, cost, price = score[kept], cost[kept], price[kept]
+    return RulePoints(
+        name="per-sample oracle (a bound)",
+        costs=records.costs,
+        setting={"price": price},
+        accuracy=score / records.n_samples,
+        cost=cost / records.n_samples,
+        baseline_accuracy=records.baseline_accuracy,
+    )
+
+
+def _hull_steps(
+    score: npt.NDArray[np.float32], exits: IntArray, paid: FloatArray
+) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """Steps of every sample's upper concave hull of score over cost.
+
+    Args:
+        score: (E, N) of all exits.
+        exits: (M,) those that may be used, by rising cost.
+        paid: (M,) their costs.
+
+    Returns:
+        (N,) score at the lowest cost, and for all steps of all samples together the rise of score and of cost.
+    """
+    start = score[exits[0]].astype(np.float64)
+    for e in exits[1:][paid[1:] == paid[0]]:  # of the exits that are equally cheap the best
+        start = np.maximum(start, score[e])
+    here, at = start.copy(), np.full(len(start), paid[0])
+    rises, runs = [], []
+    going = np.arange(len(start))
+    while going.size:
+        best = np.zeros(going.size)
+        target = np.full(going.size, -1)
+        for k, e in enumerate(exits):  # the steepest next step; of equally steep ones the longest
+            run = paid[k] - at[going]
+            rise = score[e, going] - here[going]
+            slope = np.divide(rise, run, out=np.zeros(going.size), where=(run > 0) & (rise > 0))
+            better = (slope > 0) & (slope >= best)
+            best[better], target[better] = slope[better], k
+        moves = target >= 0
+        going, target = going[moves], target[moves]
+        rises.append(score[exits[target], going] - here[going])
+        runs.append(paid[target] - at[going])
+        here[going], at[going] = score[exits[target], going], paid[target]
+    return start, np.concatenate([np.empty(0), *rises]), np.concatenate([np.empty(0), *runs])
+
+
+def _patience_points(records: ExitRecords, exits: IntArray) -> tuple[FloatArray, FloatArray]:
+    """Accuracy and cost (M,) of k = 1 .. M with the M exits of one type, in one pass over them.
+
+    A run of equal answers grows by one exit at a time, so a sample reaches each k at one exit, or never.
+    """
+    assert records.prediction is not None
+    costs, n = records.costs, records.n_samples
+    most = len(exits)
+    paid = costs.backbone[costs.position[exits]] + np.cumsum(costs.head[exits])
+    score, cost, left = np.zeros(most + 1), np.zeros(most + 1), np.zeros(most + 1, np.int64)
+    run, longest = np.zeros(n, np.int64), np.zeros(n, np.int64)
+    for j, e in enumerate(exits):
+        same = records.prediction[e] == records.prediction[exits[j - 1]] if j else np.zeros(n, bool)
+        run = np.where(same, run + 1, 1)
+        leaving = run > longest
+        longest[leaving] = run[leaving]
+        counts = np.bincount(run[leaving], minlength=most + 1)
+        score += np.bincount(run[leaving], weights=records.score[e, leaving], minlength=most + 1)
+        cost += counts * paid[j]
+        left += counts
+    stay = np.bincount(longest, weights=records.score[-1], minlength=most + 1)
+    score += np.cumsum(stay) - stay  # whoever's longest run is shorter than k
+    cost += (n - left) * (costs.baseline + costs.head[exits].sum())
+    return score[1:] / n, cost[1:] / n
+
+
+def _exits_of_types(costs: ExitCosts, type: int | str | None) -> dict[Any, IntArray]:
+    """By type, the flat indices of its exits, one a position, in order."""
+    rank = np.arange(costs.n_exits - 1) - costs.first[costs.position[:-1]]
+    if type is None:
+        return {int(k): np.flatnonzero(rank == k) for k in range(int(rank.max()) + 1)}
+    if isinstance(type, str):
+        named = np.flatnonzero(np.array(costs.types[:-1]) == type)
+        if not named.size:
+            known = ", ".join(dict.fromkeys(costs.types[:-1]))
+            raise RecordsError(f"no exit is of type {type!r}: use one of {known}, or a number")
+        _, first = np.unique(costs.position[named], return_index=True)
+        return {type: named[first]}
+    if isinstance(type, bool) or not isinstance(type, (int, np.integer)) or not 0 <= type <= rank.max():
+        raise RecordsError(f"type must be a name or a whole number from 0 to {rank.max()}, got {type!r}")
+    return {int(type): np.flatnonzero(rank == type)}
+
+
+def _patience_values(k: int | Sequence[int], most: int) -> IntArray:
+    values: IntArray = np.atleast_1d(np.asarray(k))
+    if values.dtype.kind not in "iu" or values.ndim != 1 or not values.size or values.min() < 1 or values.max() > most:
+        raise RecordsError(
+            f"k must be one or more whole numbers from 1 to the number of exits of a type, {most}, got {k!r}"
+        )
+    return values
+
+
+def _allowed_exits(costs: ExitCosts, exits: npt.ArrayLike | None) -> IntArray:
+    if exits is None:
+        return np.arange(costs.n_exits)
+    chosen = whole_numbers(exits, "exits", RecordsError, ndim=1)
+    if not chosen.size or chosen.min() < -costs.n_exits or chosen.max() >= costs.n_exits:
+        raise RecordsError(
+            f"exits must be one or more indices from 0 to {costs.n_exits - 1} (-1 is the final exit), "
+            f"got {chosen.tolist()}"
+        )
+    return np.unique(chosen % costs.n_exits)
+
+
+def _require_records(records: Any) -> None:
+    if not isinstance(records, ExitRecords):
+        raise RecordsError(f"records must be an ExitRecords, got {records.__class__.__name__}: records come first")

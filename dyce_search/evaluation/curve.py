@@ -1,0 +1,242 @@
+"""Configurations with what they measured: points and curves."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from dyce_search.arrays import frame_of, numbers, read_only, restore
+from dyce_search.errors import FrontError
+from dyce_search.evaluation.config import ExitConfig
+from dyce_search.records.costs import ExitCosts
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.axes import Axes
+
+FloatArray = npt.NDArray[np.float64]
+
+
+class TradeOff(Protocol):
+    """What can be drawn beside a curve: other curves, and points of rules that are no configurations."""
+
+    @property
+    def relative_cost(self) -> FloatArray:
+        """(F,) cost / cost of the final exit alone."""
+
+    @property
+    def accuracy(self) -> FloatArray:
+        """(F,) mean score."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OperatingPoint:
+    """One configuration of a curve, with what it measured.
+
+    Attributes:
+        config: the configuration.
+        accuracy: mean score, in [0, 1].
+        cost: mean cost of a sample, in the unit of the costs.
+        relative_cost: cost / cost of the final exit alone.
+        accuracy_drop: accuracy of the final exit alone - accuracy, absolute: 0.005 is half a point.
+    """
+
+    config: ExitConfig
+    accuracy: float
+    cost: float
+    relative_cost: float
+    accuracy_drop: float
+
+    def __str__(self) -> str:
+        """One line for people."""
+        return (
+            f"accuracy {self.accuracy:.4f} (drop {100 * self.accuracy_drop:+.2f} points) at relative cost "
+            f"{self.relative_cost:.4f}, {self.config.n_exits} exits"
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Curve:
+    """F configurations and what they measured on one set of records, in a fixed order.
+
+    `ParetoFront.evaluate` returns one: the configurations of a front, measured elsewhere. It need not be monotone.
+
+    Attributes:
+        costs: of the network.
+        candidate: (F, P) int64, see `ExitConfig`.
+        threshold: (F, P) float32; 0 where no candidate is enabled.
+        accuracy: (F,) float64, mean score.
+        cost: (F,) float64, mean cost of a sample.
+        exit_accuracy: (E,) float64, accuracy of each candidate used alone; the last is the baseline.
+        n_samples: how many samples the figures rest on.
+        records_digest: which samples these were (`ExitRecords.digest`).
+
+    Raises:
+        FrontError: shapes that do not fit together, candidates that the network does not have, NaN.
+    """
+
+    costs: ExitCosts
+    candidate: npt.NDArray[np.int64]
+    threshold: npt.NDArray[np.float32]
+    accuracy: FloatArray
+    cost: FloatArray
+    exit_accuracy: FloatArray
+    n_samples: int
+    records_digest: str
+
+    def __post_init__(self) -> None:
+        """Checks and freezes the arrays."""
+        n_points, n_positions = len(self.cost), self.costs.n_positions
+        shapes = {
+            "candidate": (n_points, n_positions),
+            "threshold": (n_points, n_positions),
+            "accuracy": (n_points,),
+            "cost": (n_points,),
+            "exit_accuracy": (self.costs.n_exits,),
+        }
+        for name, shape in shapes.items():
+            array = np.asarray(getattr(self, name))
+            if array.shape != shape:
+                raise FrontError(f"{name} must have shape {shape}, got {array.shape}")
+            dtype = {"candidate": np.int64, "threshold": np.float32}.get(name, np.float64)
+            if name == "threshold":
+                array = np.where(np.asarray(self.candidate) >= 0, array, np.float32(0))
+            object.__setattr__(self, name, read_only(array, dtype, copy=True))
+        if np.any(self.candidate < -1) or np.any(self.candidate >= self.costs.n_candidates):
+            raise FrontError("candidate must hold, per position, the index of one of its candidates, or -1 for none")
+        for name in ("threshold", "accuracy", "cost", "exit_accuracy"):
+            if np.isnan(getattr(self, name)).any():
+                raise FrontError(f"{name} must not be NaN")
+
+    __setstate__ = restore
+
+    def __len__(self) -> int:
+        """F, the number of configurations."""
+        return len(self.cost)
+
+    def __getitem__(self, index: int) -> OperatingPoint:
+        """One configuration with its figures; negative indices count from the end."""
+        if not -len(self) <= index < len(self):
+            raise IndexError(f"index {index} is out of range for {len(self)} points")
+        return OperatingPoint(
+            config=ExitConfig(candidate=self.candidate[index], threshold=self.threshold[index]),
+            accuracy=float(self.accuracy[index]),
+            cost=float(self.cost[index]),
+            relative_cost=float(self.relative_cost[index]),
+            accuracy_drop=float(self.accuracy_drop[index]),
+        )
+
+    def __iter__(self) -> Iterator[OperatingPoint]:
+        """The points, in order."""
+        return (self[index] for index in range(len(self)))
+
+    @property
+    def baseline_accuracy(self) -> float:
+        """Accuracy of the final exit alone."""
+        return float(self.exit_accuracy[-1])
+
+    @property
+    def relative_cost(self) -> FloatArray:
+        """(F,) cost / cost of the final exit alone."""
+        return self.cost / self.costs.baseline
+
+    @property
+    def accuracy_drop(self) -> FloatArray:
+        """(F,) accuracy of the final exit alone - accuracy."""
+        return self.baseline_accuracy - self.accuracy
+
+    @property
+    def n_exits(self) -> npt.NDArray[np.int64]:
+        """(F,) number of enabled exits, the final exit not counted."""
+        counts: npt.NDArray[np.int64] = (self.candidate >= 0).sum(axis=1, dtype=np.int64)
+        return counts
+
+    def to_frame(self) -> "pd.DataFrame":
+        """A pandas DataFrame, one row a configuration in this order.
+
+        Columns: cost, relative_cost, accuracy, accuracy_drop, n_exits.
+        """
+        names = ("cost", "relative_cost", "accuracy", "accuracy_drop", "n_exits")
+        return frame_of(self, names)
+
+    def hypervolume(self, *, reference: tuple[float, float] = (1.0, 0.0)) -> float:
+        """Area that the points dominate, in relative cost x relative accuracy (accuracy / baseline accuracy).
+
+        Args:
+            reference: (relative cost, relative accuracy) of the corner; points beyond it count nothing. The
+                default, baseline cost and zero accuracy, gives about 1 for exits that are free and perfect.
+
+        Raises:
+            FrontError: the baseline accuracy is 0, so that relative accuracy is undefined; a reference that
+                is no pair of finite numbers.
+
+        Reference: Zitzler and Thiele 1998; computed by moocore.
+
+        Example:
+            >>> costs = ExitCosts(backbone=[1.0, 4.0], head=[0.0, 0.0], position=[0, 1])
+            >>> Curve(costs=costs, candidate=[[0]], threshold=[[0.0]], accuracy=[0.5], cost=[1.0],
+            ...       exit_accuracy=[0.5, 1.0], n_samples=1, records_digest="").hypervolume()
+            0.375
+        """
+        return dominated_area(self.relative_cost, self.accuracy, self.baseline_accuracy, reference)
+
+    def plot(
+        self,
+        ax: "Axes | None" = None,
+        *,
+        label: str | None = None,
+        others: Mapping[str, TradeOff] | None = None,
+        held_out: "Curve | None" = None,
+        selected: OperatingPoint | None = None,
+        static_exits: bool = True,
+    ) -> "Axes":
+        """Draws accuracy against relative cost; never shows the picture and never changes global settings.
+
+        Args:
+            ax: Matplotlib axes to draw on; new ones when None.
+            label: what this curve is called in the legend.
+            others: more curves to compare with, by name: fronts, curves, or points of rules (`patience`, `oracle`).
+            held_out: the same configurations, measured on other records.
+            selected: a point of this curve to mark.
+            static_exits: also draw each candidate used alone, for every sample.
+
+        Returns:
+            The axes.
+        """
+        from dyce_search.drawing import axes
+        from dyce_search.drawing.curves import draw_trade_off
+
+        ax = axes.new_axes() if ax is None else ax
+        curves: dict[str, TradeOff] = {label or "front": self, **(others or {})}
+        draw_trade_off(
+            ax,
+            {name: (curve.relative_cost, curve.accuracy) for name, curve in curves.items()},
+            baseline=self.baseline_accuracy,
+            static=(self.costs.alone[:-1] / self.costs.baseline, self.exit_accuracy[:-1]) if static_exits else None,
+            held_out=None if held_out is None else (held_out.relative_cost, held_out.accuracy),
+            held_out_baseline=None if held_out is None else held_out.baseline_accuracy,
+            selected=None if selected is None else (selected.relative_cost, selected.accuracy),
+            unit=self.costs.unit,
+        )
+        return ax
+
+
+def dominated_area(
+    relative_cost: FloatArray, accuracy: FloatArray, baseline_accuracy: float, reference: tuple[float, float]
+) -> float:
+    """The hypervolume of points (F,), see `Curve.hypervolume`.
+
+    Raises:
+        FrontError: see there.
+    """
+    import moocore
+
+    if baseline_accuracy == 0:
+        raise FrontError("the hypervolume is relative to the baseline accuracy, which is 0 here")
+    corner = numbers(reference, "reference", FrontError, dtype=np.float64, ndim=1)
+    if corner.shape != (2,) or not np.isfinite(corner).all():
+        raise FrontError(f"reference must be (relative cost, relative accuracy), got {reference}")
+    points = np.column_stack([relative_cost, accuracy / baseline_accuracy])
+    return float(moocore.hypervolume(points, ref=corner, maximise=[False, True]))

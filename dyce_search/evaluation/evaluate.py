@@ -1,0 +1,215 @@
+"""Exact evaluation of one or many configurations."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from dyce_search.errors import ConfigError, RecordsError
+from dyce_search.evaluation.config import ExitConfig
+from dyce_search.records.costs import ExitCosts
+from dyce_search.records.records import ExitRecords
+from dyce_search.threads import n_threads, side_by_side
+
+FloatArray = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Evaluation:
+    """What one configuration does on some records.
+
+    Attributes:
+        accuracy: mean score of the exits where the samples left, in [0, 1].
+        cost: mean cost of a sample, in the unit of the costs.
+        relative_cost: cost / cost of the final exit alone.
+        accuracy_drop: accuracy of the final exit alone - accuracy; below 0 where the configuration is better.
+        exit_share: (P+1,) float64, share of the samples that leaves at each position, the final exit last.
+        exit_accuracy: (P+1,) float64, mean score of those that left there; NaN where nobody did.
+        exit_position: (N,) int64, where each sample left, P for the final exit; None unless asked for.
+    """
+
+    accuracy: float
+    cost: float
+    relative_cost: float
+    accuracy_drop: float
+    exit_share: FloatArray
+    exit_accuracy: FloatArray
+    exit_position: npt.NDArray[np.int64] | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class BatchEvaluation:
+    """What F configurations do on some records; see `Evaluation` for the fields.
+
+    Attributes:
+        accuracy: (F,) float64.
+        cost: (F,) float64.
+        relative_cost: (F,) float64.
+        accuracy_drop: (F,) float64.
+        exit_share: (F, P+1) float64.
+        exit_accuracy: (F, P+1) float64.
+    """
+
+    accuracy: FloatArray
+    cost: FloatArray
+    relative_cost: FloatArray
+    accuracy_drop: FloatArray
+    exit_share: FloatArray
+    exit_accuracy: FloatArray
+
+    def __len__(self) -> int:
+        """F, the number of configurations."""
+        return len(self.cost)
+
+
+def evaluate(records: ExitRecords, config: ExitConfig, *, per_sample: bool = False) -> Evaluation:
+    """Measures one configuration exactly.
+
+    Args:
+        records: to measure on.
+        config: whose positions and candidates fit the records.
+        per_sample: also return where each sample leaves, `exit_position` (N,).
+
+    Raises:
+        ConfigError: the configuration belongs to another network.
+
+    Example:
+        >>> costs = ExitCosts(backbone=[1.0, 4.0], head=[0.5, 0.0], position=[0, 1])
+        >>> records = ExitRecords(confidence=[[0.9, 0.2], [0.8, 0.7]], score=[[1, 0], [1, 1]], costs=costs)
+        >>> evaluation = evaluate(records, ExitConfig(candidate=[0], threshold=[0.5]))
+        >>> evaluation.accuracy, evaluation.cost  # one leaves at 1.5, the other pays 4.5
+        (1.0, 3.0)
+    """
+    batch = evaluate_many(records, [config])
+    where = None
+    if per_sample:
+        from dyce_search.evaluation._kernels import leave_positions
+
+        where = np.empty(records.n_samples, np.int64)
+        leave_positions(records.confidence, config.exits(records.costs), config.threshold, where)
+    return Evaluation(
+        accuracy=float(batch.accuracy[0]),
+        cost=float(batch.cost[0]),
+        relative_cost=float(batch.relative_cost[0]),
+        accuracy_drop=float(batch.accuracy_drop[0]),
+        exit_share=batch.exit_share[0],
+        exit_accuracy=batch.exit_accuracy[0],
+        exit_position=where,
+    )
+
+
+def evaluate_many(records: ExitRecords, configs: Sequence[ExitConfig]) -> BatchEvaluation:
+    """Measures many configurations at once, in parallel; each result equals `evaluate`'s to the bit.
+
+    Args:
+        records: to measure on.
+        configs: F configurations; none is fine.
+
+    Raises:
+        RecordsError: `records` is something else.
+        ConfigError: a configuration belongs to another network.
+
+    Example:
+        >>> costs = ExitCosts(backbone=[1.0, 4.0], head=[0.5, 0.0], position=[0, 1])
+        >>> records = ExitRecords(confidence=[[0.9, 0.2], [0.8, 0.7]], score=[[1, 0], [1, 1]], costs=costs)
+        >>> evaluate_many(records, [ExitConfig.none(1), ExitConfig(candidate=[0], threshold=[0.5])]).cost.tolist()
+        [4.0, 3.0]
+    """
+    if not isinstance(records, ExitRecords):
+        raise RecordsError(f"records must be an ExitRecords, got {type(records).__name__}: records come first")
+    if isinstance(configs, ExitConfig):
+        raise ConfigError("configs must be a sequence of ExitConfig, got a single one: use evaluate")
+    shape = (len(configs), records.costs.n_positions)
+    exits, threshold = np.full(shape, -1, np.int32), np.zeros(shape, np.float32)
+    for f, config in enumerate(configs):
+        if not isinstance(config, ExitConfig):
+            raise ConfigError(f"expected an ExitConfig, got {type(config).__name__}")
+        exits[f], threshold[f] = config.exits(records.costs), config.threshold
+    return evaluate_arrays(records, exits, threshold)
+
+
+def evaluate_arrays(
+    records: ExitRecords, exits: npt.NDArray[np.int32], threshold: npt.NDArray[np.float32]
+) -> BatchEvaluation:
+    """`evaluate_many` for configurations that are arrays already, as solvers have them.
+
+    Args:
+        records: to measure on.
+        exits: (F, P) int32, flat index of the enabled candidate at each position, -1 for none (`ExitConfig.exits`).
+        threshold: (F, P) float32.
+
+    Raises:
+        ConfigError: shapes that do not fit, or an exit that is not at its position.
+    """
+    from dyce_search.evaluation._kernels import leave_counts
+
+    costs = records.costs
+    exits, threshold = np.asarray(exits, np.int32), np.asarray(threshold, np.float32)
+    _check_exits(exits, threshold, costs)
+    order, bounds = _chunks(exits, threshold)
+    count = np.zeros((len(exits), costs.n_positions + 1), np.int64)
+    score_sum = np.zeros(count.shape, np.float64)
+    sorted_exits, sorted_threshold = exits[order], threshold[order]
+
+    def fill(first: int, stop: int) -> None:
+        leave_counts(records.confidence, records.score, sorted_exits, sorted_threshold, first, stop, count, score_sum)
+
+    side_by_side(fill, bounds[:-1], bounds[1:])
+    back = np.empty_like(order)
+    back[order] = np.arange(len(order))
+    count, score_sum = count[back], score_sum[back]
+    accuracy = score_sum.sum(axis=1) / records.n_samples
+    cost = (count * prices(costs, exits)).sum(axis=1) / records.n_samples
+    return BatchEvaluation(
+        accuracy=accuracy,
+        cost=cost,
+        relative_cost=cost / costs.baseline,
+        accuracy_drop=records.baseline_accuracy - accuracy,
+        exit_share=count / records.n_samples,
+        exit_accuracy=np.divide(score_sum, count, out=np.full(count.shape, np.nan), where=count > 0),
+    )
+
+
+def prices(costs: ExitCosts, exits: npt.NDArray[np.int32]) -> FloatArray:
+    """(F, P+1) what a sample has paid that leaves at each position, under configurations `exits` (F, P)."""
+    heads = np.where(exits >= 0, costs.head[exits], 0.0)
+    paid = np.empty((len(exits), costs.n_positions + 1))
+    paid[:, :-1] = costs.backbone[:-1] + np.cumsum(heads, axis=1)
+    paid[:, -1] = costs.baseline + heads.sum(axis=1)
+    return paid
+
+
+def non_dominated(cost: FloatArray | npt.NDArray[np.int64], accuracy: FloatArray) -> npt.NDArray[np.intp]:
+    """Indices of the points (F,) that no other dominates, by rising cost; of equal points the first."""
+    order = np.lexsort((-accuracy, cost))
+    reached = np.maximum.accumulate(np.concatenate([[-np.inf], accuracy[order]]))
+    kept: npt.NDArray[np.intp] = order[accuracy[order] > reached[:-1]]
+    return kept
+
+
+def _check_exits(exits: npt.NDArray[np.int32], threshold: npt.NDArray[np.float32], costs: ExitCosts) -> None:
+    expected = (len(exits), costs.n_positions)
+    if exits.shape != expected or threshold.shape != expected:
+        raise ConfigError(
+            f"exits and threshold must have shape (F, P) = (F, {costs.n_positions}), "
+            f"got {exits.shape} and {threshold.shape}"
+        )
+    on = exits >= 0
+    if np.any(exits[on] >= costs.n_exits) or np.any(
+        costs.position[exits[on]] != np.broadcast_to(np.arange(costs.n_positions), expected)[on]
+    ):
+        raise ConfigError("exits must hold, at each position, the flat index of one of its candidates, or -1")
+
+
+def _chunks(
+    exits: npt.NDArray[np.int32], threshold: npt.NDArray[np.float32]
+) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+    """An order that puts configurations with a common beginning side by side, and bounds of each thread's share."""
+    n_configs, n_positions = exits.shape
+    keys = np.empty((n_configs, n_positions, 2), np.int32)  # compared as bytes: equal beginnings end up together
+    keys[:, :, 0] = exits
+    keys[:, :, 1] = np.where(exits >= 0, threshold, np.float32(0)).view(np.int32)
+    order = np.argsort(keys.reshape(n_configs, 2 * n_positions).view(f"V{8 * n_positions}").ravel(), kind="stable")
+    n_chunks = max(1, min(n_configs, 8 * n_threads()))
+    return order, np.linspace(0, n_configs, n_chunks + 1).astype(np.int64)

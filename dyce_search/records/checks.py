@@ -1,0 +1,111 @@
+"""What the arrays of records must be."""
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from dyce_search.arrays import numbers, require_finite_rows, to_numpy, whole_numbers
+from dyce_search.errors import RecordsError
+
+FloatArray = npt.NDArray[np.float32]
+
+
+def checked_answers(confidence: Any, score: Any, n_exits: int) -> tuple[FloatArray, FloatArray]:
+    """Both as (E, N) float32, read-only.
+
+    Raises:
+        RecordsError: wrong or transposed shapes, no samples, NaN or infinite confidences, scores outside [0, 1].
+    """
+    confidence = numbers(confidence, "confidence", RecordsError, dtype=np.float32, ndim=2)
+    score = numbers(score, "score", RecordsError, dtype=np.float32, ndim=2)
+    if confidence.shape[0] != n_exits:
+        expected = f"confidence must have one row per candidate, (E, N) = ({n_exits}, N)"
+        hint = (
+            "transpose it, exits come first"
+            if confidence.shape[1] == n_exits
+            else f"the costs describe {n_exits} candidates, the final exit included"
+        )
+        raise RecordsError(f"{expected}, got {confidence.shape}: {hint}")
+    if confidence.shape[1] == 0:
+        raise RecordsError("records must have at least one sample, got confidence of shape (E, 0)")
+    if score.shape != confidence.shape:
+        hint = ": transpose it, exits come first" if score.shape == confidence.shape[::-1] else ""
+        raise RecordsError(f"score must have the shape of confidence, {confidence.shape}, got {score.shape}{hint}")
+    require_finite_rows(confidence, "confidence", RecordsError)
+    for exit_index, row in enumerate(score):
+        if not (row.min() >= 0 and row.max() <= 1):
+            sample = int(np.flatnonzero(~((row >= 0) & (row <= 1)))[0])
+            raise RecordsError(
+                f"score must lie in [0, 1], got {row[sample]} at exit {exit_index}, sample {sample}: scale it first"
+            )
+    return confidence, score
+
+
+def checked_label(label: Any, n_samples: int) -> npt.NDArray[Any]:
+    """(N,) integers, read-only.
+
+    Raises:
+        RecordsError: they are no whole numbers, or not one per sample.
+    """
+    checked = whole_numbers(label, "label", RecordsError, ndim=1)
+    require_length(checked, "label", n_samples)
+    return checked
+
+
+def checked_prediction(prediction: Any, n_exits: int, n_samples: int) -> npt.NDArray[Any]:
+    """(E, N) integers, read-only.
+
+    Raises:
+        RecordsError: they are no whole numbers, or of another shape.
+    """
+    checked = whole_numbers(prediction, "prediction", RecordsError, ndim=2)
+    if checked.shape != (n_exits, n_samples):
+        raise RecordsError(f"prediction must have shape (E, N) = ({n_exits}, {n_samples}), got {checked.shape}")
+    return checked
+
+
+def checked_group(group: Any, n_samples: int) -> npt.NDArray[Any]:
+    """(N,) integers or strings, a read-only copy.
+
+    Raises:
+        RecordsError: they are neither, or not one per sample.
+    """
+    checked = to_numpy(_strings(group), "group", RecordsError)
+    if checked.ndim != 1 or checked.dtype.kind not in "iuUSb":
+        raise RecordsError(f"group must be (N,) integers or strings, got shape {checked.shape}, dtype {checked.dtype}")
+    require_length(checked, "group", n_samples)
+    checked = checked.copy()
+    checked.flags.writeable = False
+    return checked
+
+
+def require_length(array: npt.NDArray[Any], name: str, n_samples: int) -> None:
+    """Checks that there is one entry per sample.
+
+    Raises:
+        RecordsError: there is not.
+    """
+    if len(array) != n_samples:
+        raise RecordsError(f"{name} must have one entry per sample, {n_samples}, got {len(array)}")
+
+
+def require_one_length(rows: Any, name: str) -> None:
+    """Checks that a sequence of rows, one for each model, is not ragged.
+
+    Raises:
+        RecordsError: the models have answered different numbers of samples.
+    """
+    sizes = [len(row) for row in rows if hasattr(row, "__len__")] if isinstance(rows, (list, tuple)) else []
+    if len(set(sizes)) > 1:
+        raise RecordsError(
+            f"{name} must have one entry per sample for every model, got {sizes}: run all models on the same samples"
+        )
+
+
+def _strings(group: Any) -> Any:
+    """Strings that come as Python objects, as pandas has them, as an array of strings; the rest as it is."""
+    entries = np.asarray(group) if hasattr(group, "__array__") and not hasattr(group, "detach") else None
+    if entries is not None and entries.dtype == object and all(isinstance(entry, str) for entry in entries.flat):
+        return entries.astype(str)
+    return group

@@ -1,0 +1,125 @@
+"""Confidence measures: from class probabilities or logits to one number a sample.
+
+All measures are in [0, 1], higher is surer, whatever the number of classes.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from dyce_search.errors import RecordsError
+
+FloatArray = npt.NDArray[np.float32]
+Measure = Callable[[FloatArray], npt.ArrayLike]
+
+
+def softmax(logits: npt.NDArray[Any], temperature: float = 1.0) -> FloatArray:
+    """Class probabilities of logits.
+
+    Args:
+        logits: (N, C) real numbers.
+        temperature: above 0; more than 1 flattens the distribution (Guo 2017, arXiv 1706.04599).
+
+    Returns:
+        (N, C) float32, rows sum to 1.
+
+    Example:
+        >>> softmax(np.array([[0.0, 0.0]])).tolist()
+        [[0.5, 0.5]]
+    """
+    with np.errstate(over="ignore"):  # a gap beyond the range of float32 is -inf: probability 0
+        gap = logits.astype(np.float64) - logits.max(axis=1, keepdims=True)
+        shifted: FloatArray = (gap / temperature).astype(np.float32)
+    np.exp(shifted, out=shifted)
+    shifted /= shifted.sum(axis=1, keepdims=True)
+    return shifted
+
+
+def max_prob(probs: FloatArray) -> FloatArray:
+    """Probability of the likeliest class, in [1/C, 1]. DyCE's and MSDNet's measure.
+
+    Args:
+        probs: (N, C) float32, rows sum to 1.
+
+    Returns:
+        (N,) float32.
+
+    Example:
+        >>> max_prob(np.array([[0.25, 0.75]], np.float32)).tolist()
+        [0.75]
+    """
+    result: FloatArray = probs.max(axis=1)
+    return result
+
+
+def margin(probs: FloatArray) -> FloatArray:
+    """Gap between the two likeliest classes, in [0, 1].
+
+    Args:
+        probs: (N, C) float32, rows sum to 1.
+
+    Returns:
+        (N,) float32.
+
+    Raises:
+        RecordsError: fewer than two classes.
+
+    Example:
+        >>> margin(np.array([[0.25, 0.75]], np.float32)).tolist()
+        [0.5]
+    """
+    if probs.shape[1] < 2:
+        raise RecordsError("confidence 'margin' needs two or more classes, got 1")
+    top = np.partition(probs, -2, axis=1)[:, -2:]
+    result: FloatArray = top[:, 1] - top[:, 0]
+    return result
+
+
+def entropy(probs: FloatArray) -> FloatArray:
+    """One minus the entropy in units of log C, in [0, 1]. BranchyNet's measure, turned round.
+
+    Args:
+        probs: (N, C) float32, rows sum to 1.
+
+    Returns:
+        (N,) float32.
+
+    Raises:
+        RecordsError: fewer than two classes.
+
+    Reference: Teerapittayanon 2016, arXiv 1709.01686.
+
+    Example:
+        >>> entropy(np.array([[0.5, 0.5], [0.0, 1.0]], np.float32)).tolist()
+        [0.0, 1.0]
+    """
+    if probs.shape[1] < 2:
+        raise RecordsError("confidence 'entropy' needs two or more classes, got 1")
+    logs = np.log(probs, out=np.zeros_like(probs), where=probs > 0)
+    result: FloatArray = 1 + (probs * logs).sum(axis=1) / np.float32(np.log(probs.shape[1]))
+    return np.clip(result, 0, 1)
+
+
+MEASURES: dict[str, Measure] = {"max_prob": max_prob, "margin": margin, "entropy": entropy}
+
+
+def find_measure(measure: str | Measure) -> Measure:
+    """The measure of that name, or the callable itself.
+
+    Args:
+        measure: "max_prob", "margin", "entropy", or a callable.
+
+    Raises:
+        RecordsError: an unknown name; the message lists the known ones.
+
+    Example:
+        >>> find_measure("margin") is margin
+        True
+    """
+    if callable(measure):
+        return measure
+    if measure not in MEASURES:
+        raise RecordsError(f"unknown confidence {measure!r}: use one of {', '.join(MEASURES)}, or a callable")
+    return MEASURES[measure]

@@ -1,0 +1,129 @@
+"""Records from files of any kind, and the example of the package."""
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+
+from dyce_search.errors import FileFormatError, RecordsError
+from dyce_search.files import PathLike
+from dyce_search.records.confidence import Measure
+from dyce_search.records.costs import ExitCosts
+from dyce_search.records.file_kinds import kind_of, not_records
+from dyce_search.records.frames import read_frame
+from dyce_search.records.npz_files import read_arrays
+from dyce_search.records.outputs import are_probs
+from dyce_search.records.records import ExitRecords
+
+
+def load_records(
+    path: PathLike,
+    *,
+    costs: ExitCosts | PathLike | None = None,
+    confidence: str | Measure = "max_prob",
+    part: Literal["val", "test"] | None = None,
+) -> ExitRecords:
+    """Loads records from a file, whose kind is recognised by its content. Nothing in it is ever run.
+
+    - This library's `.npz`, as `ExitRecords.save` writes it, holds its own costs.
+    - DyCE's `.npz` with `label`, `preds` and `confs`; its costs are a JSON of MACs.
+    - A table, long or wide, as CSV, TSV or Parquet (which needs pyarrow): see `ExitRecords.from_frame`.
+    - MSDNet's `logits_single.pth` or `logits_greedy.pth`, which need PyTorch and are read with `weights_only`. They
+      hold a validation and a test set, and probabilities in spite of their name; raw logits are taken too. Their
+      costs are `flops.pth`, one number an exit, multiply-adds with all earlier classifiers included, so leaving a
+      classifier out saves nothing there; pass an `ExitCosts` if you know better.
+
+    Args:
+        path: the file.
+        costs: an `ExitCosts`, DyCE's JSON of MACs, what `ExitCosts.save` wrote, or MSDNet's `flops.pth`. Needed for
+            all but this library's `.npz`, where it replaces the costs of the file, say by measured milliseconds.
+        confidence: of MSDNet's files, as in `ExitRecords.from_probs`; of DyCE's, "max_prob", the top probability, or
+            "margin", its distance from the second. The others hold confidences as they are.
+        part: of MSDNet's files: "val" (the default), to search on, or "test", to report on.
+
+    Raises:
+        FileFormatError: missing, truncated or pickled file; another format or version; costs that are needed.
+        RecordsError: arrays or tables that are no valid records.
+        CostsError: costs that do not fit together.
+        MissingPackageError: PyTorch or pyarrow, where they are needed.
+
+    Example:
+        >>> import tempfile
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     load_example().subset(range(100)).save(f"{folder}/records.npz")
+        ...     load_records(f"{folder}/records.npz").n_samples
+        100
+
+    Reference: MSDNet is Huang 2018, arXiv 1703.09844.
+    """
+    kind = kind_of(path)
+    if part is not None and (kind != "torch" or part not in ("val", "test")):
+        raise RecordsError(
+            f"part must be 'val' or 'test', for MSDNet's .pth only, got {part!r} for {path}: leave it out"
+        )
+    if kind in ("json", "npy", "pickle", "empty", "unknown"):
+        raise not_records(path, kind)
+    if costs is not None and not isinstance(costs, ExitCosts):
+        costs = _load_costs(costs)
+    if kind == "npz":
+        arrays, found_costs, provenance = read_arrays(path, costs, confidence)
+        return ExitRecords(**arrays, costs=found_costs, provenance=provenance)
+    if costs is None:
+        raise FileFormatError(
+            f"{path} holds no costs: pass costs= (a JSON{' or flops.pth' if kind == 'torch' else ''}), "
+            "--costs on the command line"
+        )
+    if kind == "torch":
+        return _load_msdnet(path, costs, confidence, part or "val")
+    frame = read_frame(path, parquet=kind == "parquet")
+    try:
+        return ExitRecords.from_frame(frame, costs=costs, provenance=f"table {path}")
+    except RecordsError as cause:
+        raise RecordsError(f"{path}: {cause}") from cause
+
+
+def load_example(part: Literal["search", "test"] = "search") -> ExitRecords:
+    """Real records that come with the package: a 15-block ResNet on Fashion-MNIST, 15 positions x 3 exit types.
+
+    Args:
+        part: "search" has 15,000 samples to search on, "test" 10,000 others to report on.
+
+    Raises:
+        RecordsError: another part.
+
+    Example:
+        >>> load_example()
+        ExitRecords(15,000 samples, 46 exits at 15 positions, baseline 0.9315 at 14,627,648 MACs)
+    """
+    if part not in ("search", "test"):
+        raise RecordsError(f"part must be 'search' or 'test', got {part!r}")
+    package = Path(__file__).parent.parent
+    folders = (package / "example_data", package.parent / "data")  # in a wheel; in a checkout
+    folder = next(folder for folder in folders if folder.is_dir())
+    records = load_records(folder / f"fashion_resnet15_{part}.npz", costs=folder / "fashion_resnet15_macs.json")
+    return replace(records, provenance=f"fashion_resnet15, {part}: 15-block ResNet on Fashion-MNIST (MIT)")
+
+
+def _load_costs(path: PathLike) -> ExitCosts:
+    kind = kind_of(path)
+    if kind in ("npz", "npy", "parquet", "gzip"):
+        raise FileFormatError(
+            f"costs must be a JSON, or MSDNet's flops.pth, got {path}, which is {kind}: are the arguments swapped?"
+        )
+    if kind != "torch":
+        return ExitCosts.load(path)
+    from dyce_search.records.msdnet_files import read_flops
+
+    flops = read_flops(path)
+    return ExitCosts(backbone=flops, head=np.zeros(len(flops)), position=np.arange(len(flops)))
+
+
+def _load_msdnet(
+    path: PathLike, costs: ExitCosts, confidence: str | Measure, part: Literal["val", "test"]
+) -> ExitRecords:
+    from dyce_search.records.msdnet_files import read_outputs
+
+    outputs, labels = read_outputs(path, part)
+    build = ExitRecords.from_probs if all(map(are_probs, outputs)) else ExitRecords.from_logits
+    return build(outputs, labels, costs=costs, confidence=confidence, provenance=f"MSDNet {path}, {part}")

@@ -1,0 +1,377 @@
+"""Per-exit predictions: build, check, split and save."""
+
+import hashlib
+from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any, Self
+
+import numpy as np
+import numpy.typing as npt
+
+from dyce_search.arrays import read_only, restore, to_numpy
+from dyce_search.errors import RecordsError
+from dyce_search.files import PathLike
+from dyce_search.records.checks import (
+    checked_answers,
+    checked_group,
+    checked_label,
+    checked_prediction,
+    require_length,
+    require_one_length,
+)
+from dyce_search.records.confidence import Measure
+from dyce_search.records.costs import ExitCosts
+from dyce_search.records.frames import arrays_from_frame, score_of
+from dyce_search.records.npz_files import write_arrays
+from dyce_search.records.outputs import arrays_from_logits, arrays_from_probs
+from dyce_search.records.splits import split_indices
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class ExitRecords:
+    """What every candidate exit answered on every sample: all that a search needs.
+
+    E candidates (position-major, final exit last, see `ExitCosts`), N samples. Arrays are read-only; one that
+    already has the right type and layout is not copied, so do not write to it afterwards.
+
+    Attributes:
+        confidence: (E, N) float32, any finite value, higher means surer.
+        score: (E, N) float32 in [0, 1], quality of that exit's answer: 1/0 for right/wrong, or any bounded score.
+        costs: what the exits cost.
+        label: (N,) integers, the true class, or None. Splits are stratified by it.
+        prediction: (E, N) integers, each exit's answer, or None.
+        group: (N,) integers or strings, or None. Samples of one group are never split apart.
+        provenance: where the records come from, free text.
+
+    Raises:
+        RecordsError: wrong or transposed shapes, no samples, NaN or infinite confidences, scores outside [0, 1].
+
+    Example:
+        >>> costs = ExitCosts(backbone=[1.0, 4.0], head=[0.5, 0.0], position=[0, 1])
+        >>> records = ExitRecords(confidence=[[0.9, 0.2], [0.8, 0.7]], score=[[1, 0], [1, 1]], costs=costs)
+        >>> records.n_samples, records.exit_accuracy.tolist()
+        (2, [0.5, 1.0])
+    """
+
+    confidence: npt.NDArray[np.float32]
+    score: npt.NDArray[np.float32]
+    costs: ExitCosts
+    label: npt.NDArray[Any] | None = None
+    prediction: npt.NDArray[Any] | None = None
+    group: npt.NDArray[Any] | None = None
+    provenance: str = ""
+    _known: dict[str, Any] = field(default_factory=dict, init=False, repr=False)  # what was worked out already
+
+    if TYPE_CHECKING:  # what may be passed is wider than what is kept; the dataclass writes the real one
+
+        def __init__(
+            self,
+            *,
+            confidence: npt.ArrayLike,
+            score: npt.ArrayLike,
+            costs: ExitCosts,
+            label: npt.ArrayLike | None = None,
+            prediction: npt.ArrayLike | None = None,
+            group: npt.ArrayLike | None = None,
+            provenance: str = "",
+        ) -> None:
+            """Takes whatever `np.asarray` takes; the attributes say what is kept."""
+
+    def __post_init__(self) -> None:
+        """Checks and freezes the arrays."""
+        _require_costs(self.costs)
+        n_exits = self.costs.n_exits
+        confidence, score = checked_answers(self.confidence, self.score, n_exits)
+        n_samples = confidence.shape[1]
+        object.__setattr__(self, "confidence", confidence)
+        object.__setattr__(self, "score", score)
+        object.__setattr__(self, "provenance", str(self.provenance))
+        if self.label is not None:
+            object.__setattr__(self, "label", checked_label(self.label, n_samples))
+        if self.prediction is not None:
+            object.__setattr__(self, "prediction", checked_prediction(self.prediction, n_exits, n_samples))
+        if self.group is not None:
+            object.__setattr__(self, "group", checked_group(self.group, n_samples))
+
+    __setstate__ = restore
+
+    def __repr__(self) -> str:
+        """One line: sizes, unit and the final exit's accuracy."""
+        return (
+            f"ExitRecords({self.n_samples:,} samples, {self.n_exits} exits at {self.costs.n_positions} positions, "
+            f"baseline {self.baseline_accuracy:.4f} at {self.costs.baseline:,.10g} {self.costs.unit})"
+        )
+
+    @property
+    def n_exits(self) -> int:
+        """E, the number of candidates, the final exit included."""
+        return len(self.confidence)
+
+    @property
+    def n_samples(self) -> int:
+        """N, the number of samples."""
+        return int(self.confidence.shape[1])
+
+    @property
+    def exit_accuracy(self) -> npt.NDArray[np.float64]:
+        """(E,) mean score of each candidate over all samples."""
+        if "exit_accuracy" not in self._known:
+            self._known["exit_accuracy"] = read_only(np.array([_mean(row) for row in self.score]), np.float64)
+        known: npt.NDArray[np.float64] = self._known["exit_accuracy"]
+        return known
+
+    @property
+    def baseline_accuracy(self) -> float:
+        """Mean score of the final exit."""
+        return _mean(self.score[-1])
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 over confidences, scores and costs: the same samples in the same order give the same digest."""
+        if "digest" not in self._known:
+            with ThreadPoolExecutor(2) as pool:
+                hashes = pool.map(lambda row: hashlib.sha256(row).digest(), (*self.confidence, *self.score))
+                whole = hashlib.sha256(b"".join(hashes))
+            whole.update(repr(self.costs.to_dict()).encode())
+            self._known["digest"] = whole.hexdigest()
+        return str(self._known["digest"])
+
+    def subset(self, index: npt.ArrayLike) -> Self:
+        """The records of some samples, in the order of `index`.
+
+        Args:
+            index: (M,) integers in [-N, N), or (N,) booleans.
+
+        Raises:
+            RecordsError: an index out of range, a mask of the wrong length, no sample left.
+        """
+        chosen = to_numpy(index, "index", RecordsError)
+        if chosen.ndim != 1 or (chosen.dtype.kind not in "iub" and chosen.size):
+            raise RecordsError(
+                f"index must be (M,) integers or (N,) booleans, got shape {chosen.shape}, dtype {chosen.dtype}"
+            )
+        if chosen.dtype.kind == "b":
+            require_length(chosen, "a boolean index", self.n_samples)
+            chosen = np.flatnonzero(chosen)
+        if not chosen.size:
+            raise RecordsError("index selects no sample: records must have at least one")
+        if chosen.min() < -self.n_samples or chosen.max() >= self.n_samples:
+            raise RecordsError(f"index must lie in [-{self.n_samples}, {self.n_samples}), got {chosen.tolist()[:3]}...")
+        return replace(
+            self,
+            confidence=self.confidence[:, chosen],
+            score=self.score[:, chosen],
+            label=None if self.label is None else self.label[chosen],
+            prediction=None if self.prediction is None else self.prediction[:, chosen],
+            group=None if self.group is None else self.group[chosen],
+        )
+
+    def split(self, *fractions: float, seed: int) -> tuple[Self, ...]:
+        """Splits the samples at random into disjoint parts: one per fraction, then the rest.
+
+        Stratified by `label` where there are labels; samples of one `group` stay together (and then the sizes are
+        only near the fractions). Search on one part, certify on a second, report on a third.
+
+        Args:
+            fractions: each in (0, 1), together below 1.
+            seed: of the shuffle; the same seed gives the same split.
+
+        Raises:
+            RecordsError: fractions that do not fit, or a part that would be empty.
+
+        Example:
+            >>> costs = ExitCosts(backbone=[1.0, 4.0], head=[0.5, 0.0], position=[0, 1])
+            >>> records = ExitRecords(confidence=np.zeros((2, 10)), score=np.ones((2, 10)), costs=costs)
+            >>> [part.n_samples for part in records.split(0.5, 0.2, seed=0)]
+            [5, 2, 3]
+        """
+        indices = split_indices(self.n_samples, fractions, seed, label=self.label, group=self.group)
+        return tuple(self.subset(index) for index in indices)
+
+    @classmethod
+    def from_probs(
+        cls,
+        probs: Any,
+        labels: Any,
+        *,
+        costs: ExitCosts,
+        confidence: str | Measure = "max_prob",
+        group: Any = None,
+        provenance: str = "",
+    ) -> Self:
+        """Builds records from class probabilities; the score is 1 where the likeliest class is the label.
+
+        Args:
+            probs: (E, N, C) real, rows sum to 1; or a sequence of E arrays (N, C). Tensors are taken too.
+            labels: (N,) integers in [0, C).
+            costs: of the E candidates.
+            confidence: "max_prob", "margin", "entropy" (see `dyce_search.records.confidence`), or a callable that turns
+                (N, C) float32 probabilities into (N,) confidences.
+            group: (N,) see `ExitRecords`.
+            provenance: free text.
+
+        Raises:
+            RecordsError: shapes that do not fit, labels outside the classes, probabilities that do not sum to 1.
+        """
+        _require_costs(costs)
+        arrays = arrays_from_probs(probs, labels, costs.n_exits, confidence)
+        return cls(**arrays, costs=costs, group=group, provenance=provenance)
+
+    @classmethod
+    def from_logits(
+        cls,
+        logits: Any,
+        labels: Any,
+        *,
+        costs: ExitCosts,
+        confidence: str | Measure = "max_prob",
+        temperature: npt.ArrayLike = 1.0,
+        group: Any = None,
+        provenance: str = "",
+    ) -> Self:
+        """Builds records from logits; the score is 1 where the largest logit is the label's.
+
+        Args:
+            logits: (E, N, C) real; or a sequence of E arrays (N, C). Tensors are taken too.
+            labels: (N,) integers in [0, C).
+            costs: of the E candidates.
+            confidence: as in `from_probs`.
+            temperature: one number > 0, or (E,), by which each exit's logits are divided first.
+            group: (N,) see `ExitRecords`.
+            provenance: free text.
+
+        Raises:
+            RecordsError: shapes that do not fit, labels outside the classes, temperatures <= 0.
+
+        Example:
+            >>> costs = ExitCosts(backbone=[1.0, 4.0], head=[0.5, 0.0], position=[0, 1])
+            >>> records = ExitRecords.from_logits([[[2.0, 0.0]], [[0.0, 3.0]]], [1], costs=costs)
+            >>> records.score.tolist()
+            [[0.0], [1.0]]
+        """
+        _require_costs(costs)
+        arrays = arrays_from_logits(logits, labels, costs.n_exits, confidence, temperature)
+        return cls(**arrays, costs=costs, group=group, provenance=provenance)
+
+    @classmethod
+    def from_cascade(
+        cls,
+        *,
+        price: npt.ArrayLike,
+        confidence: Any,
+        score: Any = None,
+        prediction: Any = None,
+        label: npt.ArrayLike | None = None,
+        group: npt.ArrayLike | None = None,
+        unit: str = "MACs",
+        names: Iterable[str] = (),
+        provenance: str = "",
+    ) -> Self:
+        """Builds records of a cascade of whole models, small to large, of which the last answers whatever is left.
+
+        A configuration says which models are used and from which confidence on each one's answer stands. A sample pays
+        the full price of every model that it was given to. From logits: `from_logits` with `ExitCosts.cascade`.
+
+        Args:
+            price: (M,) full price of each model, see `ExitCosts.cascade`.
+            confidence: (M, N), or a sequence of M arrays (N,): of each model in its own answer.
+            score: (M, N) in [0, 1]; without it, 1 where `prediction` is `label`.
+            prediction: (M, N) integers, each model's answer.
+            label: (N,) integers, the right answer.
+            group: (N,) see `ExitRecords`.
+            unit: what the prices count.
+            names: (M,) of the models.
+            provenance: free text.
+
+        Raises:
+            RecordsError: models with different numbers of samples, neither scores nor predictions and labels.
+            CostsError: prices that are negative, or fewer than two.
+
+        Example:
+            >>> confidence = [[0.9, 0.8, 0.3], [0.9, 0.9, 0.9]]  # of a small model and a large one, on three samples
+            >>> right = [[1, 0, 1], [1, 1, 1]]
+            >>> records = ExitRecords.from_cascade(price=[1.0, 10.0], confidence=confidence, score=right)
+            >>> records.exit_accuracy.round(2).tolist(), records.costs.baseline
+            ([0.67, 1.0], 10.0)
+        """
+        for name, rows in (("confidence", confidence), ("score", score), ("prediction", prediction)):
+            require_one_length(rows, name)
+        if score is None:
+            if prediction is None or label is None:
+                raise RecordsError("a cascade needs score, or prediction and label, got neither: pass one of the two")
+            score = score_of(prediction, label)
+        return cls(
+            confidence=confidence,
+            score=score,
+            costs=ExitCosts.cascade(price, unit=unit, names=names),
+            label=label,
+            prediction=prediction,
+            group=group,
+            provenance=provenance,
+        )
+
+    @classmethod
+    def from_frame(cls, frame: Any, *, costs: ExitCosts, provenance: str = "") -> Self:
+        """Builds records from a table, long or wide. `load_records` reads such tables from CSV and Parquet.
+
+        Args:
+            frame: a pandas DataFrame. Long, a row for each exit on each sample: columns `sample` (any value), `exit`
+                (0 to E-1, in the order of `costs`), `confidence`, and `score`. Wide, a row a sample: `confidence_0` to
+                `confidence_{E-1}` and `score_0` to `score_{E-1}`. In place of the scores, `prediction` (or
+                `prediction_0`, ...) and `label`, whole numbers. `label` and `group` are kept, other columns ignored.
+            costs: of the E candidates.
+            provenance: free text.
+
+        Raises:
+            RecordsError: missing columns (with what they may be called), entries that are no numbers, samples
+                without a row for some exit or with two.
+
+        Example:
+            >>> import pandas as pd
+            >>> frame = pd.DataFrame({"confidence_0": [0.9, 0.2], "confidence_1": [0.8, 0.7]})
+            >>> frame = frame.assign(prediction_0=[3, 1], prediction_1=[3, 4], label=[3, 4])
+            >>> costs = ExitCosts(backbone=[1.0, 4.0], head=[0.5, 0.0], position=[0, 1])
+            >>> ExitRecords.from_frame(frame, costs=costs).score.tolist()
+            [[1.0, 0.0], [1.0, 1.0]]
+        """
+        _require_costs(costs)
+        return cls(**arrays_from_frame(frame, costs.n_exits), costs=costs, provenance=provenance)
+
+    def save(self, path: PathLike, *, compress: bool = True) -> None:
+        """Writes one `.npz` without pickle: the arrays, the costs and a JSON header. Atomic.
+
+        Args:
+            path: written as given; no ending is added.
+            compress: False is faster and larger.
+
+        Raises:
+            FileFormatError: the folder cannot be written.
+        """
+        arrays = {"confidence": self.confidence, "score": self.score}
+        optional = {"label": self.label, "prediction": self.prediction, "group": self.group}
+        arrays |= {name: value for name, value in optional.items() if value is not None}
+        write_arrays(path, arrays, self.costs, self.provenance, compress=compress)
+
+
+def _require_costs(costs: Any) -> None:
+    if not isinstance(costs, ExitCosts):
+        raise RecordsError(f"costs must be an ExitCosts, got {type(costs).__name__}")
+
+
+def _mean(score: npt.NDArray[np.float32]) -> float:
+    """Adds up in the order of the samples, as `evaluate` does: the same mean to the bit."""
+    right = np.count_nonzero(score)
+    if right == score.sum(dtype=np.float64):  # only zeros and ones: any order will do
+        return right / len(score)
+    return float(np.add.accumulate(score, dtype=np.float64)[-1] / len(score))
+
+
+def require_records(records: object) -> None:
+    """For functions that are given records.
+
+    Raises:
+        RecordsError: it is something else.
+    """
+    if not isinstance(records, ExitRecords):
+        raise RecordsError(f"records must be an ExitRecords, got {type(records).__name__}")

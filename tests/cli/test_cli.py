@@ -1,0 +1,405 @@
+"""The command line: what it prints, writes and returns, and one line for each mistake."""
+
+import csv
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import dyce_search as ds
+from dyce_search.cli import commands
+from dyce_search.cli.arguments import main
+from dyce_search.cli.tables import operating_points, table
+from dyce_search.provenance import Provenance
+from dyce_search.search import SOLVERS
+
+DATA = Path(__file__).parents[2] / "data"
+COSTS = str(DATA / "fashion_resnet15_macs.json")
+
+
+@pytest.fixture(scope="module")
+def files(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with small records of both halves, in this library's format."""
+    folder = tmp_path_factory.mktemp("records")
+    for part in ("search", "test"):
+        ds.load_example(part).subset(np.arange(2000)).save(folder / f"{part}.npz")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def front_file(files: Path) -> str:
+    ds.search(ds.load_records(files / "search.npz"), solver="exit_shares").save(files / "front.json")
+    return str(files / "front.json")
+
+
+def failure(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
+    """The one line that a mistake gives, without its prefix."""
+    assert main(arguments) == 2
+    error = capsys.readouterr().err
+    assert error.count("\n") == 1
+    assert error.endswith("\n")
+    assert error.startswith("dyce-search: error: ")
+    return error.removeprefix("dyce-search: error: ").rstrip()
+
+
+def test_info_of_dyce_records(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["info", str(DATA / "fashion_resnet15_test.npz"), "--costs", COSTS]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert "samples     10,000" in lines
+    assert "exits       46 at 15 positions, the final exit included" in lines
+    assert "baseline    0.9293 at 14,627,648 MACs" in lines
+    assert "also holds  label, prediction" in lines
+    positions = [line.split()[0] for line in lines[lines.index("") + 3 :]]
+    assert positions == [*map(str, range(15)), "final"]
+
+
+def test_info_of_own_records_needs_no_costs(files: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["info", str(files / "search.npz")]) == 0
+    assert "samples     2,000" in capsys.readouterr().out
+
+
+def test_search_writes_what_was_asked_for(files: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    out, table_file, picture = tmp_path / "front.json", tmp_path / "front.csv", tmp_path / "front.pdf"
+    arguments = ["search", str(files / "search.npz"), "--test", str(files / "test.npz"), "--solver", "exit_shares"]
+    assert main([*arguments, "--out", str(out), "--csv", str(table_file), "--plot", str(picture)]) == 0
+    printed = capsys.readouterr().out
+
+    front = ds.ParetoFront.load(out)
+    records = ds.load_records(files / "search.npz")
+    assert list(front) == list(ds.search(records, solver="exit_shares"))
+    held = front.evaluate(ds.load_records(files / "test.npz"))
+    with table_file.open() as stream:
+        rows = list(csv.DictReader(stream))
+    assert [float(row["cost"]) for row in rows] == front.cost.tolist()
+    assert [float(row["test_accuracy"]) for row in rows] == held.accuracy.tolist()
+    assert picture.read_bytes().startswith(b"%PDF")
+
+    point = front.select(max_accuracy_drop=0.01)
+    on_test = next(there for here, there in zip(front, held, strict=True) if here == point)
+    row = next(line for line in printed.splitlines() if line.startswith("<= 1.00 points"))
+    assert row.split()[3:] == [
+        f"{point.relative_cost:.4f}",
+        str(point.config.n_exits),
+        f"{100 * on_test.accuracy_drop:+.2f}",
+        "points",
+        f"{on_test.relative_cost:.4f}",
+    ]
+    for path in (out, table_file, picture):
+        assert f"wrote {path}" in printed
+
+
+def test_search_passes_its_options_on(files: Path, tmp_path: Path) -> None:
+    out = tmp_path / "front.json"
+    arguments = ["search", str(files / "search.npz"), "--solver", "exit_shares", "--seed", "7", "--out", str(out)]
+    assert main([*arguments, "--max-evaluations", "5"]) == 0
+    how = ds.ParetoFront.load(out).provenance
+    assert (how.solver, how.seed, how.evaluations, how.stop_reason) == ("exit_shares", 7, 5, "budget")
+
+
+def test_search_on_its_own_test_records_says_so(files: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    same = str(files / "search.npz")
+    assert main(["search", same, "--test", same, "--solver", "exit_shares"]) == 0
+    printed = capsys.readouterr().out
+    assert "the test records are the samples searched on" in printed
+    assert "Nothing was written" in printed
+
+
+def test_select_prints_and_writes_the_point(
+    front_file: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "config.json"
+    assert main(["select", front_file, "--max-accuracy-drop", "0.01", "--out", str(out)]) == 0
+    point = ds.ParetoFront.load(front_file).select(max_accuracy_drop=0.01)
+    assert ds.ExitConfig.load(out) == point.config
+    printed = capsys.readouterr().out
+    assert f"relative cost  {point.relative_cost:.4f}" in printed
+    assert "those of the 2,000 samples searched on" in printed
+
+
+@pytest.mark.parametrize(
+    ("option", "name", "limit"),
+    [
+        ("--min-accuracy", "min_accuracy", 0.9),
+        ("--max-cost", "max_cost", 4e6),
+        ("--max-relative-cost", "max_relative_cost", 0.3),
+    ],
+)
+def test_select_knows_every_limit(front_file: str, tmp_path: Path, option: str, name: str, limit: float) -> None:
+    out = tmp_path / "config.json"
+    assert main(["select", front_file, option, str(limit), "--out", str(out)]) == 0
+    assert ds.ExitConfig.load(out) == ds.ParetoFront.load(front_file).select(**{name: limit}).config
+
+
+def test_certify_prints_and_writes_the_point(
+    files: Path, front_file: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "config.json"
+    arguments = ["certify", front_file, str(files / "test.npz"), "--max-accuracy-drop", "0.03", "--min-accuracy", "0.8"]
+    assert main([*arguments, "--confidence", "0.9", "--method", "betting", "--out", str(out)]) == 0
+    front, calibration = ds.ParetoFront.load(front_file), ds.load_records(files / "test.npz")
+    point = front.certify(calibration, max_accuracy_drop=0.03, min_accuracy=0.8, confidence=0.9, method="betting")
+    assert ds.CertifiedPoint.load(out) == point
+    assert ds.ExitConfig.load(out) == point.config
+    printed = capsys.readouterr().out
+    assert str(point.certificate) in printed
+    assert f"relative cost  {point.relative_cost:.4f}" in printed
+    assert f"wrote {out}  (the configuration, with its certificate)" in printed
+    assert main(["evaluate", str(out), str(files / "test.npz")]) == 0  # it is an ordinary configuration
+    assert f"accuracy       {point.accuracy:.4f}" in capsys.readouterr().out
+
+
+def test_certify_errors(files: Path, front_file: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    searched, others = str(files / "search.npz"), str(files / "test.npz")
+    limit = ("--max-accuracy-drop", "0.01")
+    assert "are the samples that the front was searched on" in failure(capsys, "certify", front_file, searched, *limit)
+    assert failure(capsys, "certify", front_file, others) == (
+        "certify needs a limit: one or more of --max-accuracy-drop, --min-accuracy, --max-cost, --max-relative-cost, "
+        "--min-agreement"
+    )
+    assert "must lie in (0, 1), got -0.1" in failure(
+        capsys, "certify", front_file, others, "--max-accuracy-drop", "-0.1"
+    )
+    assert "confidence must lie in (0, 1), got 95" in failure(
+        capsys, "certify", front_file, others, *limit, "--confidence", "95"
+    )
+    missing = str(tmp_path / "missing" / "config.json")
+    assert "there is no folder" in failure(capsys, "certify", front_file, "nowhere.npz", *limit, "--out", missing)
+
+
+def test_evaluate_prints_the_exact_figures(
+    files: Path, front_file: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    config = ds.ParetoFront.load(front_file).select(max_accuracy_drop=0.01).config
+    config.save(tmp_path / "config.json")
+    assert main(["evaluate", str(tmp_path / "config.json"), str(files / "test.npz")]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    result = ds.evaluate(ds.load_records(files / "test.npz"), config)
+    assert f"accuracy       {result.accuracy:.4f}  (drop {100 * result.accuracy_drop:+.2f} points)" in lines
+    shares = [float(line.split("%")[0].split()[-1]) for line in lines if " % " in line]
+    on = [*np.flatnonzero(config.candidate >= 0), config.n_positions]
+    np.testing.assert_allclose(shares, 100 * result.exit_share[on], atol=0.00501)
+
+
+def test_evaluate_shows_everybody_for_minus_infinity(
+    files: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    ds.ExitConfig(candidate=[-1, 1] + [-1] * 13, threshold=[-np.inf] * 15).save(tmp_path / "config.json")
+    assert main(["evaluate", str(tmp_path / "config.json"), str(files / "test.npz")]) == 0
+    row = next(line for line in capsys.readouterr().out.splitlines() if line.startswith("1 "))
+    assert "gap2_mlp64  everybody" in row
+    assert "100.00 %" in row
+
+
+def test_demo_ends_with_operating_points(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert main(["demo"]) == 0
+    printed = capsys.readouterr().out
+    front = ds.ParetoFront.load("demo/front.json")
+    assert [line.split(" points")[0] for line in printed.splitlines()[-4:]] == [
+        "<= 0.00",
+        "<= 0.50",
+        "<= 1.00",
+        "<= 2.00",
+    ]
+    assert printed.endswith(
+        operating_points(front, front.evaluate(ds.load_example("test")), (0, 0.005, 0.01, 0.02)) + "\n"
+    )
+    assert ds.ExitConfig.load("demo/config.json") == front.select(max_accuracy_drop=0.005).config
+    assert Path("dyce-search-demo.png").read_bytes().startswith(b"\x89PNG")
+    assert f"wrote {tmp_path / 'dyce-search-demo.png'}  (the picture)\n" in printed
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["demo", "dyce-search-demo.png"]
+    assert len(Path("demo/front.csv").read_text().splitlines()) == len(front) + 1
+    for name in ("front.json", "front.csv", "config.json"):
+        assert f"wrote {Path('demo') / name}" in printed
+
+
+def test_demo_writes_all_to_the_folder_that_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert main(["demo", "--out", "there"]) == 0
+    assert [path.name for path in tmp_path.iterdir()] == ["there"]
+    assert sorted(path.name for path in Path("there").iterdir()) == [
+        "config.json",
+        "front.csv",
+        "front.json",
+        "front.png",
+    ]
+
+
+def test_missing_costs_names_the_option(capsys: pytest.CaptureFixture[str]) -> None:
+    message = failure(capsys, "info", str(DATA / "fashion_resnet15_test.npz"))
+    assert message.endswith("which has no costs: pass costs= (its JSON of MACs), --costs on the command line")
+
+
+def test_missing_files(files: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    records = str(files / "search.npz")
+    assert failure(capsys, "info", "nowhere.npz") == "cannot read nowhere.npz: No such file or directory"
+    assert failure(capsys, "info", records, "--costs", "no.json") == "cannot read no.json: No such file or directory"
+    assert failure(capsys, "search", records, "--test", "no.npz") == "cannot read no.npz: No such file or directory"
+    assert "cannot read no.json" in failure(capsys, "select", "no.json", "--min-accuracy", "0.5")
+    assert "cannot read no.json" in failure(capsys, "evaluate", "no.json", records)
+    assert "cannot read" in failure(capsys, "info", str(files))
+
+
+def test_targets_are_checked_before_the_search(
+    files: Path, front_file: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    records = str(files / "nowhere.npz")  # would fail, were it read first
+    missing = str(files / "missing" / "front.json")
+    assert failure(capsys, "search", records, "--out", missing) == (
+        f"cannot write {missing}: there is no folder {files / 'missing'}, make it first"
+    )
+    assert failure(capsys, "search", records, "--csv", str(files)) == (
+        f"cannot write {files}: it is a folder, name a file"
+    )
+    assert failure(capsys, "search", records, "--plot", "front.gif") == (
+        "--plot needs a name that ends in .png, .pdf, .svg, got front.gif"
+    )
+    assert "there is no folder" in failure(capsys, "select", front_file, "--min-accuracy", "0.5", "--out", missing)
+
+
+def test_bad_options_of_search(files: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    records = str(files / "search.npz")
+    unknown = failure(capsys, "search", records, "--solver", "magic")
+    assert unknown == f"unknown solver 'magic': use one of {', '.join(SOLVERS)}, or a callable"
+    assert "max_seconds" in failure(capsys, "search", records, "--max-seconds", "-1")
+    assert "max_evaluations" in failure(capsys, "search", records, "--max-evaluations", "0")
+    assert "seed" in failure(capsys, "search", records, "--seed", "-1")
+
+
+def test_select_errors(front_file: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert failure(capsys, "select", front_file) == (
+        "select needs a limit: one or more of --max-accuracy-drop, --min-accuracy, --max-cost, --max-relative-cost"
+    )
+    best = ds.ParetoFront.load(front_file)[-1]
+    assert failure(capsys, "select", front_file, "--min-accuracy", "0.999") == (
+        f"no point of this front satisfies min_accuracy=0.999; the most accurate has {best}"
+    )
+
+
+def test_files_of_another_kind(
+    files: Path, front_file: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    records = str(files / "search.npz")
+    assert "is not a dyce_search.config file" in failure(capsys, "evaluate", front_file, records)
+    assert "is not a dyce_search.front file" in failure(capsys, "select", COSTS, "--min-accuracy", "0.5")
+    assert "is not valid JSON" in failure(capsys, "select", records, "--min-accuracy", "0.5")
+    assert "are the arguments swapped?" in failure(capsys, "info", records, "--costs", records)
+    ds.ExitConfig.none(3).save(tmp_path / "config.json")
+    assert "the configuration has 3 positions, the network 15" in failure(
+        capsys, "evaluate", str(tmp_path / "config.json"), records
+    )
+
+
+def test_demo_needs_a_folder(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "file").touch()
+    assert failure(capsys, "demo", "--out", str(tmp_path / "file")) == (
+        f"cannot make the folder {tmp_path / 'file'}: File exists"
+    )
+
+
+@pytest.mark.parametrize("arguments", [[], ["fly"], ["search"], ["search", "r.npz", "--seed", "x"]])
+def test_usage_errors_exit_with_2(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as leaving:
+        main(arguments)
+    assert leaving.value.code == 2
+    assert "usage: dyce-search" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("command", ["info", "search", "select", "certify", "evaluate", "demo"])
+def test_help_has_an_example_for_every_command(command: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as leaving:
+        main([command, "--help"])
+    assert leaving.value.code == 0
+    assert f"example:\n  dyce-search {command}" in capsys.readouterr().out
+
+
+def test_interrupted_search_still_writes(
+    files: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def stopped(run: ds.Run) -> None:
+        run.evaluate(*run.arrays([ds.ExitConfig(candidate=[2] + [-1] * 14, threshold=[0.9] * 15)]))
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(commands, "search", lambda records, solver, **options: ds.search(records, solver=stopped))
+    out = tmp_path / "front.json"
+    assert main(["search", str(files / "search.npz"), "--out", str(out)]) == 130
+    assert "stopped: interrupted" in capsys.readouterr().out
+    front = ds.ParetoFront.load(out)
+    assert front.provenance.stop_reason == "interrupted"
+    assert len(front) == 2  # what was found, and the baseline
+
+
+def test_interrupt_elsewhere_is_one_line(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    def stopped(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(commands, "kind_of", stopped)
+    assert main(["info", "records.npz"]) == 130
+    assert capsys.readouterr().err == "dyce-search: interrupted\n"
+
+
+@pytest.mark.skipif(os.name != "posix", reason="sends a POSIX signal")
+def test_a_real_interrupt_of_a_real_process(tmp_path: Path) -> None:
+    out = tmp_path / "front.json"
+    arguments = ["search", str(DATA / "fashion_resnet15_search.npz"), "--costs", COSTS, "--solver", "iterative"]
+    with subprocess.Popen(
+        [sys.executable, "-u", "-m", "dyce_search", *arguments, "--out", str(out)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline().startswith("search on 15,000 samples")
+        with pytest.raises(subprocess.TimeoutExpired):  # let it get into the search, which takes far longer
+            process.wait(1.5)
+        process.send_signal(signal.SIGINT)
+        _, error = process.communicate(timeout=60)
+        assert process.returncode == 130
+    assert "Traceback" not in error
+    assert ds.ParetoFront.load(out).provenance.stop_reason == "interrupted"
+
+
+@pytest.mark.skipif(os.name != "posix", reason="closes a POSIX pipe")
+def test_a_reader_that_leaves_early_is_no_error(files: Path) -> None:
+    with subprocess.Popen(
+        [sys.executable, "-u", "-m", "dyce_search", "info", str(files / "search.npz")],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        process.stdout.close()
+        assert process.stderr.read() == ""
+        assert process.wait(60) == 0
+
+
+def test_version_is_the_package_s(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main(["--version"])
+    assert capsys.readouterr().out == f"dyce-search {ds.__version__}\n"
+
+
+def test_table_aligns_columns() -> None:
+    assert table(["a", "bb"], [["long", "1"]]).splitlines() == ["a     bb", "--------", "long   1"]
+
+
+def test_operating_points_without_a_point_within_the_limit() -> None:
+    records = ds.load_example("test").subset(np.arange(100))
+    none = ds.ExitConfig.none(15)
+    first = ds.ExitConfig(candidate=[0] + [-1] * 14, threshold=[-np.inf] * 15)
+    front = ds.ParetoFront.from_configs(records, [first], provenance=Provenance(solver="test"))
+    assert operating_points(front, None, (0.0,)).splitlines()[-1].split() == ["<=", "0.00", "points", "-", "-"]
+    both = ds.ParetoFront.from_configs(records, [first, none])
+    assert operating_points(both, None, (0.0,)).splitlines()[-1].split()[-2:] == ["1.0000", "0"]
+
+
+def test_saved_front_is_plain_json(front_file: str) -> None:
+    assert json.loads(Path(front_file).read_text())["format"] == "dyce_search.front"

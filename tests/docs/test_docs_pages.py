@@ -1,0 +1,110 @@
+"""The pages in docs/ and CONTRIBUTING.md: what they show runs, and what they list is all there is."""
+
+import contextlib
+import inspect
+import json
+import re
+from importlib import import_module
+from pathlib import Path
+
+import pytest
+
+import dyce_search as ds
+from dyce_search.cli.arguments import parser
+from dyce_search.search import SOLVERS, find_solver
+
+ROOT = Path(__file__).parents[2]
+PAGES = {
+    str(page.relative_to(ROOT)): page for page in [ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
+}
+
+
+def blocks(page, language):
+    """Source and number of the first line of each block in a language."""
+    text = page.read_text(encoding="utf-8")
+    found = re.finditer(rf"^```{language}\n(.*?)^```$", text, flags=re.DOTALL | re.MULTILINE)
+    return [(match[1], text.count("\n", 0, match.start(1))) for match in found]
+
+
+def snippets(language):
+    return [name for name, page in PAGES.items() if blocks(page, language)]
+
+
+@pytest.mark.parametrize("name", snippets("python"))
+def test_snippets_run(name, tmp_path, monkeypatch):
+    """One after the other, in an empty folder."""
+    parts = blocks(PAGES[name], "python")
+    if any("torch" in source for source, _ in parts):
+        pytest.importorskip("torch").set_num_threads(1)
+    monkeypatch.chdir(tmp_path)
+    names = {"__name__": "snippets"}
+    for source, line in parts:
+        exec(compile("\n" * line + source, PAGES[name], "exec"), names)
+
+
+def test_snippets_are_read_without_scrolling():
+    lines = {
+        line
+        for name in snippets("python")
+        for source, _ in blocks(PAGES[name], "python")
+        for line in source.split("\n")
+    }
+    assert [line for line in lines if len(line) > 88] == []
+
+
+@pytest.mark.parametrize("name", snippets("json"))
+def test_files_that_are_shown_load(name, tmp_path):
+    shown = [source for source, _ in blocks(PAGES[name], "json")]
+    for number, source in enumerate(shown):
+        content = json.loads(source)
+        path = tmp_path / f"{number}.json"
+        path.write_text(source, encoding="utf-8")
+        if content.get("format") == "dyce_search.config":
+            assert ds.ExitConfig.load(path).to_dict() == {key: content[key] for key in ("candidate", "threshold")}
+        else:
+            assert ds.ExitCosts.load(path).n_positions == 2
+
+
+def test_reference_has_every_public_name_once():
+    shown = re.findall(r"^::: (\S+)$", "".join(page.read_text() for page in (ROOT / "docs" / "api").glob("*.md")), re.M)
+    assert len(set(shown)) == len(shown)
+    found = [reached(path) for path in shown]
+    public = [(ds, name) for name in ds.__all__]
+    with contextlib.suppress(ImportError):
+        runtime = import_module("dyce_search.runtime")
+        public += [(runtime, name) for name in runtime.__all__]
+    errors = {name for name, value in vars(import_module("dyce_search.errors")).items() if inspect.isclass(value)}
+    missing = [name for room, name in public if not any(getattr(room, name) is one for one in found)]
+    assert sorted(set(missing) - errors) == []
+
+
+def reached(path):
+    """What a dotted path leads to."""
+    module, _, name = path.rpartition(".")
+    try:
+        return import_module(path)
+    except ModuleNotFoundError:
+        return getattr(import_module(module), name)
+
+
+def test_every_solver_is_described_with_its_options():
+    text = (ROOT / "docs" / "guides" / "choosing-a-solver.md").read_text(encoding="utf-8")
+    rows = [line.split("|") for line in text.splitlines() if line.startswith("| [")]
+    described = {}
+    for row in rows:
+        for solver in re.findall(r"\[`(\w+)`\]", row[1]):
+            described[solver] = re.findall(r"`(\w+)`", row[4])
+    described |= {name: described["nsga2"] for name, options in described.items() if options == ["nsga2"]}
+    for name in SOLVERS:
+        options = list(inspect.signature(find_solver(name)).parameters)[1:]
+        assert sorted(described.pop(name)) == sorted(options), name
+    assert not described
+
+
+def test_every_command_is_described():
+    text = (ROOT / "docs" / "guides" / "command-line.md").read_text(encoding="utf-8")
+    (commands,) = (action.choices for action in parser()._actions if isinstance(action.choices, dict))
+    assert re.findall(r"^\| `(\w+)` \|", text, re.M) != []
+    assert set(re.findall(r"^\| `(\w+)` \|", text, re.M)) == set(commands)
+    for line in re.findall(r"^\$ dyce-search ([^#\n]*)", text, re.M):
+        parser().parse_args(line.split())
