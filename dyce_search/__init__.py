@@ -34,6 +34,7 @@ from dyce_search.front.front import ParetoFront
 from dyce_search.parallel import search_many
 from dyce_search.provenance import Provenance
 from dyce_search.records.costs import ExitCosts
+from dyce_search.records.layout import ExitLayout
 from dyce_search.records.loading import load_example, load_records
 from dyce_search.records.records import ExitRecords
 from dyce_search.records.synthetic import synthetic_records
@@ -62,6 +63,7 @@ __all__ = [
     "ExitConfig",
     "ExitCosts",
     "ExitFlow",
+    "ExitLayout",
     "ExitProfile",
     "ExitRecords",
     "FileFormatError",

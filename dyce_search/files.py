@@ -1,15 +1,17 @@
 """Reading and writing files safely: atomic writes, versioned JSON."""
 
 import json
+import math
 import os
 import tempfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, TypeVar
 
 from dyce_search.errors import FileFormatError
 
 PathLike = str | os.PathLike[str]
+T = TypeVar("T")
 
 
 def write_atomically(path: PathLike, write: Callable[[IO[bytes]], object]) -> None:
@@ -42,21 +44,20 @@ def write_atomically(path: PathLike, write: Callable[[IO[bytes]], object]) -> No
 
 
 def write_json(path: PathLike, content: Mapping[str, Any]) -> None:
-    """Writes JSON that a person can read: short lists stay on one line. Floats round-trip exactly."""
-    text = json.dumps(content, indent=1, ensure_ascii=False, allow_nan=False)
-    lines: list[str] = []
-    for line in text.split("\n"):  # fold lists of plain values, which indent= puts one a line
-        if lines and _open_list(lines[-1]) and not line.rstrip(",").endswith(("{", "[", "}")):
-            joint = "" if lines[-1].endswith("[") or line.strip().startswith("]") else " "
-            lines[-1] += joint + line.strip()
-        else:
-            lines.append(line)
-    write_atomically(path, lambda stream: stream.write(("\n".join(lines) + "\n").encode()))
+    """Writes JSON that a person can read: what holds plain values only is one line. Floats round-trip exactly."""
+    text = _laid_out(content, "\n")
+    write_atomically(path, lambda stream: stream.write((text + "\n").encode()))
 
 
-def _open_list(line: str) -> bool:
-    last = line.rfind("[")
-    return last >= 0 and "]" not in line[last:] and "{" not in line[last:]
+def _laid_out(value: Any, line: str) -> str:
+    """JSON of a value; `line` is what a new line begins with."""
+    inner = list(value.values()) if isinstance(value, Mapping) else value if isinstance(value, (list, tuple)) else ()
+    if not any(isinstance(entry, (Mapping, list, tuple)) for entry in inner):
+        return json.dumps(value, ensure_ascii=False, allow_nan=False)
+    if isinstance(value, Mapping):
+        parts = [f"{json.dumps(key, ensure_ascii=False)}: {_laid_out(value[key], line + ' ')}" for key in value]
+        return "{" + ",".join(f"{line} {part}" for part in parts) + line + "}"
+    return "[" + ",".join(f"{line} {_laid_out(entry, line + ' ')}" for entry in inner) + line + "]"
 
 
 def read_json(path: PathLike) -> Any:
@@ -66,7 +67,8 @@ def read_json(path: PathLike) -> Any:
         FileFormatError: the file is missing, is no text or is no JSON.
     """
     try:
-        return json.loads(Path(path).read_text(encoding="utf-8"), parse_constant=_no_constant)
+        text = Path(path).read_text(encoding="utf-8")
+        return json.loads(text, parse_constant=_no_constant, parse_float=_finite)
     except OSError as cause:
         raise FileFormatError(f"cannot read {path}: {cause.strerror}") from cause
     except (ValueError, RecursionError) as cause:
@@ -77,31 +79,51 @@ def _no_constant(name: str) -> None:
     raise ValueError(f"{name} is no JSON number")
 
 
-def read_versioned_json(path: PathLike, kind: str, version: int) -> dict[str, Any]:
-    """Reads a JSON object that this library wrote, and checks its header.
+def _finite(digits: str) -> float:
+    value = float(digits)
+    if math.isinf(value):
+        raise ValueError(f"{digits} is beyond the range of float64")
+    return value
+
+
+def typed(content: Any, kind: str, types: Mapping[int, type[T]], path: PathLike) -> T:
+    """The content of a JSON file that this library wrote, read strictly: the one place where its formats are checked.
+
+    Args:
+        content: as `read_json` gives it.
+        kind: what its `format` entry must be.
+        types: for each version that can be read the structure (`msgspec.Struct`) of its content.
+        path: the file, for messages.
 
     Raises:
-        FileFormatError: another kind of file, or a version that this release cannot read.
+        FileFormatError: another kind or version, or content that is not of that structure: the message names the
+            place, what is needed and what was found.
     """
-    content = read_json(path)
-    check_header(content, kind, version, path)
-    return dict(content)
+    import msgspec
+
+    version = check_header(content, kind, tuple(types), path)
+    try:
+        return msgspec.convert(content, types[version])
+    except msgspec.ValidationError as cause:
+        raise FileFormatError(f"{path} is damaged: {cause}: write the file anew") from cause
 
 
-def check_header(content: Any, kind: str, version: int, path: PathLike) -> None:
-    """Checks the `format` and `version` entries of a file's header.
+def check_header(content: Any, kind: str, versions: tuple[int, ...], path: PathLike) -> int:
+    """Checks the `format` and `version` entries of a file's header, and returns the version.
 
     Raises:
-        FileFormatError: they are missing or are not `kind` and `version`.
+        FileFormatError: they are missing or are not `kind` and one of `versions`.
     """
     found = content.get("format") if isinstance(content, dict) else None
     if found != kind:
         raise FileFormatError(f"{path} is not a {kind} file: its 'format' entry is {found!r}")
-    if content.get("version") != version:
+    version = content.get("version")
+    if type(version) is not int or version not in versions:
         raise FileFormatError(
-            f"{path} has format version {content.get('version')!r}, this release reads {version}: "
+            f"{path} has format version {version!r}, this release reads {' and '.join(map(str, sorted(versions)))}: "
             "install a release of dyce_search that reads it, or write the file anew"
         )
+    return version
 
 
 def entry(content: Any, key: str, path: PathLike) -> Any:

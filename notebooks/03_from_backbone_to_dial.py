@@ -172,7 +172,7 @@ def stream():
 
 def spent(answer):
     """Mean cost of a batch, relative to the whole network."""
-    price_of_leaving = prices(costs, answer.config.exits(costs)[None])[0]  # (P+1,)
+    price_of_leaving = prices(costs, answer.config.exits(costs.layout)[None])[0]  # (P+1,)
     return price_of_leaving[answer.position].mean() / costs.baseline
 
 

@@ -42,7 +42,7 @@ def records(costs):
         label=np.arange(40) % 4,
         prediction=rng.integers(0, 4, (4, 40)).astype(np.int16),
         group=np.array([f"scene {i // 2}" for i in range(40)]),
-        provenance="by hand, ünïcode",
+        source="by hand, ünïcode",
     )
 
 

@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from dyce_search.arrays import restore
 from dyce_search.errors import FileFormatError, FrontError, SolverError
-from dyce_search.evaluation.curve import Curve, TradeOff
+from dyce_search.evaluation.curve import Curve, Drawable
 from dyce_search.files import PathLike, write_atomically
 from dyce_search.front.front import ParetoFront
 
@@ -164,7 +164,7 @@ class Comparison:
             ignore_index=True,
         )
 
-    def plot(self, ax: "Axes | None" = None, *, others: Mapping[str, TradeOff] | None = None) -> "Axes":
+    def plot(self, ax: "Axes | None" = None, *, others: Mapping[str, Drawable] | None = None) -> "Axes":
         """Draws the fronts of `fronts`, accuracy against relative cost, on the records searched on.
 
         Args:

@@ -3,7 +3,8 @@
 from typing import TYPE_CHECKING
 
 from dyce_search.evaluation.config import ExitConfig
-from dyce_search.evaluation.evaluate import evaluate, prices
+from dyce_search.evaluation.evaluate import evaluate
+from dyce_search.evaluation.outcomes import prices
 from dyce_search.records.records import ExitRecords
 
 if TYPE_CHECKING:
@@ -36,7 +37,7 @@ def plot_config(records: ExitRecords, config: ExitConfig, ax: "Axes | None" = No
 
     result = evaluate(records, config)
     costs = records.costs
-    exits = config.exits(costs)
+    exits = config.exits(records.layout)
     ax = axes.new_axes() if ax is None else ax
     configs.draw_config(
         ax,

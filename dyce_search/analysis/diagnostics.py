@@ -10,9 +10,10 @@ from dyce_search.analysis.optimism import measured_on
 from dyce_search.arrays import frame_of, read_only, restore
 from dyce_search.errors import RecordsError
 from dyce_search.evaluation.config import ExitConfig
-from dyce_search.evaluation.evaluate import evaluate, evaluate_arrays, prices
+from dyce_search.evaluation.evaluate import evaluate, evaluate_arrays
+from dyce_search.evaluation.outcomes import outcomes, prices
 from dyce_search.front.front import ParetoFront
-from dyce_search.records.records import ExitRecords
+from dyce_search.records.records import ExitRecords, require_records
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -195,11 +196,11 @@ def exit_profile(records: ExitRecords, config: ExitConfig) -> ExitProfile:
         >>> profile.name, profile.share.round(2).tolist()
         (('conv32_linear', 'final'), [0.62, 0.38])
     """
-    result = evaluate(records, config, per_sample=True)
-    costs, exits = records.costs, config.exits(records.costs)
+    result = evaluate(records, config)
+    costs, exits = records.costs, config.exits(records.layout)
     used = np.append(np.flatnonzero(exits >= 0), costs.n_positions)
-    assert result.exit_position is not None
-    sums = np.bincount(result.exit_position, weights=records.score[-1], minlength=costs.n_positions + 1)
+    position = outcomes(records, exits, config.threshold).position
+    sums = np.bincount(position, weights=records.score[-1], minlength=costs.n_positions + 1)
     there = np.rint(result.exit_share * records.n_samples)
     final = np.divide(sums, there, out=np.full(len(sums), np.nan), where=there > 0)
     return ExitProfile(
@@ -231,8 +232,7 @@ def exit_flow(front: ParetoFront, records: ExitRecords) -> ExitFlow:
         True
     """
     curve = measured_on(front, records)
-    exits = np.where(curve.candidate >= 0, curve.costs.first[:-1] + curve.candidate, -1).astype(np.int32)
-    measured = evaluate_arrays(records, exits, curve.threshold)
+    measured = evaluate_arrays(records, curve.exits, curve.threshold)
     return ExitFlow(
         relative_cost=read_only(measured.relative_cost, np.float64),
         accuracy_drop=read_only(measured.accuracy_drop, np.float64),
@@ -262,7 +262,7 @@ def worst_groups(
         >>> int(drops.name[0]), bool(drops.accuracy_drop[0] > drops.overall_drop)  # class 6: shirts
         (6, True)
     """
-    result = evaluate(records, config, per_sample=True)
+    require_records(records)
     if by is None:
         by = "group" if records.group is not None else "label"
     if by not in ("group", "label"):
@@ -270,11 +270,9 @@ def worst_groups(
     parts = records.group if by == "group" else records.label
     if parts is None:
         raise RecordsError(f"these records have no {by}: build them with {by}=, one entry a sample")
-    costs, exits = records.costs, config.exits(records.costs)
-    assert result.exit_position is not None
-    there = np.append(exits, costs.n_exits - 1)[result.exit_position]
-    score = records.score[there, np.arange(records.n_samples)].astype(np.float64)
-    paid = (prices(costs, exits[None])[0] / costs.baseline)[result.exit_position]
+    overall = evaluate(records, config)
+    found = outcomes(records, config.exits(records.layout), config.threshold)
+    score, paid = found.score.astype(np.float64), found.cost / records.costs.baseline
     lost = records.score[-1] - score
     names, part, count = np.unique(parts, return_inverse=True, return_counts=True)
 
@@ -294,5 +292,5 @@ def worst_groups(
         accuracy_drop=read_only(drop[worst], np.float64),
         standard_error=read_only(error[worst], np.float64),
         relative_cost=read_only(mean(paid)[worst], np.float64),
-        overall_drop=result.accuracy_drop,
+        overall_drop=overall.accuracy_drop,
     )

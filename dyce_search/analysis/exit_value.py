@@ -261,6 +261,8 @@ def _with_exits(records: ExitRecords, exits: IntArray) -> ExitRecords:
             unit=costs.unit,
             names=tuple(costs.names[e] for e in exits),
         ),
+        measure=records.measure,
+        temperature=None if records.temperature is None else records.temperature[exits],
     )
 
 

@@ -9,9 +9,9 @@ import numpy.typing as npt
 from dyce_search.arrays import frame_of, read_only, restore
 from dyce_search.errors import FrontError
 from dyce_search.evaluation.curve import Curve
-from dyce_search.evaluation.evaluate import prices
+from dyce_search.evaluation.outcomes import outcomes
 from dyce_search.front.front import ParetoFront
-from dyce_search.records.records import ExitRecords
+from dyce_search.records.records import ExitRecords, require_records
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -214,7 +214,7 @@ def bootstrap_band(
     step = max(1, BLOCK_BYTES // (8 * records.n_samples))
     for start in range(0, len(front), step):
         block = slice(start, start + step)
-        score, paid = outcomes(front, records, block)
+        score, paid = _outcomes_of(held, records, block)
         accuracy[block], cost[block] = score @ weight, paid @ weight
     drop = records.score[-1] @ weight - accuracy
     ends = ((1 - level) / 2, (1 + level) / 2)
@@ -239,28 +239,9 @@ def measured_on(front: ParetoFront, records: ExitRecords) -> Curve:
     """
     if not isinstance(front, ParetoFront):
         raise FrontError(f"front must be a ParetoFront, got {type(front).__name__}: pass what a search returned")
-    if isinstance(records, ExitRecords) and records.digest == front.records_digest:
-        return front
-    return front.evaluate(records)
-
-
-def outcomes(
-    front: Curve, records: ExitRecords, points: slice
-) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
-    """Score and relative cost (M, N) of every sample under some points of a front."""
-    from dyce_search.evaluation._kernels import leave_positions
-
-    costs, n = records.costs, records.n_samples
-    exits = np.where(front.candidate[points] >= 0, costs.first[:-1] + front.candidate[points], -1).astype(np.int32)
-    there = np.append(exits, np.full((len(exits), 1), costs.n_exits - 1, np.int32), axis=1)
-    price = (prices(costs, exits) / costs.baseline).astype(np.float32)
-    score, paid = np.empty((len(exits), n), np.float32), np.empty((len(exits), n), np.float32)
-    position, sample = np.empty(n, np.int64), np.arange(n)
-    for f, threshold in enumerate(front.threshold[points]):
-        leave_positions(records.confidence, exits[f], threshold, position)
-        score[f] = records.score[there[f, position], sample]
-        paid[f] = price[f, position]
-    return score, paid
+    require_records(records)
+    front.layout.require_fits(records.layout, "the front", "the records")
+    return front if records.digest == front.records_digest else front.evaluate(records)
 
 
 def smooth(key: FloatArray, values: FloatArray, at: FloatArray) -> FloatArray:
@@ -292,3 +273,15 @@ def _resampled(records: ExitRecords, resamples: int, rng: np.random.Generator) -
     weight: npt.NDArray[np.float32] = drawn if group is None else drawn[group]
     weight /= weight.sum(axis=0, dtype=np.float64).astype(np.float32)
     return weight
+
+
+def _outcomes_of(
+    curve: Curve, records: ExitRecords, points: slice
+) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
+    """Score and relative cost (M, N) of every sample under some points of a curve that was measured on the records."""
+    exits, threshold = curve.exits[points], curve.threshold[points]
+    found = [outcomes(records, *config) for config in zip(exits, threshold, strict=True)]
+    return (
+        np.stack([each.score for each in found]),
+        np.stack([(each.cost / records.costs.baseline).astype(np.float32) for each in found]),
+    )

@@ -1,12 +1,13 @@
 """A point with a guarantee: what was promised, how it was tested, and its file."""
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any, Self
 
 from dyce_search.errors import FileFormatError
-from dyce_search.evaluation.config import FORMAT, VERSION, ExitConfig
+from dyce_search.evaluation.config import ExitConfig
 from dyce_search.evaluation.curve import OperatingPoint
-from dyce_search.files import PathLike, entry, read_versioned_json, write_json
+from dyce_search.files import PathLike, entry, read_json, write_json
+from dyce_search.records.layout import ExitLayout
 
 WORDS = {
     "max_accuracy_drop": "accuracy drop at most",
@@ -59,6 +60,7 @@ class Certificate:
         n_tested: points of the front that were tested, one after another.
         records_digest: of the calibration records.
         search_digest: of the records that the front was searched on.
+        layout: of the calibration records: the exits and the confidences that the promise is about.
     """
 
     limits: tuple[CertifiedLimit, ...]
@@ -68,6 +70,7 @@ class Certificate:
     n_tested: int
     records_digest: str
     search_digest: str
+    layout: ExitLayout | None = None
 
     @property
     def p_value(self) -> float:
@@ -108,8 +111,9 @@ class CertifiedPoint(OperatingPoint):
             FileFormatError: the folder cannot be written.
         """
         figures = {name: getattr(self, name) for name in FIGURES}
-        content = {"format": FORMAT, "version": VERSION, **self.config.to_dict()}
-        write_json(path, {**content, "calibration": figures, "certificate": asdict(self.certificate)})
+        certificate = asdict(replace(self.certificate, layout=None))
+        del certificate["layout"]  # the configuration's, which stands in the same file
+        write_json(path, {**self.config.to_dict(), "calibration": figures, "certificate": certificate})
 
     @classmethod
     def load(cls, path: PathLike) -> Self:
@@ -122,17 +126,18 @@ class CertifiedPoint(OperatingPoint):
             FileFormatError: no such file, another kind or version, a configuration without certificate.
             ConfigError: the values are no configuration.
         """
-        content = read_versioned_json(path, FORMAT, VERSION)
+        content = read_json(path)
+        config = ExitConfig.from_dict(content, path)
         if "certificate" not in content:
             raise FileFormatError(f"{path} is a configuration without a certificate: ExitConfig.load reads it")
         figures, promised = entry(content, "calibration", path), dict(entry(content, "certificate", path))
         try:
             limits = tuple(CertifiedLimit(**limit) for limit in entry(promised, "limits", path))
-            certificate = Certificate(**{**promised, "limits": limits})
+            certificate = Certificate(**{**promised, "limits": limits, "layout": config.layout})
         except TypeError as cause:
             raise FileFormatError(f"{path} is damaged: {cause}") from cause
         known: dict[str, Any] = {name: float(entry(figures, name, path)) for name in FIGURES}
-        return cls(config=ExitConfig.from_dict(content, path), certificate=certificate, **known)
+        return cls(config=config, certificate=certificate, **known)
 
 
 FIGURES = ("accuracy", "cost", "relative_cost", "accuracy_drop")

@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from dyce_search.certify.p_values import betting_p_value, binomial_p_value, hoeffding_bentkus_p_value, paired_p_value
 from dyce_search.evaluation.config import ExitConfig
-from dyce_search.evaluation.evaluate import prices
+from dyce_search.evaluation.outcomes import outcomes, prices
 from dyce_search.records.records import ExitRecords
 
 FloatArray = npt.NDArray[np.float64]
@@ -165,26 +165,23 @@ class Trial:
 
     def tests(self, config: ExitConfig) -> list[LimitTest]:
         """One test a limit."""
-        from dyce_search.evaluation._kernels import leave_positions
-
         records, costs = self.records, self.records.costs
-        exits = config.exits(costs)
-        position = np.empty(records.n_samples, np.int64)
-        leave_positions(records.confidence, exits, config.threshold, position)
-        taken, each = np.append(exits, costs.n_exits - 1)[position], np.arange(records.n_samples)
+        exits = config.exits(records.layout)
+        found = outcomes(records, exits, config.threshold)
         tests = []
         for name, limit in self.limits.items():
             if name in COST_LIMITS:
-                paid = prices(costs, exits[None])[0] / (costs.baseline if name == "max_relative_cost" else 1)
-                tests.append(self._test(name, -limit, -paid[position], -paid.max(), -paid.min(), ""))
+                unit = costs.baseline if name == "max_relative_cost" else 1
+                possible = prices(costs, exits[None])[0] / unit
+                tests.append(self._test(name, -limit, -(found.cost / unit), -possible.max(), -possible.min(), ""))
             elif name == "min_agreement" and records.prediction is not None:
-                same = records.prediction[taken, each] == records.prediction[-1]
+                same = records.prediction[found.exit, np.arange(records.n_samples)] == records.prediction[-1]
                 tests.append(self._test(name, limit, same, 0, 1, "exact binomial"))
             elif name == "min_accuracy":
                 exact = "exact binomial" if self.right_or_wrong else ""
-                tests.append(self._test(name, limit, records.score[taken, each], 0, 1, exact))
+                tests.append(self._test(name, limit, found.score, 0, 1, exact))
             elif name == "max_accuracy_drop":
-                gained = records.score[taken, each].astype(np.float64) - records.score[-1]
+                gained = found.score.astype(np.float64) - records.score[-1]
                 exact = "exact paired" if self.right_or_wrong else ""
                 tests.append(self._test(name, -limit, gained, -1, 1, exact))
         return tests

@@ -87,6 +87,7 @@ def certify_point(
             n_tested=min(n_tested + 1, len(order)),
             records_digest=records.digest,
             search_digest=front.records_digest,
+            layout=point.config.layout,
         ),
     )
 

@@ -39,7 +39,7 @@ def info(options: Namespace) -> int:
         "baseline": _baseline(records),
         "confidence": f"{records.confidence.min():.4g} to {records.confidence.max():.4g}",
         "also holds": ", ".join(optional) or "neither labels nor predictions nor groups",
-        "from": records.provenance or "not stated",
+        "from": records.source or "not stated",
     }
     for name, fact in facts.items():
         print(f"{name:<11} {fact}")

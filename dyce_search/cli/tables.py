@@ -8,8 +8,9 @@ import numpy as np
 from dyce_search.errors import InfeasibleError
 from dyce_search.evaluation.config import ExitConfig
 from dyce_search.evaluation.curve import Curve
-from dyce_search.evaluation.evaluate import Evaluation, prices
+from dyce_search.evaluation.evaluate import Evaluation
 from dyce_search.evaluation.limits import USUAL_DROPS
+from dyce_search.evaluation.outcomes import prices
 from dyce_search.front.front import ParetoFront
 from dyce_search.records.costs import ExitCosts
 from dyce_search.records.records import ExitRecords
@@ -63,7 +64,7 @@ def operating_points(front: ParetoFront, test: Curve | None, drops: Sequence[flo
 
 def config_table(costs: ExitCosts, config: ExitConfig, evaluation: Evaluation | None = None) -> str:
     """One row per enabled exit and one for the final exit; with an evaluation also who leaves there."""
-    exits = config.exits(costs)
+    exits = config.exits(costs.layout.network)
     paid = prices(costs, exits[None])[0] / costs.baseline
     header = ["position", "exit", "leaves where confidence", "cost of leaving"]
     if evaluation is not None:

@@ -16,7 +16,7 @@ from dyce_search.errors import FrontError, RecordsError
 from dyce_search.evaluation.curve import Curve, dominated_area
 from dyce_search.evaluation.evaluate import evaluate_arrays, non_dominated
 from dyce_search.records.costs import ExitCosts
-from dyce_search.records.records import ExitRecords
+from dyce_search.records.records import ExitRecords, require_records
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -139,7 +139,7 @@ def static_exits(records: ExitRecords) -> Curve:
         >>> len(curve), float(curve.relative_cost[-1])
         (46, 1.0)
     """
-    _require_records(records)
+    require_records(records)
     costs = records.costs
     exits = np.full((costs.n_exits, costs.n_positions), -1, np.int32)
     alone = np.arange(costs.n_exits - 1)
@@ -148,7 +148,8 @@ def static_exits(records: ExitRecords) -> Curve:
     measured = evaluate_arrays(records, exits, threshold)
     return Curve(
         costs=costs,
-        candidate=np.where(exits >= 0, exits - costs.first[:-1], -1),
+        candidate=records.layout.candidates(exits),
+        layout=records.layout,
         threshold=threshold,
         accuracy=measured.accuracy,
         cost=measured.cost,
@@ -190,7 +191,7 @@ def patience(
         >>> points.setting["k"][:3].tolist(), bool((points.relative_cost[1:] > points.relative_cost[:-1]).all())
         ([1, 2, 3], True)
     """
-    _require_records(records)
+    require_records(records)
     if records.prediction is None:
         raise RecordsError(
             "patience compares the exits' answers, which these records lack: build them with prediction=, or with "
@@ -249,7 +250,7 @@ def oracle(records: ExitRecords, *, exits: npt.ArrayLike | None = None, max_poin
         >>> bool(ds.oracle(records).accuracy[-1] > records.baseline_accuracy)
         True
     """
-    _require_records(records)
+    require_records(records)
     if not isinstance(max_points, (int, np.integer)) or max_points < 2:
         raise RecordsError(f"max_points must be a whole number >= 2, got {max_points!r}")
     allowed = _allowed_exits(records.costs, exits)
@@ -375,8 +376,3 @@ def _allowed_exits(costs: ExitCosts, exits: npt.ArrayLike | None) -> IntArray:
             f"got {chosen.tolist()}"
         )
     return np.unique(chosen % costs.n_exits)
-
-
-def _require_records(records: Any) -> None:
-    if not isinstance(records, ExitRecords):
-        raise RecordsError(f"records must be an ExitRecords, got {records.__class__.__name__}: records come first")

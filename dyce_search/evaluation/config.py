@@ -7,11 +7,9 @@ import numpy as np
 import numpy.typing as npt
 
 from dyce_search.arrays import numbers, read_only, restore, whole_numbers
-from dyce_search.errors import ConfigError
-from dyce_search.files import PathLike, entry, read_versioned_json, write_json
-from dyce_search.records.costs import ExitCosts
-
-FORMAT, VERSION = "dyce_search.config", 1
+from dyce_search.errors import ConfigError, RecordsError
+from dyce_search.files import PathLike, read_json, typed, write_json
+from dyce_search.records.layout import ExitLayout
 
 
 def leaves(confidence: Any, threshold: Any) -> Any:
@@ -46,14 +44,18 @@ class ExitConfig:
     """For each position: which candidate is enabled (or none), and with which confidence threshold.
 
     A sample leaves at the first enabled position where its confidence is above the threshold, strictly.
-    Two configurations are equal when they enable the same candidates with the same thresholds there.
+    Two configurations are equal when they enable the same candidates with the same thresholds there, whatever
+    their layouts.
 
     Attributes:
         candidate: (P,) int64, index of the candidate among those of its position, or -1 for none.
         threshold: (P,) float32; -inf lets every sample leave. Where no candidate is enabled it has no effect.
+        layout: which exits these are and what their confidences measure, or None for bare numbers, which fit every
+            network of this shape. Searches give it, and files keep it.
 
     Raises:
-        ConfigError: shapes that differ, a candidate below -1, a threshold that is NaN.
+        ConfigError: shapes that differ, a candidate below -1 or one that the layout does not have, a threshold that is
+            NaN.
 
     Example:
         >>> config = ExitConfig(candidate=[-1, 0, 2], threshold=[0.0, 0.9, 0.8])
@@ -63,10 +65,13 @@ class ExitConfig:
 
     candidate: npt.NDArray[np.int64]
     threshold: npt.NDArray[np.float32]
+    layout: ExitLayout | None = None
 
     if TYPE_CHECKING:  # what may be passed is wider than what is kept; the dataclass writes the real one
 
-        def __init__(self, *, candidate: npt.ArrayLike, threshold: npt.ArrayLike) -> None:
+        def __init__(
+            self, *, candidate: npt.ArrayLike, threshold: npt.ArrayLike, layout: ExitLayout | None = None
+        ) -> None:
             """Takes whatever `np.asarray` takes; the attributes say what is kept."""
 
     def __post_init__(self) -> None:
@@ -83,6 +88,10 @@ class ExitConfig:
         if np.isnan(threshold).any():
             p = int(np.flatnonzero(np.isnan(threshold))[0])
             raise ConfigError(f"threshold must not be NaN, got NaN at position {p}")
+        if self.layout is not None:
+            if not isinstance(self.layout, ExitLayout):
+                raise ConfigError(f"layout must be an ExitLayout or None, got {type(self.layout).__name__}")
+            self.layout.exits(candidate)
         object.__setattr__(self, "candidate", candidate)
         object.__setattr__(self, "threshold", threshold)
 
@@ -112,28 +121,56 @@ class ExitConfig:
         """Number of enabled exits, the final exit not counted."""
         return int(np.count_nonzero(self.candidate >= 0))
 
-    def exits(self, costs: ExitCosts) -> npt.NDArray[np.int32]:
+    def exits(self, layout: ExitLayout) -> npt.NDArray[np.int32]:
         """(P,) flat index of the enabled candidate of each position, -1 for none.
 
         Args:
-            costs: of the network.
+            layout: of the records or the network (`records.layout`, `costs.layout`).
 
         Raises:
-            ConfigError: the configuration belongs to a network with other positions or candidates.
+            ConfigError: the configuration belongs to other exits, or to confidences of another measure or
+                temperature.
         """
-        if self.n_positions != costs.n_positions:
-            raise ConfigError(
-                f"the configuration has {self.n_positions} positions, the network {costs.n_positions}: "
-                "it belongs to another network"
-            )
-        too_high = np.flatnonzero(self.candidate >= costs.n_candidates)
-        if too_high.size:
-            p = int(too_high[0])
-            raise ConfigError(
-                f"position {p} has candidates 0 to {costs.n_candidates[p] - 1}, the configuration enables "
-                f"{self.candidate[p]}: it belongs to another network"
-            )
-        return np.where(self.candidate >= 0, costs.first[:-1] + self.candidate, -1).astype(np.int32)
+        if self.layout is not None and self.layout is not layout:
+            self.layout.require_fits(layout, "the configuration", "the network")
+        return layout.exits(self.candidate)
+
+    def route(self, confidence: npt.ArrayLike, *, layout: ExitLayout | None = None) -> npt.NDArray[np.int64]:
+        """Where each sample leaves, from confidences alone: for traffic without labels, in plain NumPy.
+
+        Args:
+            confidence: (E, N) real, of every exit on N samples; rows of exits that are not enabled are not looked at.
+            layout: of the network, for configurations of bare numbers, which carry none.
+
+        Returns:
+            (N,) int64, flat index of the exit where each sample leaves; E-1 is the final exit.
+
+        Raises:
+            ConfigError: neither the configuration nor the call has a layout, or they contradict each other.
+            RecordsError: another number of rows than exits, or NaN in a row that is looked at.
+
+        Example:
+            >>> layout = ExitLayout(position=[0, 0, 1, 2])
+            >>> config = ExitConfig(candidate=[1, -1], threshold=[0.5, 0.0], layout=layout)
+            >>> config.route([[0, 0], [0.9, 0.2], [0, 0], [0, 0]]).tolist()
+            [1, 3]
+        """
+        known = layout if layout is not None else self.layout
+        if known is None:
+            raise ConfigError("a configuration of bare numbers does not say which exits it enables: pass layout=")
+        exits = self.exits(known)
+        sure = numbers(confidence, "confidence", RecordsError, dtype=np.float32, ndim=2)
+        if len(sure) != known.n_exits:
+            raise RecordsError(f"confidence must have a row for each exit, ({known.n_exits}, N), got {sure.shape}")
+        taken = np.full(sure.shape[1], known.n_exits - 1)
+        for p in np.flatnonzero(exits >= 0)[::-1]:  # from the last on, so that the first that lets go has the last word
+            row = sure[exits[p]]
+            if np.isnan(row).any():
+                raise RecordsError(
+                    f"confidence must not be NaN, got NaN from exit {exits[p]} at sample {int(np.isnan(row).argmax())}"
+                )
+            taken[leaves(row, self.threshold[p])] = exits[p]
+        return taken
 
     @classmethod
     def none(cls, n_positions: int) -> Self:
@@ -145,28 +182,15 @@ class ExitConfig:
         return cls(candidate=np.full(n_positions, -1), threshold=np.zeros(n_positions, np.float32))
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain values for JSON; infinite thresholds become the strings "inf" and "-inf"."""
-        return {"candidate": self.candidate.tolist(), "threshold": thresholds_to_json(self.threshold)}
+        """The content of its file, plain values for JSON; infinite thresholds are the strings "inf" and "-inf"."""
+        from dyce_search.evaluation.config_file import config_content
 
-    @classmethod
-    def from_dict(cls, content: Any, path: PathLike = "config") -> Self:
-        """Reads what `to_dict` wrote.
-
-        Args:
-            content: the dictionary.
-            path: of the file that it comes from, for messages.
-
-        Raises:
-            FileFormatError: a key is missing.
-            ConfigError: the values are no configuration.
-        """
-        return cls(
-            candidate=entry(content, "candidate", path),
-            threshold=thresholds_from_json(entry(content, "threshold", path)),
-        )
+        return config_content(self.candidate, self.threshold, self.layout)
 
     def save(self, path: PathLike) -> None:
-        """Writes versioned JSON, atomically; `load` gives back an equal configuration, bit for bit.
+        """Writes versioned JSON, atomically: each enabled exit by name, with its threshold, and the layout.
+
+        `load` gives back an equal configuration, bit for bit.
 
         Args:
             path: the file.
@@ -174,34 +198,34 @@ class ExitConfig:
         Raises:
             FileFormatError: the folder cannot be written.
         """
-        write_json(path, {"format": FORMAT, "version": VERSION, **self.to_dict()})
+        write_json(path, self.to_dict())
 
     @classmethod
     def load(cls, path: PathLike) -> Self:
-        """Reads a file that `save` wrote.
+        """Reads a file that `save` wrote, or one of version 1, which has no layout.
 
         Args:
             path: the file.
 
         Raises:
-            FileFormatError: no such file, no JSON, another kind or version, a key is missing.
+            FileFormatError: no such file, no JSON, another kind or version, content that is not of the format.
             ConfigError: the values are no configuration.
         """
-        return cls.from_dict(read_versioned_json(path, FORMAT, VERSION), path)
+        return cls.from_dict(read_json(path), path)
 
+    @classmethod
+    def from_dict(cls, content: Any, path: PathLike = "config") -> Self:
+        """Reads what `to_dict` gave.
 
-def thresholds_to_json(threshold: npt.NDArray[np.float32]) -> list[float | str]:
-    """The shortest decimals that give the same float32 back; infinities as strings, as JSON has none."""
-    return [float(str(value)) if np.isfinite(value) else str(value) for value in threshold]
+        Args:
+            content: the dictionary.
+            path: of the file that it comes from, for messages.
 
+        Raises:
+            FileFormatError: another kind or version, content that is not of the format.
+            ConfigError: the values are no configuration.
+        """
+        from dyce_search.evaluation.config_file import FORMAT, TYPES, read_content
 
-def thresholds_from_json(values: Any) -> npt.NDArray[np.float32]:
-    """Reads what `thresholds_to_json` wrote.
-
-    Raises:
-        ConfigError: an entry is no number.
-    """
-    try:
-        return np.array([np.float32(float(value)) for value in values], np.float32)
-    except (TypeError, ValueError) as cause:
-        raise ConfigError(f"threshold must be a list of numbers: {cause}") from cause
+        candidate, threshold, layout = read_content(typed(content, FORMAT, TYPES, path), path)
+        return cls(candidate=candidate, threshold=threshold, layout=layout)

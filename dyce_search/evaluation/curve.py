@@ -11,6 +11,7 @@ from dyce_search.arrays import frame_of, numbers, read_only, restore
 from dyce_search.errors import FrontError
 from dyce_search.evaluation.config import ExitConfig
 from dyce_search.records.costs import ExitCosts
+from dyce_search.records.layout import ExitLayout
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 FloatArray = npt.NDArray[np.float64]
 
 
-class TradeOff(Protocol):
+class Drawable(Protocol):
     """What can be drawn beside a curve: other curves, and points of rules that are no configurations."""
 
     @property
@@ -72,9 +73,12 @@ class Curve:
         exit_accuracy: (E,) float64, accuracy of each candidate used alone; the last is the baseline.
         n_samples: how many samples the figures rest on.
         records_digest: which samples these were (`ExitRecords.digest`).
+        layout: which exits these are and what their confidences measure, as the records' was; every configuration
+            carries it. Where none is given it is that of the costs.
 
     Raises:
         FrontError: shapes that do not fit together, candidates that the network does not have, NaN.
+        ConfigError: a layout of other exits than the costs'.
     """
 
     costs: ExitCosts
@@ -85,9 +89,13 @@ class Curve:
     exit_accuracy: FloatArray
     n_samples: int
     records_digest: str
+    layout: ExitLayout = None  # type: ignore[assignment]  # never None once it is made
 
     def __post_init__(self) -> None:
         """Checks and freezes the arrays."""
+        if self.layout is None:
+            object.__setattr__(self, "layout", self.costs.layout)
+        self.layout.require_fits(self.costs.layout, "the layout", "the costs")
         n_points, n_positions = len(self.cost), self.costs.n_positions
         shapes = {
             "candidate": (n_points, n_positions),
@@ -121,7 +129,7 @@ class Curve:
         if not -len(self) <= index < len(self):
             raise IndexError(f"index {index} is out of range for {len(self)} points")
         return OperatingPoint(
-            config=ExitConfig(candidate=self.candidate[index], threshold=self.threshold[index]),
+            config=ExitConfig(candidate=self.candidate[index], threshold=self.threshold[index], layout=self.layout),
             accuracy=float(self.accuracy[index]),
             cost=float(self.cost[index]),
             relative_cost=float(self.relative_cost[index]),
@@ -131,6 +139,11 @@ class Curve:
     def __iter__(self) -> Iterator[OperatingPoint]:
         """The points, in order."""
         return (self[index] for index in range(len(self)))
+
+    @property
+    def exits(self) -> npt.NDArray[np.int32]:
+        """(F, P) flat index of the enabled candidate at each position, -1 for none."""
+        return self.layout.exits(self.candidate)
 
     @property
     def baseline_accuracy(self) -> float:
@@ -187,7 +200,7 @@ class Curve:
         ax: "Axes | None" = None,
         *,
         label: str | None = None,
-        others: Mapping[str, TradeOff] | None = None,
+        others: Mapping[str, Drawable] | None = None,
         held_out: "Curve | None" = None,
         selected: OperatingPoint | None = None,
         static_exits: bool = True,
@@ -209,7 +222,7 @@ class Curve:
         from dyce_search.drawing.curves import draw_trade_off
 
         ax = axes.new_axes() if ax is None else ax
-        curves: dict[str, TradeOff] = {label or "front": self, **(others or {})}
+        curves: dict[str, Drawable] = {label or "front": self, **(others or {})}
         draw_trade_off(
             ax,
             {name: (curve.relative_cost, curve.accuracy) for name, curve in curves.items()},

@@ -6,10 +6,11 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from dyce_search.errors import ConfigError, RecordsError
+from dyce_search.errors import ConfigError
 from dyce_search.evaluation.config import ExitConfig
+from dyce_search.evaluation.outcomes import outcomes, prices
 from dyce_search.records.costs import ExitCosts
-from dyce_search.records.records import ExitRecords
+from dyce_search.records.records import ExitRecords, require_records
 from dyce_search.threads import n_threads, side_by_side
 
 FloatArray = npt.NDArray[np.float64]
@@ -72,7 +73,7 @@ def evaluate(records: ExitRecords, config: ExitConfig, *, per_sample: bool = Fal
         per_sample: also return where each sample leaves, `exit_position` (N,).
 
     Raises:
-        ConfigError: the configuration belongs to another network.
+        ConfigError: the configuration belongs to other exits, or to confidences of another measure or temperature.
 
     Example:
         >>> costs = ExitCosts(backbone=[1.0, 4.0], head=[0.5, 0.0], position=[0, 1])
@@ -82,12 +83,7 @@ def evaluate(records: ExitRecords, config: ExitConfig, *, per_sample: bool = Fal
         (1.0, 3.0)
     """
     batch = evaluate_many(records, [config])
-    where = None
-    if per_sample:
-        from dyce_search.evaluation._kernels import leave_positions
-
-        where = np.empty(records.n_samples, np.int64)
-        leave_positions(records.confidence, config.exits(records.costs), config.threshold, where)
+    where = outcomes(records, config.exits(records.layout), config.threshold).position if per_sample else None
     return Evaluation(
         accuracy=float(batch.accuracy[0]),
         cost=float(batch.cost[0]),
@@ -116,8 +112,7 @@ def evaluate_many(records: ExitRecords, configs: Sequence[ExitConfig]) -> BatchE
         >>> evaluate_many(records, [ExitConfig.none(1), ExitConfig(candidate=[0], threshold=[0.5])]).cost.tolist()
         [4.0, 3.0]
     """
-    if not isinstance(records, ExitRecords):
-        raise RecordsError(f"records must be an ExitRecords, got {type(records).__name__}: records come first")
+    require_records(records)
     if isinstance(configs, ExitConfig):
         raise ConfigError("configs must be a sequence of ExitConfig, got a single one: use evaluate")
     shape = (len(configs), records.costs.n_positions)
@@ -125,7 +120,7 @@ def evaluate_many(records: ExitRecords, configs: Sequence[ExitConfig]) -> BatchE
     for f, config in enumerate(configs):
         if not isinstance(config, ExitConfig):
             raise ConfigError(f"expected an ExitConfig, got {type(config).__name__}")
-        exits[f], threshold[f] = config.exits(records.costs), config.threshold
+        exits[f], threshold[f] = config.exits(records.layout), config.threshold
     return evaluate_arrays(records, exits, threshold)
 
 
@@ -169,15 +164,6 @@ def evaluate_arrays(
         exit_share=count / records.n_samples,
         exit_accuracy=np.divide(score_sum, count, out=np.full(count.shape, np.nan), where=count > 0),
     )
-
-
-def prices(costs: ExitCosts, exits: npt.NDArray[np.int32]) -> FloatArray:
-    """(F, P+1) what a sample has paid that leaves at each position, under configurations `exits` (F, P)."""
-    heads = np.where(exits >= 0, costs.head[exits], 0.0)
-    paid = np.empty((len(exits), costs.n_positions + 1))
-    paid[:, :-1] = costs.backbone[:-1] + np.cumsum(heads, axis=1)
-    paid[:, -1] = costs.baseline + heads.sum(axis=1)
-    return paid
 
 
 def non_dominated(cost: FloatArray | npt.NDArray[np.int64], accuracy: FloatArray) -> npt.NDArray[np.intp]:

@@ -8,21 +8,19 @@ import numpy as np
 import numpy.typing as npt
 
 from dyce_search.arrays import restore
-from dyce_search.errors import FileFormatError, FrontError, InfeasibleError
-from dyce_search.evaluation.config import ExitConfig, thresholds_from_json, thresholds_to_json
+from dyce_search.errors import DyceError, FileFormatError, FrontError, InfeasibleError
+from dyce_search.evaluation.config import ExitConfig
 from dyce_search.evaluation.curve import Curve, OperatingPoint
-from dyce_search.evaluation.evaluate import evaluate_arrays
-from dyce_search.files import PathLike, entry, read_versioned_json, write_json
+from dyce_search.evaluation.evaluate import evaluate_arrays, non_dominated
+from dyce_search.files import PathLike, write_json
 from dyce_search.fingerprints import fingerprint
 from dyce_search.provenance import Provenance
-from dyce_search.records.costs import ExitCosts
 from dyce_search.records.records import ExitRecords, require_records
 
 if TYPE_CHECKING:
     from dyce_search.certify.certificate import CertifiedPoint
     from dyce_search.certify.limit_tests import Method
 
-FORMAT, VERSION = "dyce_search.front", 1
 BY_HAND = Provenance(solver="by hand")
 ROUNDING = 1e-12  # 0.93 - 0.92 is 0.010000000000000009: a limit of 0.01 must still admit it
 
@@ -80,7 +78,7 @@ class ParetoFront(Curve):
         found = list(configs)
         if not found:
             raise FrontError("a front needs at least one configuration")
-        exits = np.stack([config.exits(records.costs) for config in found])
+        exits = np.stack([config.exits(records.layout) for config in found])
         threshold = np.stack([config.threshold for config in found])
         return cls.from_arrays(records, exits, threshold, provenance=provenance or BY_HAND)
 
@@ -127,10 +125,11 @@ class ParetoFront(Curve):
             accuracy: (F,) float64, as `evaluate_many` has it.
             provenance: where they come from.
         """
-        keep = _non_dominated(cost, accuracy)
+        keep = non_dominated(cost, accuracy)
         return cls(
             costs=records.costs,
-            candidate=np.where(exits >= 0, exits - records.costs.first[:-1], -1)[keep],
+            layout=records.layout,
+            candidate=records.layout.candidates(exits[keep]),
             threshold=threshold[keep],
             accuracy=accuracy[keep],
             cost=cost[keep],
@@ -220,15 +219,15 @@ class ParetoFront(Curve):
             As many points in the same order. A curve, not a front: on other samples a dearer point may be worse.
 
         Raises:
-            FrontError: the records are another network's.
+            ConfigError: the records are of other exits, or of confidences of another measure or temperature.
             RecordsError: `records` is something else.
         """
         require_records(records)
-        _require_same_layout(self.costs, records.costs)
-        exits = np.where(self.candidate >= 0, self.costs.first[:-1] + self.candidate, -1).astype(np.int32)
-        measured = evaluate_arrays(records, exits, self.threshold)
+        self.layout.require_fits(records.layout, "the front", "the records")
+        measured = evaluate_arrays(records, self.exits, self.threshold)
         return Curve(
             costs=records.costs,
+            layout=self.layout,
             candidate=self.candidate,
             threshold=self.threshold,
             accuracy=measured.accuracy,
@@ -273,7 +272,8 @@ class ParetoFront(Curve):
         Raises:
             InfeasibleError: nothing can be certified; says what is closest, and about how many samples it takes.
             RecordsError: the calibration records hold samples that the front was searched on, or lack predictions.
-            FrontError: the records are another network's, no limit is given, or an option is out of range.
+            ConfigError: they are of other exits, or of confidences of another measure or temperature.
+            FrontError: no limit is given, or an option is out of range.
 
         Example:
             >>> import dyce_search as ds
@@ -323,10 +323,11 @@ class ParetoFront(Curve):
             name: np.concatenate([getattr(front, name) for front in fronts])
             for name in ("candidate", "threshold", "accuracy", "cost")
         }
-        keep = _non_dominated(fields["cost"], fields["accuracy"])
+        keep = non_dominated(fields["cost"], fields["accuracy"])
         return ParetoFront(
             **{name: values[keep] for name, values in fields.items()},
             costs=self.costs,
+            layout=self.layout,
             exit_accuracy=self.exit_accuracy,
             n_samples=self.n_samples,
             records_digest=self.records_digest,
@@ -349,84 +350,24 @@ class ParetoFront(Curve):
         Raises:
             FileFormatError: the folder cannot be written.
         """
-        points = []
-        for f in range(len(self)):
-            on = np.flatnonzero(self.candidate[f] >= 0)
-            points.append(
-                {
-                    "cost": float(self.cost[f]),
-                    "accuracy": float(self.accuracy[f]),
-                    "position": on.tolist(),
-                    "candidate": self.candidate[f, on].tolist(),
-                    "threshold": thresholds_to_json(self.threshold[f, on]),
-                }
-            )
-        content = {
-            "format": FORMAT,
-            "version": VERSION,
-            "provenance": asdict(self.provenance),
-            "records": {
-                "digest": self.records_digest,
-                "n_samples": self.n_samples,
-                "fingerprint": list(self.fingerprint),
-            },
-            "costs": self.costs.to_dict(),
-            "exit_accuracy": self.exit_accuracy.tolist(),
-            "points": points,
-        }
-        write_json(path, content)
+        from dyce_search.front.file import front_content
+
+        write_json(path, front_content(self))
 
     @classmethod
     def load(cls, path: PathLike) -> Self:
-        """Reads a file that `save` wrote.
+        """Reads a file that `save` wrote, or one of version 1, which does not say what its confidences measure.
 
         Args:
             path: the file.
 
         Raises:
-            FileFormatError: no such file, no JSON, another kind or version, a key is missing or damaged.
+            FileFormatError: no such file, no JSON, another kind or version, content that is not of the format.
         """
-        content = read_versioned_json(path, FORMAT, VERSION)
-        costs = ExitCosts.from_dict(entry(content, "costs", path), path)
-        points = entry(content, "points", path)
-        samples = entry(content, "records", path)
+        from dyce_search.front.file import read_front
+
+        found = read_front(path)
         try:
-            shape = (len(points), costs.n_positions)
-            candidate, threshold = np.full(shape, -1), np.zeros(shape, np.float32)
-            for f, point in enumerate(points):
-                on = entry(point, "position", path)
-                candidate[f, on] = entry(point, "candidate", path)
-                threshold[f, on] = thresholds_from_json(entry(point, "threshold", path))
-            return cls(
-                costs=costs,
-                candidate=candidate,
-                threshold=threshold,
-                accuracy=np.array([entry(point, "accuracy", path) for point in points], np.float64),
-                cost=np.array([entry(point, "cost", path) for point in points], np.float64),
-                exit_accuracy=np.array(entry(content, "exit_accuracy", path), np.float64),
-                n_samples=int(entry(samples, "n_samples", path)),
-                records_digest=str(entry(samples, "digest", path)),
-                provenance=Provenance(**entry(content, "provenance", path)),
-                fingerprint=tuple(map(str, samples.get("fingerprint", ()))),  # fronts of version 0.1.0 have none
-            )
-        except FileFormatError:
-            raise
-        except (TypeError, ValueError, IndexError) as cause:
+            return cls(**found)
+        except DyceError as cause:
             raise FileFormatError(f"{path} is damaged: {cause}") from cause
-
-
-def _non_dominated(cost: npt.NDArray[np.float64], accuracy: npt.NDArray[np.float64]) -> npt.NDArray[np.intp]:
-    """Indices of the non-dominated points, the first of equal ones, sorted by cost."""
-    import moocore
-
-    keep = np.flatnonzero(moocore.is_nondominated(np.column_stack([cost, accuracy]), maximise=[False, True]))
-    ordered: npt.NDArray[np.intp] = keep[np.argsort(cost[keep], kind="stable")]
-    return ordered
-
-
-def _require_same_layout(costs: ExitCosts, other: ExitCosts) -> None:
-    if not np.array_equal(costs.position, other.position):
-        raise FrontError(
-            f"the front's network has {costs.n_exits} exits at {costs.n_positions} positions, the records' has "
-            f"{other.n_exits} at {other.n_positions}: they belong to another network, or to other exits of it"
-        )

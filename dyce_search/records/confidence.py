@@ -3,7 +3,8 @@
 All measures are in [0, 1], higher is surer, whatever the number of classes.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -123,3 +124,26 @@ def find_measure(measure: str | Measure) -> Measure:
     if measure not in MEASURES:
         raise RecordsError(f"unknown confidence {measure!r}: use one of {', '.join(MEASURES)}, or a callable")
     return MEASURES[measure]
+
+
+def measure_name(measure: str | Callable[..., Any], known: Mapping[str, Callable[..., Any]] = MEASURES) -> str:
+    """What layouts call a measure: its name, which is how records and the model that serves know it again.
+
+    Args:
+        measure: a name, or a callable, which is called by its `__name__`; a lambda also by where it is written.
+        known: the measures that have a name; no other callable is called like one of them.
+
+    Example:
+        >>> def energy(probs): ...
+        >>> measure_name(margin), measure_name(energy)
+        ('margin', 'energy')
+    """
+    if isinstance(measure, str):
+        return measure
+    name = str(getattr(measure, "__name__", type(measure).__name__))
+    code = getattr(measure, "__code__", None)
+    if name == "<lambda>" and code is not None:
+        return f"<lambda> of {Path(code.co_filename).name}, line {code.co_firstlineno}"
+    if name in known and known[name] is not measure:
+        return f"{getattr(measure, '__module__', 'own')}.{name}"
+    return name

@@ -1,15 +1,17 @@
 """What each exit costs."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 import numpy.typing as npt
 
 from dyce_search.arrays import numbers, read_only, restore, whole_numbers
-from dyce_search.errors import CostsError, FileFormatError
+from dyce_search.errors import CostsError
 from dyce_search.files import PathLike, entry, read_json, write_json
+from dyce_search.records.dyce_files import read_macs
+from dyce_search.records.layout import ExitLayout, check_positions, checked_names
 
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
@@ -30,6 +32,7 @@ class ExitCosts:
         position: (E,) int64, position of each candidate in rising order; the final exit's is P.
         unit: what the numbers count. "MACs" are multiply-adds, not FLOPs.
         names: (E,) what the candidates are called; they may repeat from position to position.
+        layout: who stands where: position and names, for confidences of any kind.
 
     Raises:
         CostsError: shapes that do not fit, costs that fall along the backbone, negative or infinite costs,
@@ -46,6 +49,7 @@ class ExitCosts:
     position: IntArray
     unit: str = "MACs"
     names: tuple[str, ...] = ()
+    layout: ExitLayout = field(init=False, repr=False)
 
     if TYPE_CHECKING:  # what may be passed is wider than what is kept; the dataclass writes the real one
 
@@ -80,20 +84,22 @@ class ExitCosts:
             )
         if backbone[-1] + (head[-1] if len(head) else 0) <= 0:
             raise CostsError("the whole model must cost more than 0: relative costs would be undefined")
-        _check_positions(position, len(backbone) - 1, len(head))
-        if isinstance(self.names, str) or not hasattr(self.names, "__iter__"):
-            raise CostsError(f"names must be a sequence of strings, one per candidate, got {self.names!r}")
-        names = tuple(map(str, self.names)) or _default_names(position)
-        if len(names) != len(head):
-            raise CostsError(f"names must have one entry per candidate, {len(head)}, got {len(names)}")
-        for field, value in (
+        if len(position) != len(head):
+            raise CostsError(
+                f"position must have one entry per candidate, {len(head)} as head has, got {len(position)}"
+            )
+        check_positions(position, len(backbone) - 1, CostsError)
+        names = checked_names(self.names, position, CostsError)
+        layout = ExitLayout(position=position, names=names)
+        for name, value in (
             ("backbone", backbone),
             ("head", head),
-            ("position", position),
+            ("position", layout.position),
             ("unit", str(self.unit)),
             ("names", names),
+            ("layout", layout),
         ):
-            object.__setattr__(self, field, value)
+            object.__setattr__(self, name, value)
 
     __setstate__ = restore
 
@@ -125,17 +131,17 @@ class ExitCosts:
     @property
     def types(self) -> tuple[str, ...]:
         """(E,) of which type each candidate is: its name, or what follows the last slash, as in "layer1.0/linear"."""
-        return tuple(name.rpartition("/")[2] for name in self.names)
+        return self.layout.types
 
     @property
     def first(self) -> IntArray:
         """(P+1,) flat index of the first candidate of each position, then that of the final exit."""
-        return np.searchsorted(self.position, np.arange(self.n_positions + 1))
+        return self.layout.first
 
     @property
     def n_candidates(self) -> IntArray:
         """(P,) number of candidates at each position."""
-        return np.diff(self.first)
+        return self.layout.n_candidates
 
     @property
     def baseline(self) -> float:
@@ -232,63 +238,10 @@ class ExitCosts:
         content = read_json(path)
         if isinstance(content, dict) and "position" in content:
             return cls.from_dict(content, path)
-        heads = entry(content, "head", path)
-        backbone = numbers(
-            entry(entry(content, "backbone", path), "macs", path), "backbone macs", CostsError, dtype=np.float64, ndim=1
-        )
-        if not isinstance(heads, list) or not heads:
-            raise FileFormatError(f"{path}: 'head' must be a list with an entry per head type")
-        macs = [
-            numbers(entry(head, "macs", path), f"macs of head {index}", CostsError, dtype=np.float64, ndim=1)
-            for index, head in enumerate(heads)
-        ]
-        n_positions = len(backbone) - 1
-        for index, per_position in enumerate(macs):
-            if len(per_position) != n_positions + 1:
-                raise CostsError(
-                    f"{path}: macs of head {index} must have {n_positions + 1} entries as the backbone has "
-                    f"(one per position, then 0 for the final exit), got {len(per_position)}"
-                )
-            if per_position[-1] != 0:
-                raise CostsError(
-                    f"{path}: macs of head {index} must end with 0 for the final exit, got {per_position[-1]:g}: "
-                    "the backbone's last entry already is the whole model"
-                )
-        if "shared" in content:
-            shared = numbers(
-                entry(content["shared"], "macs", path), "shared macs", CostsError, dtype=np.float64, ndim=1
-            )
-            if len(shared) != n_positions + 1:
-                raise CostsError(f"{path}: shared macs must have {n_positions + 1} entries, got {len(shared)}")
-            backbone = backbone + shared
-        names = [str(head.get("name", f"type{index}")) for index, head in enumerate(heads)]
-        return cls(
-            backbone=backbone,
-            head=np.append(np.stack(macs, axis=1)[:-1].ravel(), 0.0),
-            position=np.append(np.repeat(np.arange(n_positions), len(heads)), n_positions),
-            names=(*(names * n_positions), "final"),
-        )
+        return cls(**read_macs(content, path))
 
 
 def _check_values(values: FloatArray, name: str) -> None:
     if not np.all(np.isfinite(values)) or np.any(values < 0):
         bad = int(np.flatnonzero(~(np.isfinite(values) & (values >= 0)))[0])
         raise CostsError(f"{name} must be finite and >= 0, got {values[bad]} at index {bad}")
-
-
-def _check_positions(position: IntArray, n_positions: int, n_exits: int) -> None:
-    if len(position) != n_exits:
-        raise CostsError(f"position must have one entry per candidate, {n_exits} as head has, got {len(position)}")
-    expected = np.arange(n_positions + 1)
-    if np.any(np.diff(position) < 0) or not np.array_equal(np.unique(position), expected):
-        raise CostsError(
-            f"position must rise from 0 to P = {n_positions} without gaps (backbone has P+1 = {n_positions + 1} "
-            f"entries), got {position.tolist()}"
-        )
-    if np.count_nonzero(position == n_positions) != 1:
-        raise CostsError(f"position must name the final exit, P = {n_positions}, exactly once, as the last entry")
-
-
-def _default_names(position: IntArray) -> tuple[str, ...]:
-    rank = np.arange(len(position)) - np.searchsorted(position, position)
-    return (*(f"type{k}" for k in rank[:-1]), "final")

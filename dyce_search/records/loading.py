@@ -67,8 +67,10 @@ def load_records(
     if costs is not None and not isinstance(costs, ExitCosts):
         costs = _load_costs(costs)
     if kind == "npz":
-        arrays, found_costs, provenance = read_arrays(path, costs, confidence)
-        return ExitRecords(**arrays, costs=found_costs, provenance=provenance)
+        found = read_arrays(path, costs, confidence)
+        return ExitRecords(
+            **found.arrays, costs=found.costs, measure=found.measure, temperature=found.temperature, source=found.source
+        )
     if costs is None:
         raise FileFormatError(
             f"{path} holds no costs: pass costs= (a JSON{' or flops.pth' if kind == 'torch' else ''}), "
@@ -78,7 +80,7 @@ def load_records(
         return _load_msdnet(path, costs, confidence, part or "val")
     frame = read_frame(path, parquet=kind == "parquet")
     try:
-        return ExitRecords.from_frame(frame, costs=costs, provenance=f"table {path}")
+        return ExitRecords.from_frame(frame, costs=costs, source=f"table {path}")
     except RecordsError as cause:
         raise RecordsError(f"{path}: {cause}") from cause
 
@@ -102,7 +104,7 @@ def load_example(part: Literal["search", "test"] = "search") -> ExitRecords:
     folders = (package / "example_data", package.parent / "data")  # in a wheel; in a checkout
     folder = next(folder for folder in folders if folder.is_dir())
     records = load_records(folder / f"fashion_resnet15_{part}.npz", costs=folder / "fashion_resnet15_macs.json")
-    return replace(records, provenance=f"fashion_resnet15, {part}: 15-block ResNet on Fashion-MNIST (MIT)")
+    return replace(records, source=f"fashion_resnet15, {part}: 15-block ResNet on Fashion-MNIST (MIT)")
 
 
 def _load_costs(path: PathLike) -> ExitCosts:
@@ -126,4 +128,4 @@ def _load_msdnet(
 
     outputs, labels = read_outputs(path, part)
     build = ExitRecords.from_probs if all(map(are_probs, outputs)) else ExitRecords.from_logits
-    return build(outputs, labels, costs=costs, confidence=confidence, provenance=f"MSDNet {path}, {part}")
+    return build(outputs, labels, costs=costs, confidence=confidence, source=f"MSDNet {path}, {part}")

@@ -8,10 +8,9 @@ from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
-import torch
 
 from dyce_search.arrays import numbers, to_numpy
-from dyce_search.errors import FileFormatError, RecordsError
+from dyce_search.errors import FileFormatError, MissingPackageError, RecordsError
 from dyce_search.files import PathLike
 
 
@@ -28,7 +27,7 @@ def read_outputs(path: PathLike, part: Literal["val", "test"]) -> tuple[list[npt
     """
     content = _load(path)
     is_four = isinstance(content, (list, tuple)) and len(content) == 4
-    if not is_four or not all(isinstance(entry, (torch.Tensor, list, tuple)) for entry in content):
+    if not is_four or not all(isinstance(entry, (list, tuple)) or hasattr(entry, "detach") for entry in content):
         raise FileFormatError(
             f"{path} must hold (validation outputs, validation labels, test outputs, test labels), as MSDNet's "
             f"logits_single.pth does, got {_what(content)}: for other files use ExitRecords.from_logits"
@@ -60,6 +59,12 @@ def read_flops(path: PathLike) -> npt.NDArray[np.float64]:
 
 
 def _load(path: PathLike) -> Any:
+    try:
+        import torch
+    except ImportError as cause:
+        raise MissingPackageError(
+            f"{path} is PyTorch's, which is not installed: pip install 'dyce_search[torch]'", name="torch"
+        ) from cause
     try:
         return torch.load(path, map_location="cpu", weights_only=True)
     except Exception as cause:  # zip, pickle and storage errors; and whatever is no tensor

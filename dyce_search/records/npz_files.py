@@ -1,27 +1,49 @@
-"""The two `.npz` formats of records, as plain arrays."""
+"""This library's records in an `.npz`, as plain arrays; and which of the two `.npz` formats a file has."""
 
 import json
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
-from dyce_search.errors import DyceError, FileFormatError, RecordsError
+from dyce_search.errors import DyceError, FileFormatError
 from dyce_search.files import PathLike, check_header, entry, write_atomically
 from dyce_search.records.costs import ExitCosts
+from dyce_search.records.dyce_files import read_predictions
 
-FORMAT, VERSION = "dyce_search.records", 1
+FORMAT, VERSION, OLDER = "dyce_search.records", 2, (1,)
 Arrays = dict[str, npt.NDArray[Any]]
 
 
-def write_arrays(path: PathLike, arrays: Arrays, costs: ExitCosts, provenance: str, *, compress: bool) -> None:
+class Content(NamedTuple):
+    """What a file of records holds: the arguments of `ExitRecords`, as they are.
+
+    Attributes:
+        arrays: by name: confidence, score and those that are optional.
+        costs: of the file, or those that replace them.
+        source: where the records come from.
+        measure: of confidence, None where it is unknown.
+        temperature: (E,) of the exits, or None.
+    """
+
+    arrays: Arrays
+    costs: ExitCosts
+    source: str
+    measure: str | None
+    temperature: list[float] | None
+
+
+def write_arrays(path: PathLike, content: Content, *, compress: bool) -> None:
     """Writes this library's format: see `ExitRecords.save`."""
+    costs, arrays = content.costs, content.arrays
     header = {
         "format": FORMAT,
         "version": VERSION,
         "unit": costs.unit,
         "names": list(costs.names),
-        "provenance": provenance,
+        "measure": content.measure,
+        "temperature": content.temperature,
+        "source": content.source,
     }
     score = arrays["score"]
     if all(np.all((row == 0) | (row == 1)) and not np.signbit(row).any() for row in score):
@@ -40,8 +62,8 @@ def write_arrays(path: PathLike, arrays: Arrays, costs: ExitCosts, provenance: s
     )
 
 
-def read_arrays(path: PathLike, costs: ExitCosts | None, confidence: object) -> tuple[Arrays, ExitCosts, str]:
-    """Reads either format: the arrays that `ExitRecords` takes, the costs, the provenance.
+def read_arrays(path: PathLike, costs: ExitCosts | None, confidence: object) -> Content:
+    """Reads this library's format, or DyCE's.
 
     Raises:
         FileFormatError: see `load_records`.
@@ -54,7 +76,19 @@ def read_arrays(path: PathLike, costs: ExitCosts | None, confidence: object) -> 
             if "header" in names:
                 return _read_own(archive, names, path, costs)
             if {"label", "preds", "confs"} <= names:
-                return *_read_dyce(archive, path, costs, confidence), f"DyCE records {path}"
+                if costs is None:
+                    raise FileFormatError(
+                        f"{path} is in DyCE's format, which has no costs: pass costs= (its JSON of MACs), "
+                        "--costs on the command line"
+                    )
+                wanted = {name: _array(archive, name) for name in ("label", "preds", "confs")}
+                return Content(
+                    arrays=read_predictions(wanted, path, confidence),
+                    costs=costs,
+                    source=f"DyCE records {path}",
+                    measure=str(confidence),
+                    temperature=None,
+                )
     except DyceError:
         raise
     except Exception as cause:  # a damaged archive makes zipfile and NumPy fail in a dozen ways
@@ -80,12 +114,12 @@ def _array(archive: Any, name: str) -> npt.NDArray[Any]:
     return found
 
 
-def _read_own(archive: Any, names: set[str], path: PathLike, costs: ExitCosts | None) -> tuple[Arrays, ExitCosts, str]:
+def _read_own(archive: Any, names: set[str], path: PathLike, costs: ExitCosts | None) -> Content:
     try:
         header = json.loads(_array(archive, "header").tobytes().decode())
     except (json.JSONDecodeError, UnicodeDecodeError) as cause:
         raise FileFormatError(f"{path} has a damaged header: {cause}") from cause
-    check_header(header, FORMAT, VERSION, path)
+    version = check_header(header, FORMAT, (VERSION, *OLDER), path)
     missing = {"confidence", "score", "backbone", "head", "position"} - names
     if missing:
         raise FileFormatError(f"{path} lacks the arrays {', '.join(sorted(missing))}")
@@ -96,37 +130,10 @@ def _read_own(archive: Any, names: set[str], path: PathLike, costs: ExitCosts | 
             names=entry(header, "names", path),
         )
     wanted = ("confidence", "score", "label", "prediction", "group")
-    return (
-        {name: _array(archive, name) for name in wanted if name in names},
-        costs,
-        str(entry(header, "provenance", path)),
+    return Content(
+        arrays={name: _array(archive, name) for name in wanted if name in names},
+        costs=costs,
+        source=str(entry(header, "provenance" if version == 1 else "source", path)),
+        measure=None if version == 1 else entry(header, "measure", path),  # version 1 did not know it
+        temperature=None if version == 1 else entry(header, "temperature", path),
     )
-
-
-def _read_dyce(archive: Any, path: PathLike, costs: ExitCosts | None, confidence: object) -> tuple[Arrays, ExitCosts]:
-    if costs is None:
-        raise FileFormatError(
-            f"{path} is in DyCE's format, which has no costs: pass costs= (its JSON of MACs), "
-            "--costs on the command line"
-        )
-    label, predictions, confidences = (_array(archive, name) for name in ("label", "preds", "confs"))
-    if predictions.ndim != 3 or predictions.shape != confidences.shape or not predictions.shape[2]:
-        raise RecordsError(
-            f"{path}: preds and confs must have the same shape (E, N, K), "
-            f"got {predictions.shape} and {confidences.shape}"
-        )
-    if label.size != predictions.shape[1]:
-        raise RecordsError(f"{path}: label must have N = {predictions.shape[1]} entries, got {label.size}")
-    if confidence == "max_prob":
-        measured = confidences[:, :, 0]
-    elif confidence == "margin" and predictions.shape[2] >= 2:
-        measured = confidences[:, :, 0] - confidences[:, :, 1]
-    else:
-        raise RecordsError(
-            f"confidence must be 'max_prob', or 'margin' where the top two are recorded (K = {predictions.shape[2]} "
-            f"here), got {confidence!r}: DyCE's format holds no other probabilities"
-        )
-    label = label.ravel()
-    prediction = np.ascontiguousarray(predictions[:, :, 0])
-    arrays = {"confidence": measured, "score": prediction == label, "label": label, "prediction": prediction}
-    return arrays, costs

@@ -9,6 +9,7 @@ import numpy.typing as npt
 from dyce_search.arrays import numbers, to_numpy, whole_numbers
 from dyce_search.errors import RecordsError
 from dyce_search.records.confidence import Measure, find_measure, softmax
+from dyce_search.records.layout import checked_temperature
 
 Arrays = dict[str, npt.NDArray[Any]]
 ToProbs = Callable[[npt.NDArray[Any], int], npt.NDArray[np.float32]]
@@ -40,11 +41,8 @@ def arrays_from_logits(
     Raises:
         RecordsError: shapes that do not fit, labels outside the classes, temperatures <= 0.
     """
-    heat = to_numpy(temperature, "temperature", RecordsError)
-    valid = heat.dtype.kind in "iuf" and heat.shape in ((), (n_exits,))
-    if not valid or not np.all(np.isfinite(heat) & (heat > 0)):
-        raise RecordsError(f"temperature must be one number > 0, or one for each of the {n_exits} exits, got {heat}")
-    heats = np.broadcast_to(heat, n_exits)
+    heat = checked_temperature(temperature, n_exits, RecordsError)
+    heats = np.ones(n_exits) if heat is None else heat
     return _arrays(logits, "logits", labels, n_exits, confidence, lambda values, e: softmax(values, float(heats[e])))
 
 

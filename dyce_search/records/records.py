@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from dyce_search.arrays import read_only, restore, to_numpy
-from dyce_search.errors import RecordsError
+from dyce_search.errors import ConfigError, RecordsError
 from dyce_search.files import PathLike
 from dyce_search.records.checks import (
     checked_answers,
@@ -20,10 +20,11 @@ from dyce_search.records.checks import (
     require_length,
     require_one_length,
 )
-from dyce_search.records.confidence import Measure
+from dyce_search.records.confidence import Measure, measure_name
 from dyce_search.records.costs import ExitCosts
 from dyce_search.records.frames import arrays_from_frame, score_of
-from dyce_search.records.npz_files import write_arrays
+from dyce_search.records.layout import ExitLayout
+from dyce_search.records.npz_files import Content, write_arrays
 from dyce_search.records.outputs import arrays_from_logits, arrays_from_probs
 from dyce_search.records.splits import split_indices
 
@@ -42,10 +43,15 @@ class ExitRecords:
         label: (N,) integers, the true class, or None. Splits are stratified by it.
         prediction: (E, N) integers, each exit's answer, or None.
         group: (N,) integers or strings, or None. Samples of one group are never split apart.
-        provenance: where the records come from, free text.
+        measure: what the confidences are: "max_prob", "margin", "entropy" or a name of one's own; None is unknown.
+        temperature: (E,) float64, > 0, by which each exit's logits were divided before they were measured; None is 1.
+        source: where the records come from, free text.
+        layout: who stands where and how its confidence is read, of costs, measure and temperature: what
+            configurations and models are checked against.
 
     Raises:
-        RecordsError: wrong or transposed shapes, no samples, NaN or infinite confidences, scores outside [0, 1].
+        RecordsError: wrong or transposed shapes, no samples, NaN or infinite confidences, scores outside [0, 1], a
+            measure that is no name, temperatures <= 0.
 
     Example:
         >>> costs = ExitCosts(backbone=[1.0, 4.0], head=[0.5, 0.0], position=[0, 1])
@@ -60,7 +66,10 @@ class ExitRecords:
     label: npt.NDArray[Any] | None = None
     prediction: npt.NDArray[Any] | None = None
     group: npt.NDArray[Any] | None = None
-    provenance: str = ""
+    measure: str | None = None
+    temperature: npt.NDArray[np.float64] | None = None
+    source: str = ""
+    layout: ExitLayout = field(init=False, repr=False)
     _known: dict[str, Any] = field(default_factory=dict, init=False, repr=False)  # what was worked out already
 
     if TYPE_CHECKING:  # what may be passed is wider than what is kept; the dataclass writes the real one
@@ -74,7 +83,9 @@ class ExitRecords:
             label: npt.ArrayLike | None = None,
             prediction: npt.ArrayLike | None = None,
             group: npt.ArrayLike | None = None,
-            provenance: str = "",
+            measure: str | None = None,
+            temperature: npt.ArrayLike | None = None,
+            source: str = "",
         ) -> None:
             """Takes whatever `np.asarray` takes; the attributes say what is kept."""
 
@@ -86,7 +97,13 @@ class ExitRecords:
         n_samples = confidence.shape[1]
         object.__setattr__(self, "confidence", confidence)
         object.__setattr__(self, "score", score)
-        object.__setattr__(self, "provenance", str(self.provenance))
+        object.__setattr__(self, "source", str(self.source))
+        try:
+            layout = replace(self.costs.layout, measure=self.measure, temperature=self.temperature)
+        except ConfigError as cause:
+            raise RecordsError(str(cause)) from cause
+        object.__setattr__(self, "layout", layout)
+        object.__setattr__(self, "temperature", layout.temperature)
         if self.label is not None:
             object.__setattr__(self, "label", checked_label(self.label, n_samples))
         if self.prediction is not None:
@@ -198,7 +215,7 @@ class ExitRecords:
         costs: ExitCosts,
         confidence: str | Measure = "max_prob",
         group: Any = None,
-        provenance: str = "",
+        source: str = "",
     ) -> Self:
         """Builds records from class probabilities; the score is 1 where the likeliest class is the label.
 
@@ -207,16 +224,16 @@ class ExitRecords:
             labels: (N,) integers in [0, C).
             costs: of the E candidates.
             confidence: "max_prob", "margin", "entropy" (see `dyce_search.records.confidence`), or a callable that turns
-                (N, C) float32 probabilities into (N,) confidences.
+                (N, C) float32 probabilities into (N,) confidences; its name becomes the records' `measure`.
             group: (N,) see `ExitRecords`.
-            provenance: free text.
+            source: free text.
 
         Raises:
             RecordsError: shapes that do not fit, labels outside the classes, probabilities that do not sum to 1.
         """
         _require_costs(costs)
         arrays = arrays_from_probs(probs, labels, costs.n_exits, confidence)
-        return cls(**arrays, costs=costs, group=group, provenance=provenance)
+        return cls(**arrays, costs=costs, group=group, measure=measure_name(confidence), source=source)
 
     @classmethod
     def from_logits(
@@ -228,7 +245,7 @@ class ExitRecords:
         confidence: str | Measure = "max_prob",
         temperature: npt.ArrayLike = 1.0,
         group: Any = None,
-        provenance: str = "",
+        source: str = "",
     ) -> Self:
         """Builds records from logits; the score is 1 where the largest logit is the label's.
 
@@ -239,7 +256,7 @@ class ExitRecords:
             confidence: as in `from_probs`.
             temperature: one number > 0, or (E,), by which each exit's logits are divided first.
             group: (N,) see `ExitRecords`.
-            provenance: free text.
+            source: free text.
 
         Raises:
             RecordsError: shapes that do not fit, labels outside the classes, temperatures <= 0.
@@ -252,7 +269,14 @@ class ExitRecords:
         """
         _require_costs(costs)
         arrays = arrays_from_logits(logits, labels, costs.n_exits, confidence, temperature)
-        return cls(**arrays, costs=costs, group=group, provenance=provenance)
+        return cls(
+            **arrays,
+            costs=costs,
+            group=group,
+            measure=measure_name(confidence),
+            temperature=temperature,
+            source=source,
+        )
 
     @classmethod
     def from_cascade(
@@ -266,7 +290,8 @@ class ExitRecords:
         group: npt.ArrayLike | None = None,
         unit: str = "MACs",
         names: Iterable[str] = (),
-        provenance: str = "",
+        measure: str | None = None,
+        source: str = "",
     ) -> Self:
         """Builds records of a cascade of whole models, small to large, of which the last answers whatever is left.
 
@@ -282,7 +307,8 @@ class ExitRecords:
             group: (N,) see `ExitRecords`.
             unit: what the prices count.
             names: (M,) of the models.
-            provenance: free text.
+            measure: what the confidences are, see `ExitRecords`.
+            source: free text.
 
         Raises:
             RecordsError: models with different numbers of samples, neither scores nor predictions and labels.
@@ -308,11 +334,12 @@ class ExitRecords:
             label=label,
             prediction=prediction,
             group=group,
-            provenance=provenance,
+            measure=measure,
+            source=source,
         )
 
     @classmethod
-    def from_frame(cls, frame: Any, *, costs: ExitCosts, provenance: str = "") -> Self:
+    def from_frame(cls, frame: Any, *, costs: ExitCosts, measure: str | None = None, source: str = "") -> Self:
         """Builds records from a table, long or wide. `load_records` reads such tables from CSV and Parquet.
 
         Args:
@@ -321,7 +348,8 @@ class ExitRecords:
                 `confidence_{E-1}` and `score_0` to `score_{E-1}`. In place of the scores, `prediction` (or
                 `prediction_0`, ...) and `label`, whole numbers. `label` and `group` are kept, other columns ignored.
             costs: of the E candidates.
-            provenance: free text.
+            measure: what the confidences are, see `ExitRecords`.
+            source: free text.
 
         Raises:
             RecordsError: missing columns (with what they may be called), entries that are no numbers, samples
@@ -336,7 +364,7 @@ class ExitRecords:
             [[1.0, 0.0], [1.0, 1.0]]
         """
         _require_costs(costs)
-        return cls(**arrays_from_frame(frame, costs.n_exits), costs=costs, provenance=provenance)
+        return cls(**arrays_from_frame(frame, costs.n_exits), costs=costs, measure=measure, source=source)
 
     def save(self, path: PathLike, *, compress: bool = True) -> None:
         """Writes one `.npz` without pickle: the arrays, the costs and a JSON header. Atomic.
@@ -351,7 +379,14 @@ class ExitRecords:
         arrays = {"confidence": self.confidence, "score": self.score}
         optional = {"label": self.label, "prediction": self.prediction, "group": self.group}
         arrays |= {name: value for name, value in optional.items() if value is not None}
-        write_arrays(path, arrays, self.costs, self.provenance, compress=compress)
+        content = Content(
+            arrays=arrays,
+            costs=self.costs,
+            source=self.source,
+            measure=self.measure,
+            temperature=None if self.temperature is None else self.temperature.tolist(),
+        )
+        write_arrays(path, content, compress=compress)
 
 
 def _require_costs(costs: Any) -> None:
@@ -374,4 +409,6 @@ def require_records(records: object) -> None:
         RecordsError: it is something else.
     """
     if not isinstance(records, ExitRecords):
-        raise RecordsError(f"records must be an ExitRecords, got {type(records).__name__}")
+        raise RecordsError(
+            f"records must be an ExitRecords, got {type(records).__name__}: use ds.load_records or ds.ExitRecords(...)"
+        )

@@ -83,7 +83,7 @@ def synthetic_records(n: int, positions: int = 50, types: int = 5, seed: int = 0
         confidence=confidence,
         score=score,
         costs=costs,
-        provenance=f"synthetic_records({n}, {positions}, {types}, {seed})",
+        source=f"synthetic_records({n}, {positions}, {types}, {seed})",
     )
 
 

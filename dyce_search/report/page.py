@@ -13,7 +13,6 @@ from dyce_search.analysis.optimism import bootstrap_band, measured_on, optimism
 from dyce_search.certify.certificate import CertifiedPoint
 from dyce_search.drawing import axes
 from dyce_search.errors import InfeasibleError, RecordsError
-from dyce_search.evaluation.config import FORMAT, VERSION
 from dyce_search.evaluation.curve import OperatingPoint
 from dyce_search.evaluation.limits import USUAL_DROPS
 from dyce_search.files import PathLike, write_atomically
@@ -112,7 +111,7 @@ def _summary(front: ParetoFront, records: ExitRecords, optimistic: bool) -> Iter
     rows = [
         ["samples", f"{front.n_samples:,}", f"{records.n_samples:,}"],
         ["accuracy of the final exit alone", f"{front.baseline_accuracy:.4f}", f"{records.baseline_accuracy:.4f}"],
-        ["where from", f"search by {front.provenance.solver}", records.provenance or "not stated"],
+        ["where from", f"search by {front.provenance.solver}", records.source or "not stated"],
     ]
     header = ["", "search", name]
     yield html_page.table(header[:2] if optimistic else header, [row[:2] if optimistic else row for row in rows])
@@ -187,8 +186,8 @@ def _point(
     ]
     header = ["position", "exit", "threshold", "cost of leaving", "samples", "accuracy", "final exit's", "drop caused"]
     yield html_page.table(header, rows, left=2)
-    content = {"format": FORMAT, "version": VERSION, **point.config.to_dict()}
-    yield html_page.download("config.json", "Save this configuration (config.json)", json.dumps(content))
+    content = json.dumps(point.config.to_dict())
+    yield html_page.download("config.json", "Save this configuration (config.json)", content)
     pictures = [plot_config(records, point.config, axes.new_axes(*SIZE)), profile.plot(axes.new_axes(*SIZE))]
     captions = [
         "Who leaves where, with the thresholds.",

@@ -7,7 +7,7 @@ import numpy as np
 
 from dyce_search.errors import FrontError, ModelError
 from dyce_search.evaluation.curve import OperatingPoint
-from dyce_search.evaluation.evaluate import prices
+from dyce_search.evaluation.outcomes import prices
 from dyce_search.runtime.forward_pass import EarlyExitOutput
 from dyce_search.runtime.model import EarlyExitModel
 
@@ -74,7 +74,7 @@ class BudgetController:
         if output.config is None:
             exits = np.full((1, costs.n_positions), -1, np.int32)
         else:
-            exits = output.config.exits(costs)[None]
+            exits = output.config.exits(self.front.layout.network)[None]
         paid = prices(costs, exits)[0][output.position.cpu().numpy()].mean() / costs.baseline
         samples = len(output.position)
         with self._lock:

@@ -13,10 +13,10 @@ from dyce_search.errors import ModelError
 Measure = Callable[[torch.Tensor], torch.Tensor]
 
 
-def probabilities(logits: torch.Tensor) -> torch.Tensor:
+def probabilities(logits: torch.Tensor, temperature: float = 1.0) -> torch.Tensor:
     """Softmax in float32, whatever the type of the logits, (B, C) -> (B, C); each row on its own, to the bit."""
-    if logits.dtype == torch.float64:  # subtract before rounding, as dyce_search.records.confidence does
-        logits = logits - logits.amax(dim=1, keepdim=True)
+    if logits.dtype == torch.float64 or temperature != 1:  # subtract before rounding, as records.confidence does
+        logits = (logits.double() - logits.amax(dim=1, keepdim=True)) / temperature
     return torch.softmax(logits.float(), dim=1)
 
 
@@ -42,12 +42,13 @@ def entropy(probs: torch.Tensor) -> torch.Tensor:
 MEASURES: dict[str, Measure] = {"max_prob": max_prob, "margin": margin, "entropy": entropy}
 
 
-def confidence_of(logits: torch.Tensor, measure: str | Measure) -> torch.Tensor:
+def confidence_of(logits: torch.Tensor, measure: str | Measure, temperature: float = 1.0) -> torch.Tensor:
     """Confidences of logits, without a gradient.
 
     Args:
         logits: (B, C) of any floating type.
         measure: a name in `MEASURES`, or a callable that turns (B, C) float32 probabilities into (B,) confidences.
+        temperature: > 0, by which the logits are divided first.
 
     Returns:
         (B,) float32. NaN where the logits hold NaN or plus infinity.
@@ -60,7 +61,7 @@ def confidence_of(logits: torch.Tensor, measure: str | Measure) -> torch.Tensor:
         [0.5, 1.0]
     """
     with torch.no_grad():
-        confidence = find_measure(measure)(probabilities(logits))
+        confidence = find_measure(measure)(probabilities(logits, temperature))
         if not isinstance(confidence, torch.Tensor) or confidence.shape != logits.shape[:1]:
             found = tuple(confidence.shape) if isinstance(confidence, torch.Tensor) else type(confidence).__name__
             raise ModelError(f"the confidence measure must return shape (B,) = ({len(logits)},), got {found}")

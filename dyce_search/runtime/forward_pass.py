@@ -37,12 +37,24 @@ class EarlyExitOutput:
 Visit = Callable[[int, Any], Any]  # a position and what its module gives -> what the backbone goes on with, or None
 
 
+class Reading(NamedTuple):
+    """How confidences are read off logits."""
+
+    measure: str | Measure
+    temperatures: tuple[float, ...]  # (E,) of the exits, the final one last
+
+    def __call__(self, logits: torch.Tensor, exit_index: int) -> torch.Tensor:
+        """(B,) float32 confidences of an exit's logits (B, C)."""
+        return confidence_of(logits, self.measure, self.temperatures[exit_index])
+
+
 class Plan(NamedTuple):
     """A configuration made ready: one immutable object, so that a switch is one assignment."""
 
     config: ExitConfig
     exits: tuple[int, ...]  # (P,) index of the candidate that is enabled at each position, -1 for none
     thresholds: tuple[float, ...]  # (P,) float32 values
+    read: Reading  # as the configuration's layout says
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -53,14 +65,14 @@ class Exits:
         positions: (P,) names of the modules.
         candidates: (E-1,) position and type of each candidate, the final exit not included.
         select: takes the tensor for the heads, (B, ...), out of what a module at a position gives.
-        measure: of confidence.
+        read: how confidences are read unless a configuration says otherwise.
         compaction: whether the backbone goes on with those only that have not left.
     """
 
     positions: tuple[str, ...]
     candidates: tuple[tuple[int, str], ...]
     select: Callable[[Any], torch.Tensor]
-    measure: str | Measure
+    read: Reading
     compaction: bool
 
     def name(self, exit_index: int) -> str:
@@ -247,7 +259,7 @@ class Leaving:
 
     def _judge(self, logits: torch.Tensor, exit_index: int) -> tuple[torch.Tensor, float, float]:
         """Confidences (rows,) with the lowest and the highest, if none is NaN."""
-        confidence = confidence_of(logits, self.exits.measure)
+        confidence = self.plan.read(logits, exit_index)
         lowest, highest = (extreme.item() for extreme in torch.aminmax(confidence))
         if lowest != lowest:  # NaN, which wins over every number
             row = int(confidence.isnan().nonzero()[0])

@@ -8,13 +8,15 @@ import numpy.typing as npt
 import torch
 from torch import nn
 
-from dyce_search.errors import ConfigError, DyceError, FrontError, ModelError
+from dyce_search.errors import ConfigError, FrontError, ModelError
 from dyce_search.evaluation.config import ExitConfig
 from dyce_search.evaluation.curve import OperatingPoint
 from dyce_search.front.front import ParetoFront
+from dyce_search.records.confidence import measure_name
 from dyce_search.records.costs import ExitCosts
+from dyce_search.records.layout import ExitLayout, checked_temperature
 from dyce_search.runtime.backbone import as_module, batch_size, find_modules
-from dyce_search.runtime.confidence import Measure, confidence_of, find_measure
+from dyce_search.runtime.confidence import MEASURES, Measure, find_measure
 from dyce_search.runtime.forward_pass import (
     AllHaveLeftSignal,
     EarlyExitOutput,
@@ -23,6 +25,7 @@ from dyce_search.runtime.forward_pass import (
     ForwardPass,
     Leaving,
     Plan,
+    Reading,
     Visit,
     final_logits,
     first_tensor,
@@ -48,11 +51,14 @@ class EarlyExitModel(nn.Module):
         compaction: whether later layers see only the samples that go on. Where the backbone carries tensors of each
             sample around the named modules, this fails with a `ModelError`: then `compaction=False` gives the same
             answers, computes the backbone for the whole batch, and ends when all have left.
-        confidence: "max_prob", "margin" or "entropy", as when the records were made, or a callable that turns (B, C)
-            float32 probabilities into (B,) confidences.
+        confidence: "max_prob", "margin" or "entropy", or a callable that turns (B, C) float32 probabilities into (B,)
+            confidences. What `record` measures, and what is measured where a configuration does not say what its
+            thresholds are compared with.
+        temperature: > 0, by which the logits are divided first; one number, or (E,), one for each exit, the final one
+            last (`fit_temperatures`). As `confidence`, it gives way to what a configuration says.
 
     Raises:
-        ModelError: an unknown or repeated module, a position without heads, an unknown measure.
+        ModelError: an unknown or repeated module, a position without heads, an unknown measure, bad temperatures.
 
     Example:
         >>> backbone = nn.Sequential(nn.Linear(4, 8), nn.ReLU(), nn.Linear(8, 3))
@@ -70,24 +76,28 @@ class EarlyExitModel(nn.Module):
         feature: Callable[[Any], torch.Tensor] | None = None,
         compaction: bool = True,
         confidence: str | Measure = "max_prob",
+        temperature: npt.ArrayLike | None = None,
     ) -> None:
         """See the class."""
         super().__init__()
         self.backbone = as_module(backbone)
         find_measure(confidence)
         modules = find_modules(self.backbone, heads)
+        candidates = tuple((p, str(kind)) for p, kinds in enumerate(heads.values()) for kind in kinds)
+        heats = checked_temperature(temperature, len(candidates) + 1, ModelError)
         self._exits = Exits(
             positions=tuple(map(str, heads)),
-            candidates=tuple((p, str(kind)) for p, kinds in enumerate(heads.values()) for kind in kinds),
+            candidates=candidates,
             select=feature or first_tensor,
-            measure=confidence,
+            read=Reading(confidence, (1.0,) * (len(candidates) + 1) if heats is None else tuple(heats.tolist())),
             compaction=compaction,
         )
         self.heads = nn.ModuleList(head for kinds in heads.values() for head in kinds.values())
-        position = [*(p for p, _ in self._exits.candidates), len(modules)]
-        # what others are checked against: only who stands where matters
-        self._layout = ExitCosts(
-            backbone=np.arange(1, len(modules) + 2), head=np.zeros(len(position)), position=position
+        self._layout = ExitLayout(
+            position=[*(p for p, _ in candidates), len(modules)],
+            names=map(self._exits.name, range(len(candidates) + 1)),
+            measure=measure_name(confidence, MEASURES),
+            temperature=heats,
         )
         for p, module in enumerate(modules):
             module.register_forward_hook(ExitHook(self._exits, p))
@@ -108,12 +118,17 @@ class EarlyExitModel(nn.Module):
     @property
     def exit_names(self) -> tuple[str, ...]:
         """(E,) names such as "layer1.0/linear", for `ExitCosts`; the last is "final"."""
-        return tuple(map(self._exits.name, range(len(self.heads) + 1)))
+        return self._layout.names
+
+    @property
+    def layout(self) -> ExitLayout:
+        """Who stands where, with the model's own measure of confidence and temperatures: what `record` gives."""
+        return self._layout
 
     @property
     def confidence(self) -> str | Measure:
-        """The measure of confidence."""
-        return self._exits.measure
+        """The model's own measure of confidence."""
+        return self._exits.read.measure
 
     @property
     def config(self) -> ExitConfig | None:
@@ -121,14 +136,30 @@ class EarlyExitModel(nn.Module):
         plan = self._plan  # read once: another thread may switch
         return plan.config if plan else None
 
+    def read(self, logits: torch.Tensor, exit_index: int) -> torch.Tensor:
+        """Confidences of an exit's logits, by the model's own measure and temperatures.
+
+        Args:
+            logits: (B, C) of the exit.
+            exit_index: 0 to E-1, or -1 for the final exit.
+
+        Returns:
+            (B,) float32.
+        """
+        return self._exits.read(logits, exit_index)
+
     def configure(self, config: ExitConfig | OperatingPoint | None) -> None:
         """Switches at once, from any thread: the next forward takes this configuration, one under way keeps its own.
+
+        Confidences are measured as the configuration's layout says, with its temperatures; where it does not say, as
+        the model does. So whoever was promised to leave somewhere leaves there.
 
         Args:
             config: a configuration, a point of a front, or None for the plain backbone.
 
         Raises:
-            ConfigError: it belongs to another network, or is something else.
+            ConfigError: it belongs to another network, is something else, or its confidences are of a measure that
+                neither has a name in `dyce_search` nor is the model's own. The configuration in force stays.
         """
         if isinstance(config, OperatingPoint):
             config = config.config
@@ -137,8 +168,26 @@ class EarlyExitModel(nn.Module):
             return
         if not isinstance(config, ExitConfig):
             raise ConfigError(f"config must be an ExitConfig, an OperatingPoint or None, got {type(config).__name__}")
-        exits = config.exits(self._layout).tolist()
-        self._plan = Plan(config=config, exits=tuple(exits), thresholds=tuple(config.threshold.tolist()))
+        exits = config.exits(self._layout.network).tolist()
+        read = self._exits.read if config.layout is None else self._reading(config.layout, "the configuration")
+        self._plan = Plan(config=config, exits=tuple(exits), thresholds=tuple(config.threshold.tolist()), read=read)
+
+    def _reading(self, layout: ExitLayout, theirs: str) -> Reading:
+        """How confidences are read under a layout, which may know less than the model."""
+        own = self._exits.read
+        if layout.measure is None:
+            return own if layout.temperature is None else Reading(own.measure, tuple(layout.temperature.tolist()))
+        if layout.measure == self._layout.measure:
+            measure = own.measure
+        elif layout.measure in MEASURES:
+            measure = layout.measure
+        else:
+            raise ConfigError(
+                f"the confidences of {theirs} are {layout.measure!r}, which the model cannot measure: it has "
+                f"{', '.join(dict.fromkeys([*MEASURES, str(self._layout.measure)]))}; build it with "
+                f"EarlyExitModel(..., confidence={layout.measure.partition(' ')[0]}), a callable of that name"
+            )
+        return Reading(measure, tuple(layout.temperatures.tolist()))
 
     def load_front(self, front: ParetoFront) -> None:
         """Takes a front to choose from with `set_budget`. The configuration in force stays.
@@ -147,25 +196,14 @@ class EarlyExitModel(nn.Module):
             front: of this network.
 
         Raises:
-            FrontError: it belongs to another network, or is something else.
+            ConfigError: it belongs to another network, or its confidences are of a measure that the model lacks.
+            FrontError: it is something else.
         """
         if not isinstance(front, ParetoFront):
             raise FrontError(f"front must be a ParetoFront, got {type(front).__name__}")
-        self.require_own(front.costs, FrontError)
+        self._layout.network.require_fits(front.layout.network, "the model", "the front")
+        self._reading(front.layout, "the front")
         self.front = front
-
-    def require_own(self, costs: ExitCosts, error: type[DyceError]) -> None:
-        """Raises the error unless the costs are those of a network with exits like these.
-
-        Args:
-            costs: to check.
-            error: its type.
-        """
-        if not np.array_equal(costs.position, self._layout.position):
-            raise error(
-                f"costs must be those of the model's {self._layout.n_exits} exits at {self._layout.n_positions} "
-                f"positions, got {costs.n_exits} at {costs.n_positions}: use count_macs, or a front of this network"
-            )
 
     def exit_costs(self, backbone: npt.ArrayLike, head: npt.ArrayLike, unit: str = "MACs") -> ExitCosts:
         """Costs of this model's exits.
@@ -213,7 +251,7 @@ class EarlyExitModel(nn.Module):
         batch = batch_size(inputs, options)
         if plan is None or max(plan.exits) < 0:
             logits = self._exits.checked(final_logits(self.backbone(*inputs, **options)), -1, batch)
-            confidence = confidence_of(logits, self._exits.measure)
+            confidence = (self._exits.read if plan is None else plan.read)(logits, -1)
             position = torch.full_like(confidence, len(self.positions), dtype=torch.int64)
             config = None if plan is None else plan.config
             return EarlyExitOutput(logits=logits, position=position, confidence=confidence, config=config)

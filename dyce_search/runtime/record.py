@@ -9,11 +9,11 @@ import numpy.typing as npt
 import torch
 
 from dyce_search.arrays import to_numpy
-from dyce_search.errors import CostsError, FileFormatError, ModelError, RecordsError
+from dyce_search.errors import FileFormatError, ModelError, RecordsError
 from dyce_search.files import PathLike, write_atomically
 from dyce_search.records.costs import ExitCosts
 from dyce_search.records.records import ExitRecords
-from dyce_search.runtime.confidence import confidence_of, probabilities
+from dyce_search.runtime.confidence import probabilities
 from dyce_search.runtime.model import EarlyExitModel
 from dyce_search.runtime.modes import batches, device_of, require_labels
 
@@ -28,13 +28,14 @@ def record(
     dyce_file: PathLike | None = None,
     top_k: int = 2,
     group: npt.ArrayLike | None = None,
-    provenance: str = "",
+    source: str = "",
     progress: bool | None = None,
 ) -> ExitRecords:
     """Runs all exits on every sample, batch by batch, and keeps what a search needs.
 
-    Confidences are computed as the model will compute them when it serves, by its own measure. The configuration in
-    force does not matter. For logits that are at hand already there is `ExitRecords.from_logits`.
+    Confidences are computed as the model will compute them when it serves, by its own measure and temperatures, which
+    the records' layout names. The configuration in force does not matter. For logits that are at hand already there is
+    `ExitRecords.from_logits`.
 
     Args:
         model: in eval mode.
@@ -46,12 +47,12 @@ def record(
         dyce_file: also writes an `.npz` in DyCE's format, with the likeliest classes of each exit.
         top_k: how many classes `dyce_file` gets.
         group: (N,) see `ExitRecords`.
-        provenance: free text.
+        source: free text.
         progress: a progress bar on standard error; None draws it only on a terminal.
 
     Raises:
         ModelError: a model in training mode, or exits that do not fit.
-        CostsError: costs of another model.
+        ConfigError: costs of another model.
         RecordsError: batches without labels, labels outside the classes, NaN or infinite confidences, no samples or
             more than expected.
         FileFormatError: a folder that cannot be written.
@@ -80,7 +81,7 @@ def record(
             require_labels(labels, logits)
             if rows.stop > size:
                 raise RecordsError(f"the loader must give at most {size} samples, got {rows.stop}: pass n_samples=")
-            measured = confidence_of(logits.flatten(0, 1), model.confidence).view(logits.shape[:2]).cpu().numpy()
+            measured = np.stack([model.read(values, e).cpu().numpy() for e, values in enumerate(logits)])
             _require_finite(measured, model, seen)
             confidence[:, rows] = measured
             label[rows] = labels.cpu().numpy()
@@ -105,7 +106,9 @@ def record(
         label=label[:seen],
         prediction=prediction[:, :seen],
         group=group,
-        provenance=provenance,
+        measure=model.layout.measure,
+        temperature=model.layout.temperature,
+        source=source,
     )
 
 
@@ -117,7 +120,7 @@ def _check(model: EarlyExitModel, costs: ExitCosts, top_k: int) -> None:
         raise ModelError(
             f"the model must be in eval mode, but {training[0] or 'it'!r} is in training mode: call eval()"
         )
-    model.require_own(costs, CostsError)
+    model.layout.network.require_fits(costs.layout, "the model", "the costs")
     if top_k < 1:
         raise RecordsError(f"top_k must be >= 1, got {top_k}")
 

@@ -216,7 +216,7 @@ class _Training:
             content = torch.load(path, map_location=device_of(self.model), weights_only=True)
         except Exception as cause:  # a damaged archive makes torch fail in a dozen ways
             raise FileFormatError(f"cannot read {path}: no checkpoint of train_heads, or damaged ({cause})") from cause
-        check_header(content, FORMAT, VERSION, path)
+        check_header(content, FORMAT, (VERSION,), path)
         if content["options"] != self.options:
             changed = [name for name, value in self.options.items() if content["options"].get(name) != value]
             raise FileFormatError(f"{path} was made with other {', '.join(changed)}: use the same, or another file")

@@ -335,13 +335,8 @@ def _known(run: Run, warm_start: ParetoFront | None) -> Any:
         return None
     if not isinstance(warm_start, ParetoFront):
         raise SolverError(f"warm_start must be a ParetoFront, got {type(warm_start).__name__}")
-    if not np.array_equal(warm_start.costs.position, run.records.costs.position):
-        raise SolverError(
-            f"warm_start is a front of another network: it has {warm_start.costs.n_exits} exits at "
-            f"{warm_start.costs.n_positions} positions, the records have {run.records.costs.n_exits} at "
-            f"{run.records.costs.n_positions}"
-        )
-    return run.arrays(point.config for point in warm_start)
+    warm_start.layout.require_fits(run.records.layout, "warm_start", "the records")
+    return warm_start.exits, warm_start.threshold
 
 
 def _check_floor(min_accuracy: float | None) -> None:

@@ -173,7 +173,7 @@ class Run:
         """
         found = list(configs)
         shape = (len(found), self.records.costs.n_positions)
-        exits = [config.exits(self.records.costs) for config in found]
+        exits = [config.exits(self.records.layout) for config in found]
         threshold = [config.threshold for config in found]
         return np.array(exits, np.int32).reshape(shape), np.array(threshold, np.float32).reshape(shape)
 

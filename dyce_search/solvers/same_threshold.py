@@ -4,7 +4,8 @@ import numpy as np
 import numpy.typing as npt
 
 from dyce_search.evaluation.config import threshold_between
-from dyce_search.evaluation.evaluate import non_dominated, prices
+from dyce_search.evaluation.evaluate import non_dominated
+from dyce_search.evaluation.outcomes import prices
 from dyce_search.solvers.run import Run
 
 MAX_LEVELS = 2000  # of one type that are handed in

@@ -31,7 +31,6 @@ class SearchSpace:
         """Sorts the confidences of every exit but the final one."""
         self.records = records
         self.n_candidates = records.costs.n_candidates
-        self._first = records.costs.first[:-1]
         self._falling = np.sort(records.confidence[:-1], axis=1)[:, ::-1]
 
     @property
@@ -41,8 +40,7 @@ class SearchSpace:
 
     def decode(self, candidate: npt.ArrayLike, share: npt.ArrayLike) -> tuple[Exits, Thresholds]:
         """Exits (F, P) and thresholds (F, P) of candidates (F, P), -1 for none, and shares (F, P) in [0, 1]."""
-        chosen = np.asarray(candidate, np.int64)
-        exits = np.where(chosen >= 0, self._first + chosen, -1).astype(np.int32)
+        exits = self.records.layout.exits(np.asarray(candidate, np.int64))
         n = self.records.n_samples
         count = np.rint(np.asarray(share) * n).astype(np.int64).clip(0, n)
         row = exits.clip(0)
@@ -53,7 +51,7 @@ class SearchSpace:
 
     def encode(self, exits: Exits, threshold: Thresholds) -> tuple[npt.NDArray[np.int64], FloatArray]:
         """Candidates (F, P) and shares (F, P) that `decode` turns into the same decisions on these records."""
-        candidate = np.where(exits >= 0, exits - self._first, -1)
+        candidate = self.records.layout.candidates(exits)
         share = np.full(exits.shape, 0.5)
         for f, p in np.argwhere(exits >= 0):
             share[f, p] = np.mean(leaves(self.records.confidence[exits[f, p]], threshold[f, p]))

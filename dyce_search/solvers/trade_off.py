@@ -8,8 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from dyce_search.errors import SolverError
-from dyce_search.evaluation.config import leaves
-from dyce_search.evaluation.evaluate import prices
+from dyce_search.evaluation.outcomes import outcomes, prices
 from dyce_search.records.records import ExitRecords
 
 FloatArray = npt.NDArray[np.float64]
@@ -85,27 +84,19 @@ class Lines:
 
     def at(self, exits: npt.NDArray[np.int32], threshold: npt.NDArray[np.float32], position: int) -> "Line":
         """The line at one position of a configuration, exits and threshold (P,)."""
-        records, costs = self.records, self.records.costs
+        records = self.records
         without = exits.copy()
         without[position] = -1
-        paid = prices(costs, without[None])[0]
-        arriving = np.ones(records.n_samples, bool)
-        score = np.zeros(records.n_samples)
-        cost = np.zeros(records.n_samples)
-        flying = arriving
-        for p, e in enumerate(without):
-            if p == position:
-                arriving = flying
-            if e < 0:
-                continue
-            out = flying & leaves(records.confidence[e], threshold[p])
-            score[out], cost[out] = records.score[e, out], paid[p]
-            flying = flying & ~out
-        score[flying], cost[flying] = records.score[-1, flying], paid[-1]
+        going_on = outcomes(records, without, threshold)
         return Line(
-            records=records, order=self._order, position=position, arriving=arriving, score=score, cost=cost,
-            paid=float(paid[position]),
-        )  # fmt: skip
+            records=records,
+            order=self._order,
+            position=position,
+            arriving=going_on.position > position,
+            score=going_on.score.astype(np.float64),
+            cost=going_on.cost,
+            paid=float(prices(records.costs, without[None])[0][position]),
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

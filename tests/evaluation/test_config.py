@@ -9,6 +9,8 @@ from hypothesis import strategies as st
 
 import dyce_search as ds
 from dyce_search.evaluation.config import leaves, threshold_between
+from tests import oracles
+from tests.strategies import records_and_configs
 
 FLOAT32 = st.floats(width=32, allow_nan=False)
 
@@ -37,16 +39,16 @@ def test_bad_configurations_are_refused(candidate, threshold, message):
 
 def test_exits_are_flat_indices(costs):
     config = ds.ExitConfig(candidate=[1, 0], threshold=[0, 0])
-    assert config.exits(costs).tolist() == [1, 2]
-    assert ds.ExitConfig(candidate=[-1, 0], threshold=[0, 0]).exits(costs).tolist() == [-1, 2]
+    assert config.exits(costs.layout).tolist() == [1, 2]
+    assert ds.ExitConfig(candidate=[-1, 0], threshold=[0, 0]).exits(costs.layout).tolist() == [-1, 2]
     assert (config.n_exits, ds.ExitConfig.none(2).n_exits) == (2, 0)
 
 
 def test_a_config_for_another_network_is_refused(costs):
     with pytest.raises(ds.ConfigError, match="has 1 positions, the network 2: it belongs to another network"):
-        ds.ExitConfig.none(1).exits(costs)
+        ds.ExitConfig.none(1).exits(costs.layout)
     with pytest.raises(ds.ConfigError, match="position 0 has candidates 0 to 1, the configuration enables 2"):
-        ds.ExitConfig(candidate=[2, 0], threshold=[0, 0]).exits(costs)
+        ds.ExitConfig(candidate=[2, 0], threshold=[0, 0]).exits(costs.layout)
 
 
 def test_arrays_are_frozen_copies():
@@ -76,19 +78,126 @@ def test_files_round_trip_to_the_bit(tmp_path_factory, entries):
     path = tmp_path_factory.mktemp("config") / "config.json"
     config.save(path)
     loaded = ds.ExitConfig.load(path)
+    on = config.candidate >= 0
     assert loaded.candidate.tobytes() == config.candidate.tobytes()
-    assert loaded.threshold.tobytes() == config.threshold.tobytes()
+    assert loaded.threshold[on].tobytes() == config.threshold[on].tobytes()
+
+
+LAYOUT = ds.ExitLayout(
+    position=[0, 1, 2, 2, 2, 3],
+    names=["a/linear", "b/linear", "c/linear", "c/mlp", "c/conv", "final"],
+    measure="entropy",
+    temperature=[1, 1.5, 1, 1, 2.5, 1],
+)
 
 
 def test_the_file_is_readable(tmp_path):
-    ds.ExitConfig(candidate=[-1, 0, 2], threshold=[0, 0.9, -np.inf]).save(tmp_path / "config.json")
-    assert json.loads((tmp_path / "config.json").read_text()) == {
+    """Who reviews it sees which exits are enabled, by name, and what their thresholds are compared with."""
+    path = tmp_path / "config.json"
+    config = ds.ExitConfig(candidate=[-1, 0, 2], threshold=[0, 0.9, -np.inf], layout=LAYOUT)
+    config.save(path)
+    assert json.loads(path.read_text()) == {
         "format": "dyce_search.config",
-        "version": 1,
-        "candidate": [-1, 0, 2],
-        "threshold": [0.0, 0.9, "-inf"],
+        "version": 2,
+        "n_positions": 3,
+        "exits": [
+            {"position": 1, "candidate": 0, "threshold": 0.9, "name": "b/linear", "temperature": 1.5},
+            {"position": 2, "candidate": 2, "threshold": "-inf", "name": "c/conv", "temperature": 2.5},
+        ],
+        "layout": {
+            "measure": "entropy",
+            "temperature": [1, 1.5, 1, 1, 2.5, 1],
+            "position": [0, 1, 2, 2, 2, 3],
+            "names": ["a/linear", "b/linear", "c/linear", "c/mlp", "c/conv", "final"],
+        },
     }
-    assert len((tmp_path / "config.json").read_text().splitlines()) == 6
+    lines = path.read_text().splitlines()
+    assert len(lines) == 15  # one for each exit
+    assert '  {"position": 1, "candidate": 0, "threshold": 0.9, "name": "b/linear", "temperature": 1.5},' in lines
+    assert ds.ExitConfig.load(path) == config
+    assert ds.ExitConfig.load(path).layout == LAYOUT
+
+
+def test_bare_numbers_stay_possible(tmp_path):
+    path = tmp_path / "config.json"
+    ds.ExitConfig(candidate=[-1, 0, 2], threshold=[0, 0.9, -np.inf]).save(path)
+    assert json.loads(path.read_text())["exits"][0] == {"position": 1, "candidate": 0, "threshold": 0.9}
+    assert ds.ExitConfig.load(path).layout is None
+
+
+def test_files_of_version_1_are_read_with_an_unknown_measure(tmp_path):
+    path = tmp_path / "config.json"
+    content = {"format": "dyce_search.config", "version": 1, "candidate": [-1, 0, 2], "threshold": [0.0, 0.9, "-inf"]}
+    path.write_text(json.dumps(content))
+    loaded = ds.ExitConfig.load(path)
+    assert loaded == ds.ExitConfig(candidate=[-1, 0, 2], threshold=[0, 0.9, -np.inf])
+    assert loaded.layout is None
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"n_positions": 2}, r"exits must be at different positions from 0 to 1, rising, got \[1, 2\]"),
+        ({"exits": [{"position": 1, "candidate": 0, "threshold": 0.9}] * 2}, r"different positions .* got \[1, 1\]"),
+        ({"exits": [{"position": 1, "candidate": 0, "threshold": True}]}, r"got `bool` - at `\$.exits\[0\].threshold`"),
+        (
+            {"exits": [{"position": 1, "candidate": -1.5, "threshold": 0}]},
+            r"got `float` - at `\$.exits\[0\].candidate`",
+        ),
+        ({"exits": [{"position": 1, "candidate": 0, "threshold": 0.9, "name": "a"}]}, "'b/linear' with temp.*'a' with"),
+        ({"exits": [{"position": 1, "candidate": 0, "threshold": 0.9, "temperature": 2}]}, "contradicts itself"),
+        ({"measure": "margin"}, "unknown field `measure`"),
+        ({"layout": {"position": [0, 1]}}, r"missing required field `measure` - at `\$.layout`"),
+    ],
+)
+def test_a_file_that_contradicts_itself_is_refused(tmp_path, change, message):
+    path = tmp_path / "config.json"
+    config = ds.ExitConfig(candidate=[-1, 0, 2], threshold=[0, 0.9, -np.inf], layout=LAYOUT)
+    path.write_text(json.dumps({**config.to_dict(), **change}))
+    with pytest.raises(ds.FileFormatError, match=message):
+        ds.ExitConfig.load(path)
+
+
+def test_numbers_beyond_their_range_are_refused(tmp_path):
+    path = tmp_path / "config.json"
+    text = '{"format": "dyce_search.config", "version": 1, "candidate": [0], "threshold": [%s]}'
+    path.write_text(text % "1e999")
+    with pytest.raises(ds.FileFormatError, match="1e999 is beyond the range of float64"):
+        ds.ExitConfig.load(path)
+    path.write_text(text % "1e300")
+    with pytest.raises(ds.ConfigError, match=r"threshold must fit into float32, got 1e\+300"):
+        ds.ExitConfig.load(path)
+
+
+class TestRoute:
+    """Where samples leave, from confidences alone."""
+
+    @given(st.data())
+    def test_equals_the_slow_twin(self, data):
+        records, configs = data.draw(records_and_configs())
+        config = configs[0]
+        route = config.route(records.confidence, layout=records.layout)
+        for i in range(records.n_samples):
+            position, _, _ = oracles.leave(records, config, i)
+            exits = [*config.exits(records.layout), records.n_exits - 1]
+            assert route[i] == exits[position]
+
+    def test_a_configuration_of_a_search_needs_no_layout(self, example):
+        point = ds.search(example.subset(range(500)), solver="exit_shares")[3]
+        route = point.config.route(example.confidence)
+        evaluation = ds.evaluate(example, point.config, per_sample=True)
+        assert np.array_equal(example.costs.position[route], evaluation.exit_position)
+
+    def test_what_is_missing_is_named(self):
+        bare = ds.ExitConfig(candidate=[0, 0, 2], threshold=[0, 0, 0])
+        with pytest.raises(ds.ConfigError, match="does not say which exits it enables: pass layout="):
+            bare.route(np.zeros((6, 3)))
+        with pytest.raises(ds.RecordsError, match=r"must have a row for each exit, \(6, N\), got \(5, 3\)"):
+            bare.route(np.zeros((5, 3)), layout=LAYOUT)
+        confidence = np.zeros((6, 3))
+        confidence[2, 1] = confidence[4, 2] = np.nan  # the exit at row 2 is not enabled
+        with pytest.raises(ds.RecordsError, match="got NaN from exit 4 at sample 2"):
+            bare.route(confidence, layout=LAYOUT)
 
 
 @pytest.mark.parametrize(
@@ -96,15 +205,17 @@ def test_the_file_is_readable(tmp_path):
     [
         ({"format": "dyce_search.front"}, ds.FileFormatError, "is not a dyce_search.config file"),
         ({"format": None}, ds.FileFormatError, "is not a dyce_search.config file"),
-        ({"version": 2}, ds.FileFormatError, "has format version 2, this release reads 1"),
-        ({"version": None}, ds.FileFormatError, "has format version None, this release reads 1"),
-        ({"candidate": None}, ds.FileFormatError, "lacks the key 'candidate'; it has 'format'"),
-        ({"threshold": None}, ds.FileFormatError, "lacks the key 'threshold'"),
-        ({"threshold": ["x"]}, ds.ConfigError, "threshold must be a list of numbers"),
-        ({"threshold": 3}, ds.ConfigError, "threshold must be a list of numbers"),
-        ({"threshold": ["nan"]}, ds.ConfigError, "threshold must not be NaN"),
-        ({"candidate": ["x"]}, ds.ConfigError, "candidate must hold whole numbers"),
-        ({"candidate": {}}, ds.ConfigError, "candidate must be a rectangular array"),
+        ({"version": 3}, ds.FileFormatError, "has format version 3, this release reads 1 and 2"),
+        ({"version": None}, ds.FileFormatError, "has format version None, this release reads 1 and 2"),
+        ({"candidate": None}, ds.FileFormatError, "missing required field `candidate`"),
+        ({"threshold": None}, ds.FileFormatError, "missing required field `threshold`"),
+        ({"threshold": ["x"]}, ds.FileFormatError, r"Invalid enum value 'x' - at `\$.threshold\[0\]`"),
+        ({"threshold": 3}, ds.FileFormatError, r"Expected `array`, got `int` - at `\$.threshold`"),
+        ({"threshold": ["nan"]}, ds.FileFormatError, "Invalid enum value 'nan'"),
+        ({"threshold": "12"}, ds.FileFormatError, "Expected `array`, got `str`"),
+        ({"candidate": ["x"]}, ds.FileFormatError, "Expected `int`, got `str`"),
+        ({"candidate": [-1.5]}, ds.FileFormatError, "Expected `int`, got `float`"),
+        ({"candidate": {}}, ds.FileFormatError, "Expected `array`, got `object`"),
     ],
 )
 def test_damaged_files_are_refused(tmp_path, change, error, message):

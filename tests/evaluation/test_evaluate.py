@@ -56,7 +56,7 @@ def test_many_samples_pass_the_block_of_the_kernel_unharmed(example):
     batch = ds.evaluate_many(example, configs)
     for f in (0, 13, 39):
         where = ds.evaluate(example, configs[f], per_sample=True).exit_position
-        flat = configs[f].exits(example.costs)
+        flat = configs[f].exits(example.layout)
         exits = np.array([*flat, example.n_exits - 1])[where]
         assert batch.accuracy[f] == example.score[exits, np.arange(example.n_samples)].sum(dtype=np.float64) / 15000
         paid = prices(example.costs, flat[None])[0]
@@ -144,7 +144,7 @@ def test_no_configuration_gives_an_empty_batch(records):
 def test_arrays_and_configurations_measure_the_same(data):
     records = data.draw(exit_records())
     config = data.draw(exit_configs(records))
-    exits = config.exits(records.costs)[None].astype(np.int64)
+    exits = config.exits(records.layout)[None].astype(np.int64)
     by_arrays = evaluate_arrays(records, exits, config.threshold[None].astype(np.float64))
     assert by_arrays.accuracy[0] == ds.evaluate(records, config).accuracy
 

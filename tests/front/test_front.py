@@ -202,7 +202,7 @@ class TestElsewhere:
         np.testing.assert_array_equal(front.evaluate(train).cost, front.cost)
 
     def test_another_network_is_refused(self, front, records):
-        with pytest.raises(ds.FrontError, match="has 2 exits at 1 positions, the records' has 4 at 2"):
+        with pytest.raises(ds.ConfigError, match="the front has 2 exits at 1 positions, the records 4 exits at 2"):
             front.evaluate(records)
         with pytest.raises(ds.RecordsError, match="must be an ExitRecords, got str"):
             front.evaluate("test.npz")
@@ -255,15 +255,15 @@ class TestFiles:
         ("change", "message"),
         [
             ({"format": "dyce_search.config"}, "is not a dyce_search.front file: its 'format' entry is"),
-            ({"version": 99}, "has format version 99, this release reads 1"),
-            ({"points": None}, "lacks the key 'points'"),
-            ({"costs": None}, "lacks the key 'costs'"),
-            ({"provenance": None}, "lacks the key 'provenance'"),
+            ({"version": 99}, "has format version 99, this release reads 1 and 2"),
+            ({"points": None}, "is damaged: Object missing required field `points`"),
+            ({"costs": None}, "missing required field `costs`"),
+            ({"provenance": None}, "missing required field `provenance`"),
             ({"provenance": {"by": "me"}}, "is damaged"),
-            ({"points": [{"cost": 1}]}, "lacks the key 'position'; it has 'cost'"),
+            ({"points": [{"cost": 1}]}, r"missing required field `accuracy` - at `\$.points\[0\]`"),
             ({"points": []}, "is damaged: a front must have at least one point"),
             ({"points": 5}, "is damaged"),
-            ({"records": {"digest": "x"}}, "lacks the key 'n_samples'"),
+            ({"records": {"digest": "x"}}, r"missing required field `n_samples` - at `\$.records`"),
         ],
     )
     def test_damaged_files_are_refused(self, front, tmp_path, change, message):

@@ -35,7 +35,7 @@ def test_both_sets_are_read(files, part, n, seed):
     np.testing.assert_array_equal(records.prediction, probs.argmax(2))
     np.testing.assert_array_equal(records.score, probs.argmax(2) == label)
     np.testing.assert_array_equal(records.label, label)
-    assert records.provenance.endswith(f"logits_single.pth, {part or 'val'}")
+    assert records.source.endswith(f"logits_single.pth, {part or 'val'}")
 
 
 def test_leaving_at_an_exit_costs_its_flops(files):

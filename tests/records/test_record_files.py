@@ -22,7 +22,7 @@ class TestOwnFormat:
         for name in ("confidence", "score", "label", "prediction", "group"):
             one, other = getattr(records, name), getattr(loaded, name)
             assert (one.dtype, one.shape, one.tobytes()) == (other.dtype, other.shape, other.tobytes()), name
-        assert (loaded.costs, loaded.provenance, loaded.digest) == (records.costs, records.provenance, records.digest)
+        assert (loaded.costs, loaded.source, loaded.digest) == (records.costs, records.source, records.digest)
 
     def test_what_is_absent_stays_absent(self, costs, tmp_path):
         ds.ExitRecords(confidence=np.full((4, 5), 0.5), score=np.ones((4, 5)), costs=costs).save(
@@ -42,7 +42,9 @@ class TestOwnFormat:
         ("header", "message"),
         [
             ({"format": "other"}, "is not a dyce_search.records file: its 'format' entry is 'other'"),
-            ({"version": 2}, "has format version 2, this release reads 1"),
+            ({"version": 3}, "has format version 3, this release reads 1 and 2"),
+            ({"version": True}, "has format version True, this release reads 1 and 2"),
+            ({"measure": None}, "lacks the key 'measure'"),
             ({"unit": None}, "lacks the key 'unit'"),
             ({"names": None}, "lacks the key 'names'"),
         ],
@@ -52,7 +54,7 @@ class TestOwnFormat:
         with np.load(tmp_path / "records.npz") as archive:
             arrays = dict(archive)
         content = {**json.loads(arrays["header"].tobytes()), **header}
-        content = {key: value for key, value in content.items() if value is not None}
+        content = {key: value for key, value in content.items() if header.get(key, "kept") is not None}
         arrays["header"] = np.frombuffer(json.dumps(content).encode(), np.uint8)
         np.savez(tmp_path / "changed.npz", **arrays)
         with pytest.raises(ds.FileFormatError, match=message):

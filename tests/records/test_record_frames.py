@@ -178,7 +178,7 @@ class TestFiles:
         layout(records).to_csv(path, index=False, sep="\t" if ".tsv" in name else ",")
         found = ds.load_records(path, costs=COSTS)
         assert_same(found, records)
-        assert found.provenance == f"table {path}"
+        assert found.source == f"table {path}"
 
     @pytest.mark.parametrize("layout", [long, wide])
     def test_parquet(self, layout, tmp_path):

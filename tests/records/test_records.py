@@ -101,7 +101,7 @@ class TestSubset:
             np.testing.assert_array_equal(getattr(part, name), getattr(records, name)[:, [5, 0, 39]])
         assert part.label.tolist() == records.label[[5, 0, 39]].tolist()
         assert part.group.tolist() == records.group[[5, 0, 39]].tolist()
-        assert part.provenance == records.provenance
+        assert part.source == records.source
         assert part.digest != records.digest
         np.testing.assert_array_equal(records.subset(records.label == 1).confidence, records.confidence[:, 1::4])
 

@@ -159,7 +159,7 @@ def test_search_records_show_what_positions_are_worth(
 def test_records_without_labels_or_probabilities(tmp_path: Path) -> None:
     records = ds.synthetic_records(1500, positions=3, types=2, seed=1)
     odd = ds.ExitRecords(
-        confidence=10 * records.confidence - 3, score=records.score, costs=records.costs, provenance="<b>& co"
+        confidence=10 * records.confidence - 3, score=records.score, costs=records.costs, source="<b>& co"
     )
     search, held_out = odd.split(0.5, seed=0)
     ds.report(ds.search(search, effort="fast"), held_out, tmp_path / "report.html", max_accuracy_drop=0.1)
@@ -174,7 +174,7 @@ def test_bad_input(
     path = tmp_path / "report.html"
     with pytest.raises(ds.FrontError, match="front must be a ParetoFront, got str"):
         ds.report("front.json", halves[1], path)  # type: ignore[arg-type]
-    with pytest.raises(ds.FrontError, match="another network"):
+    with pytest.raises(ds.ConfigError, match="another network"):
         ds.report(front, records, path)
     with pytest.raises(
         ds.RecordsError, match="search must hold the records that the front was searched on, got others"

@@ -100,7 +100,7 @@ def test_batches_are_priced_by_the_configuration_they_went_through(model):
     plain = EarlyExitOutput(logits=torch.zeros(2, 5), position=position[[2, 2]], confidence=torch.ones(2), config=None)
     controller.update(plain)
     assert controller.measured == pytest.approx(1.0)
-    assert prices(costs, config.exits(costs)[None])[0, 4] > costs.baseline
+    assert prices(costs, config.exits(costs.layout)[None])[0, 4] > costs.baseline
 
 
 def test_a_budget_out_of_reach_of_the_inputs_does_not_wind_up(model):

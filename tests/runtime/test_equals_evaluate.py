@@ -63,7 +63,7 @@ def test_exit_and_prediction_of_every_sample(trained, batch_size):
     used = np.zeros(records.costs.n_positions + 1, np.int64)
     for config in random_configs(records) + searched(records):
         expected = ds.evaluate(records, config, per_sample=True).exit_position[:few]
-        exits = np.append(config.exits(records.costs), records.n_exits - 1)[expected]
+        exits = np.append(config.exits(records.layout), records.n_exits - 1)[expected]
         answer = records.prediction[exits, np.arange(few)]
         model.configure(config)
         with torch.inference_mode():

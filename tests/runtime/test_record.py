@@ -46,7 +46,7 @@ def assert_equal(records, expected):
 
 @pytest.mark.parametrize("batch_size", [1, 8, 64])
 def test_equals_the_logits_taken_all_at_once(model, data, costs, batch_size):
-    records = record(model, DataLoader(data, batch_size), costs=costs, provenance="by test")
+    records = record(model, DataLoader(data, batch_size), costs=costs, source="by test")
     with torch.no_grad():
         logits = model.all_logits(data.tensors[0])
     expected = ds.ExitRecords.from_logits(logits, data.tensors[1], costs=costs)
@@ -54,7 +54,7 @@ def test_equals_the_logits_taken_all_at_once(model, data, costs, batch_size):
     for name in ("score", "label", "prediction"):
         np.testing.assert_array_equal(getattr(records, name), getattr(expected, name))
     assert records.costs == costs
-    assert records.provenance == "by test"
+    assert records.source == "by test"
     assert 0 < records.exit_accuracy.min() <= records.exit_accuracy.max() < 1
 
 
@@ -197,7 +197,7 @@ class TestBadInput:
 
     def test_costs_of_another_model(self, model, data):
         other = ds.ExitCosts(backbone=[1, 2], head=[0, 0], position=[0, 1])
-        with pytest.raises(ds.CostsError, match="the model's 8 exits at 4 positions, got 2 at 1: use count_macs"):
+        with pytest.raises(ds.ConfigError, match="the model has 8 exits at 4 positions, the costs 2 exits at 1"):
             record(model, DataLoader(data, 8), costs=other)
 
     def test_something_else(self, model, data, costs):

@@ -38,7 +38,7 @@ def test_the_same_samples_leave(data):
     records = data.draw(exit_records())
     levels = Levels.of(records, data.draw(st.integers(1, records.n_samples)))
     configs = data.draw(st.lists(exit_configs(records), min_size=1, max_size=4))
-    exits = np.stack([config.exits(records.costs) for config in configs])
+    exits = np.stack([config.exits(records.layout) for config in configs])
     true = levels.thresholds(exits, np.stack([config.threshold for config in configs]))
     for config, threshold in zip(configs, true, strict=True):
         rounded = ds.evaluate(levels.records, config, per_sample=True)

@@ -103,7 +103,7 @@ class TestWarmStart:
 
     def test_a_front_of_another_network_is_refused(self, small_example, records):
         other = ds.search(records, solver="exit_shares")
-        with pytest.raises(ds.SolverError, match="warm_start is a front of another network"):
+        with pytest.raises(ds.ConfigError, match=r"warm_start has 4 exits at 2 positions.* belong to another network"):
             ds.search(small_example, solver="nsga2", warm_start=other)
 
     def test_known_configurations_are_the_first_trials(self, small_example, tmp_path):

@@ -1,0 +1,138 @@
+"""The file of a configuration: which exits it enables, by name, and what their confidences must be."""
+
+from typing import Any, Literal
+
+import msgspec
+import numpy as np
+import numpy.typing as npt
+
+from dyce_search.errors import ConfigError, FileFormatError
+from dyce_search.files import PathLike
+from dyce_search.records.layout import ExitLayout
+
+FORMAT, VERSION = "dyce_search.config", 2
+Threshold = float | Literal["inf", "-inf"]
+
+
+class LayoutEntry(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+    """An `ExitLayout`: what confidences measure, and who stands where."""
+
+    measure: str | None
+    temperature: list[float] | None
+    position: list[int]
+    names: list[str]
+
+
+class ExitEntry(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+    """One enabled exit; `name` and `temperature` repeat what the layout says of it, for people."""
+
+    position: int
+    candidate: int
+    threshold: Threshold
+    name: str | None = None
+    temperature: float | None = None
+
+
+class ConfigFile(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+    """A configuration; a certified point's file is one, with its figures and its certificate."""
+
+    format: str
+    version: Literal[2]
+    n_positions: int
+    exits: list[ExitEntry]
+    layout: LayoutEntry | None = None
+    calibration: dict[str, Any] | None = None
+    certificate: dict[str, Any] | None = None
+
+
+class ConfigFile1(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+    """Version 1, which did not say what the confidences are."""
+
+    format: str
+    version: Literal[1]
+    candidate: list[int]
+    threshold: list[Threshold]
+    calibration: dict[str, Any] | None = None
+    certificate: dict[str, Any] | None = None
+
+
+TYPES: dict[int, type[ConfigFile | ConfigFile1]] = {1: ConfigFile1, 2: ConfigFile}
+Arrays = tuple[npt.NDArray[np.int64], npt.NDArray[np.float32], ExitLayout | None]
+
+
+def config_content(
+    candidate: npt.NDArray[np.int64], threshold: npt.NDArray[np.float32], layout: ExitLayout | None
+) -> dict[str, Any]:
+    """The whole content of the file of a configuration, candidate (P,) and threshold (P,)."""
+    on = np.flatnonzero(candidate >= 0)
+    exits = [
+        {"position": int(p), "candidate": int(candidate[p]), "threshold": value}
+        for p, value in zip(on, thresholds_to_json(threshold[on]), strict=True)
+    ]
+    content: dict[str, Any] = {"format": FORMAT, "version": VERSION, "n_positions": len(candidate), "exits": exits}
+    if layout is not None:
+        for entry, e in zip(exits, layout.exits(candidate)[on].tolist(), strict=True):
+            entry["name"] = layout.names[e]
+            if layout.temperature is not None:
+                entry["temperature"] = float(layout.temperature[e])
+        content["layout"] = layout.to_dict()
+    return content
+
+
+def read_content(found: ConfigFile | ConfigFile1, path: PathLike) -> Arrays:
+    """Candidate (P,), threshold (P,) and layout of a file's content.
+
+    Raises:
+        FileFormatError: positions out of range or out of order, names or temperatures that contradict the layout.
+        ConfigError: the values are no configuration.
+    """
+    if isinstance(found, ConfigFile1):
+        return np.array(found.candidate, np.int64), thresholds_from_json(found.threshold), None
+    layout = None if found.layout is None else layout_of(found.layout)
+    positions = [entry.position for entry in found.exits]
+    if positions != sorted(set(positions)) or not all(0 <= p < found.n_positions for p in positions):
+        raise FileFormatError(
+            f"{path} is damaged: exits must be at different positions from 0 to {found.n_positions - 1}, rising, "
+            f"got {positions}"
+        )
+    candidate, threshold = np.full(found.n_positions, -1), np.zeros(found.n_positions, np.float32)
+    candidate[positions] = [entry.candidate for entry in found.exits]
+    threshold[positions] = thresholds_from_json([entry.threshold for entry in found.exits])
+    if layout is not None:
+        chosen = layout.exits(candidate)
+        for entry in found.exits:
+            name, heat = layout.names[chosen[entry.position]], layout.temperatures[chosen[entry.position]]
+            if entry.name not in (None, name) or entry.temperature not in (None, heat):
+                raise FileFormatError(
+                    f"{path} contradicts itself: candidate {entry.candidate} at position {entry.position} is {name!r} "
+                    f"with temperature {heat:g} in its layout, {entry.name!r} with {entry.temperature} among its exits"
+                )
+    return candidate, threshold, layout
+
+
+def layout_of(entry: LayoutEntry) -> ExitLayout:
+    """The layout that an entry of a file describes.
+
+    Raises:
+        ConfigError: it contradicts itself.
+    """
+    return ExitLayout(position=entry.position, names=entry.names, measure=entry.measure, temperature=entry.temperature)
+
+
+def thresholds_to_json(threshold: npt.NDArray[np.float32]) -> list[float | str]:
+    """The shortest decimals that give the same float32 back; infinities as strings, as JSON has none."""
+    return [float(str(value)) if np.isfinite(value) else str(value) for value in threshold]
+
+
+def thresholds_from_json(values: list[Threshold]) -> npt.NDArray[np.float32]:
+    """Reads what `thresholds_to_json` wrote.
+
+    Raises:
+        ConfigError: a number beyond the range of float32.
+    """
+    with np.errstate(over="ignore"):
+        found = np.array([float(value) for value in values], np.float64).astype(np.float32)
+    beyond = [value for value, kept in zip(values, found, strict=True) if np.isinf(kept) and not isinstance(value, str)]
+    if beyond:
+        raise ConfigError(f'threshold must fit into float32, got {beyond[0]:g}: write infinity as the string "inf"')
+    return found

@@ -1,0 +1,57 @@
+"""Who leaves where, with what score, at what cost: sample by sample, for one configuration."""
+
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from dyce_search.records.costs import ExitCosts
+from dyce_search.records.records import ExitRecords
+
+FloatArray = npt.NDArray[np.float64]
+
+
+class Outcomes(NamedTuple):
+    """What a configuration does to each of N samples.
+
+    Attributes:
+        position: (N,) int64, where each sample leaves, P for the final exit.
+        exit: (N,) int64, flat index of the exit where it leaves, E-1 for the final exit.
+        score: (N,) float32, of that exit on the sample.
+        cost: (N,) float64, what it has paid there, in the unit of the costs.
+    """
+
+    position: npt.NDArray[np.int64]
+    exit: npt.NDArray[np.int64]
+    score: npt.NDArray[np.float32]
+    cost: FloatArray
+
+
+def outcomes(records: ExitRecords, exits: npt.NDArray[np.int32], threshold: npt.NDArray[np.float32]) -> Outcomes:
+    """Follows every sample of some records through one configuration.
+
+    Args:
+        records: to follow.
+        exits: (P,) int32, flat index of the enabled candidate at each position, -1 for none (`ExitConfig.exits`).
+        threshold: (P,) float32.
+    """
+    from dyce_search.evaluation._kernels import leave_positions
+
+    position = np.empty(records.n_samples, np.int64)
+    leave_positions(records.confidence, exits, threshold, position)
+    taken = np.append(exits, records.n_exits - 1).astype(np.int64)[position]
+    return Outcomes(
+        position=position,
+        exit=taken,
+        score=records.score[taken, np.arange(records.n_samples)],
+        cost=prices(records.costs, exits[None])[0][position],
+    )
+
+
+def prices(costs: ExitCosts, exits: npt.NDArray[np.int32]) -> FloatArray:
+    """(F, P+1) what a sample has paid that leaves at each position, under configurations `exits` (F, P)."""
+    heads = np.where(exits >= 0, costs.head[exits], 0.0)
+    paid = np.empty((len(exits), costs.n_positions + 1))
+    paid[:, :-1] = costs.backbone[:-1] + np.cumsum(heads, axis=1)
+    paid[:, -1] = costs.baseline + heads.sum(axis=1)
+    return paid

@@ -1,0 +1,165 @@
+"""The file of a front: versioned JSON that a person can read, every float exact."""
+
+from collections.abc import Sequence
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any, Literal
+
+import msgspec
+import numpy as np
+
+from dyce_search.errors import DyceError, FileFormatError
+from dyce_search.evaluation.config_file import Threshold, thresholds_from_json, thresholds_to_json
+from dyce_search.files import PathLike, read_json, typed
+from dyce_search.provenance import Provenance
+from dyce_search.records.costs import ExitCosts
+from dyce_search.records.layout import ExitLayout
+
+if TYPE_CHECKING:
+    from dyce_search.front.front import ParetoFront
+
+FORMAT, VERSION = "dyce_search.front", 2
+
+
+class _Entry(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+    """An object of the file, of which every key is known."""
+
+
+class ProvenanceEntry(_Entry):
+    """How the front came about, a `Provenance`."""
+
+    solver: str
+    options: dict[str, Any]
+    seed: int | None
+    seconds: float
+    evaluations: int
+    stop_reason: str
+    versions: dict[str, str]
+
+
+class RecordsEntry(_Entry):
+    """Which samples were searched on."""
+
+    digest: str
+    n_samples: int
+    fingerprint: list[str] = []
+
+
+class ConfidenceEntry(_Entry):
+    """What the confidences are that thresholds are compared with."""
+
+    measure: str | None
+    temperature: list[float] | None
+
+
+class CostsEntry(_Entry):
+    """The network and what its exits cost."""
+
+    unit: str
+    names: list[str]
+    backbone: list[float]
+    head: list[float]
+    position: list[int]
+
+
+class PointEntry(_Entry):
+    """One configuration, of which only the enabled exits are listed, with its figures."""
+
+    cost: float
+    accuracy: float
+    position: list[int]
+    candidate: list[int]
+    threshold: list[Threshold]
+
+
+class FrontFile1(_Entry):
+    """Version 1, which did not say what the confidences are."""
+
+    format: str
+    version: Literal[1]
+    provenance: ProvenanceEntry
+    records: RecordsEntry
+    costs: CostsEntry
+    exit_accuracy: list[float]
+    points: list[PointEntry]
+
+
+class FrontFile(FrontFile1):
+    """The content of a front's file."""
+
+    version: Literal[2]  # type: ignore[assignment]  # the next version of the same structure
+    confidence: ConfidenceEntry
+
+
+TYPES: dict[int, type[FrontFile1]] = {1: FrontFile1, 2: FrontFile}
+
+
+def front_content(front: "ParetoFront") -> dict[str, Any]:
+    """The whole content of a front's file."""
+    points = []
+    for f in range(len(front)):
+        on = np.flatnonzero(front.candidate[f] >= 0)
+        points.append(
+            {
+                "cost": float(front.cost[f]),
+                "accuracy": float(front.accuracy[f]),
+                "position": on.tolist(),
+                "candidate": front.candidate[f, on].tolist(),
+                "threshold": thresholds_to_json(front.threshold[f, on]),
+            }
+        )
+    layout = front.layout.to_dict()
+    return {
+        "format": FORMAT,
+        "version": VERSION,
+        "provenance": asdict(front.provenance),
+        "records": {
+            "digest": front.records_digest,
+            "n_samples": front.n_samples,
+            "fingerprint": list(front.fingerprint),
+        },
+        "confidence": {"measure": layout["measure"], "temperature": layout["temperature"]},
+        "costs": {**front.costs.to_dict(), "names": layout["names"]},
+        "exit_accuracy": front.exit_accuracy.tolist(),
+        "points": points,
+    }
+
+
+def read_front(path: PathLike) -> dict[str, Any]:
+    """The arguments of a `ParetoFront`, from its file.
+
+    Raises:
+        FileFormatError: no such file, no JSON, another kind or version, content that is not of the format.
+    """
+    found = typed(read_json(path), FORMAT, TYPES, path)
+    known = found.confidence if isinstance(found, FrontFile) else ConfidenceEntry(measure=None, temperature=None)
+    try:
+        costs = ExitCosts(**msgspec.structs.asdict(found.costs))
+        layout = ExitLayout(
+            position=costs.position, names=costs.names, measure=known.measure, temperature=known.temperature
+        )
+        shape = (len(found.points), costs.n_positions)
+        candidate, threshold = np.full(shape, -1), np.zeros(shape, np.float32)
+        for f, point in enumerate(found.points):
+            _require_positions(point.position, costs.n_positions)
+            candidate[f, point.position] = point.candidate
+            threshold[f, point.position] = thresholds_from_json(point.threshold)
+    except (DyceError, ValueError) as cause:
+        raise FileFormatError(f"{path} is damaged: {cause}") from cause
+    return {
+        "costs": costs,
+        "layout": layout,
+        "candidate": candidate,
+        "threshold": threshold,
+        "accuracy": np.array([point.accuracy for point in found.points], np.float64),
+        "cost": np.array([point.cost for point in found.points], np.float64),
+        "exit_accuracy": np.array(found.exit_accuracy, np.float64),
+        "n_samples": found.records.n_samples,
+        "records_digest": found.records.digest,
+        "provenance": Provenance(**msgspec.structs.asdict(found.provenance)),
+        "fingerprint": tuple(found.records.fingerprint),
+    }
+
+
+def _require_positions(position: Sequence[int], n_positions: int) -> None:
+    if list(position) != sorted(set(position)) or not all(0 <= p < n_positions for p in position):
+        raise FileFormatError(f"a point's positions must be from 0 to {n_positions - 1}, rising, got {list(position)}")
