@@ -60,7 +60,7 @@ def test_files_that_are_shown_load(name, tmp_path):
         path = tmp_path / f"{number}.json"
         path.write_text(source, encoding="utf-8")
         if content.get("format") == "dyce_search.config":
-            assert ds.ExitConfig.load(path).to_dict() == {key: content[key] for key in ("candidate", "threshold")}
+            assert ds.ExitConfig.load(path).to_dict() == content
         else:
             assert ds.ExitCosts.load(path).n_positions == 2
 
