@@ -2,6 +2,6 @@
 
 import sys
 
-from dyce_search.cli.arguments import main
+from dyce_search.cli import main
 
 sys.exit(main())

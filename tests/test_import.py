@@ -22,7 +22,7 @@ def test_import_loads_no_heavy_package() -> None:
 
 
 def test_help_loads_no_heavy_package() -> None:
-    assert loaded_by("import dyce_search.cli.arguments").isdisjoint(HEAVY)
+    assert loaded_by("import dyce_search.cli").isdisjoint(HEAVY)
 
 
 def test_nothing_loads_torch_to_search() -> None:

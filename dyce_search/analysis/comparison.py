@@ -12,6 +12,7 @@ import numpy.typing as npt
 from dyce_search.arrays import restore
 from dyce_search.errors import FileFormatError, FrontError, SolverError
 from dyce_search.evaluation.curve import Curve, Drawable
+from dyce_search.evaluation.limits import FEW_DROPS
 from dyce_search.files import PathLike, write_atomically
 from dyce_search.front.front import ParetoFront
 
@@ -21,8 +22,6 @@ if TYPE_CHECKING:
 
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
-
-DROPS = (0.0, 0.5, 1.0, 2.0)  # points of accuracy for which the table gives the cost
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -127,9 +126,9 @@ class Comparison:
             row |= _spread("hypervolume", [entry.front.hypervolume() for entry in entries])
             tested = [entry.test.hypervolume() for entry in entries if entry.test is not None]
             row |= _spread("test_hypervolume", tested) if tested else {}
-            for drop in DROPS:
-                costs = [entry.front.select(max_accuracy_drop=drop / 100).relative_cost for entry in entries]
-                row[f"relative_cost_at_{drop:g}"] = float(np.median(costs))
+            for drop in FEW_DROPS:
+                costs = [entry.front.select(max_accuracy_drop=drop).relative_cost for entry in entries]
+                row[f"relative_cost_at_{100 * drop:g}"] = float(np.median(costs))
             how = [entry.front.provenance for entry in entries]
             row["points"] = float(np.median([len(entry.front) for entry in entries]))
             row["seconds"] = float(np.median([found.seconds for found in how]))

@@ -8,9 +8,10 @@ import numpy.typing as npt
 
 from dyce_search.analysis.optimism import smooth
 from dyce_search.arrays import read_only, restore
-from dyce_search.errors import FrontError, InfeasibleError, RecordsError
+from dyce_search.errors import RecordsError
 from dyce_search.evaluation.curve import OperatingPoint
-from dyce_search.front.front import ROUNDING, ParetoFront
+from dyce_search.evaluation.limits import asked_for, choose, require_finite
+from dyce_search.front.front import ParetoFront
 from dyce_search.parallel import search_many
 from dyce_search.records.records import ExitRecords, require_records
 from dyce_search.records.splits import split_indices
@@ -56,29 +57,16 @@ class CrossFit:
             InfeasibleError: no point is expected to be within the limits; the message says what comes closest.
             FrontError: no limit given, or one that is not a number.
         """
-        asked = {"max_accuracy_drop": max_accuracy_drop, "max_relative_cost": max_relative_cost}
-        asked = {name: limit for name, limit in asked.items() if limit is not None}
-        if not asked:
-            raise FrontError("select needs a limit: max_accuracy_drop, max_relative_cost, or both")
-        if not all(isinstance(limit, (int, float, np.number)) and np.isfinite(limit) for limit in asked.values()):
-            raise FrontError(f"limits must be finite numbers, got {asked}")
-        drop = np.inf if max_accuracy_drop is None else max_accuracy_drop
-        cost = np.inf if max_relative_cost is None else max_relative_cost
-        accurate = self.expected_drop <= drop + ROUNDING
-        cheap = self.expected_cost <= cost * (1 + ROUNDING)
-        within = np.flatnonzero(accurate & cheap)
-        if not within.size:
-            wish = ", ".join(f"{name}={limit:g}" for name, limit in asked.items())
-            best, cheapest = (
-                self._point(int(self.expected_drop.argmin())),
-                self._point(int(self.expected_cost.argmin())),
-            )
-            raise InfeasibleError(
-                f"no point of this front is expected to satisfy {wish}; expected of the most accurate: {best}; "
-                f"of the cheapest: {cheapest}"
-            )
-        key = self.expected_cost if max_accuracy_drop is not None else self.expected_drop
-        return self._point(int(within[key[within].argmin()]))
+        limits = {"max_accuracy_drop": max_accuracy_drop, "max_relative_cost": max_relative_cost}
+        asked = asked_for(limits, "select")
+        require_finite(asked)
+        index = choose(
+            asked,
+            {"accuracy_drop": self.expected_drop, "relative_cost": self.expected_cost},
+            failing="no point of this front is expected to satisfy",
+            offer=lambda who, index: f"expected of {who}: {self._point(index)}",
+        )
+        return self._point(index)
 
     def _point(self, index: int) -> OperatingPoint:
         drop, cost = float(self.expected_drop[index]), float(self.expected_cost[index])

@@ -11,7 +11,8 @@ from dyce_search.arrays import frame_of, read_only, restore
 from dyce_search.errors import FrontError, RecordsError
 from dyce_search.evaluation.baselines import RulePoints, oracle, static_exits
 from dyce_search.evaluation.curve import Curve
-from dyce_search.front.front import ROUNDING, ParetoFront
+from dyce_search.evaluation.limits import LIMITS
+from dyce_search.front.front import ParetoFront
 from dyce_search.parallel import search_many
 from dyce_search.records.costs import ExitCosts
 from dyce_search.records.records import ExitRecords
@@ -268,7 +269,7 @@ def _with_exits(records: ExitRecords, exits: IntArray) -> ExitRecords:
 
 def _cheapest(curve: Curve, max_accuracy_drop: float) -> float:
     """Relative cost of the cheapest point within the drop; the final exit alone is always one."""
-    within = curve.accuracy_drop <= max_accuracy_drop + ROUNDING
+    within = LIMITS["max_accuracy_drop"].admits(curve.accuracy_drop, max_accuracy_drop)
     return float(curve.relative_cost[within].min(initial=1.0))
 
 

@@ -6,16 +6,9 @@ from typing import Any, Self
 from dyce_search.errors import FileFormatError
 from dyce_search.evaluation.config import ExitConfig
 from dyce_search.evaluation.curve import OperatingPoint
+from dyce_search.evaluation.limits import LIMITS
 from dyce_search.files import PathLike, entry, read_json, write_json
 from dyce_search.records.layout import ExitLayout
-
-WORDS = {
-    "max_accuracy_drop": "accuracy drop at most",
-    "min_accuracy": "accuracy at least",
-    "min_agreement": "agreement with the full network at least",
-    "max_cost": "cost at most",
-    "max_relative_cost": "relative cost at most",
-}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,9 +34,10 @@ class CertifiedLimit:
 
     def __str__(self) -> str:
         """One line for people."""
+        kind = LIMITS[self.name]
         return (
-            f"{WORDS[self.name]} {_shown(self.name, self.limit)} (measured {_shown(self.name, self.measured)}, "
-            f"bound {_shown(self.name, self.bound)}, p = {self.p_value:.2g}, {self.method} test)"
+            f"{kind.claim} {kind.shown(self.limit)} (measured {kind.shown(self.measured)}, "
+            f"bound {kind.shown(self.bound)}, p = {self.p_value:.2g}, {self.method} test)"
         )
 
 
@@ -141,7 +135,3 @@ class CertifiedPoint(OperatingPoint):
 
 
 FIGURES = ("accuracy", "cost", "relative_cost", "accuracy_drop")
-
-
-def _shown(name: str, value: float) -> str:
-    return f"{100 * value:.2f} points" if name == "max_accuracy_drop" else f"{value:,.6g}"

@@ -10,13 +10,13 @@ import numpy.typing as npt
 
 from dyce_search.certify.p_values import betting_p_value, binomial_p_value, hoeffding_bentkus_p_value, paired_p_value
 from dyce_search.evaluation.config import ExitConfig
+from dyce_search.evaluation.limits import COST_LIMITS
 from dyce_search.evaluation.outcomes import outcomes, prices
 from dyce_search.records.records import ExitRecords
 
 FloatArray = npt.NDArray[np.float64]
 Method = Literal["auto", "betting", "hoeffding_bentkus"]
 
-COST_LIMITS = ("max_cost", "max_relative_cost")
 HALVINGS = 40  # of the interval in which a bound lies
 MOST_SAMPLES = 2**22  # beyond which nobody needs to know how many more it takes
 

@@ -14,20 +14,13 @@ from collections.abc import Mapping
 import numpy as np
 import numpy.typing as npt
 
-from dyce_search.certify.certificate import WORDS, Certificate, CertifiedLimit, CertifiedPoint
-from dyce_search.certify.limit_tests import COST_LIMITS, MOST_SAMPLES, LimitTest, Method, Trial
+from dyce_search.certify.certificate import Certificate, CertifiedLimit, CertifiedPoint
+from dyce_search.certify.limit_tests import MOST_SAMPLES, LimitTest, Method, Trial
 from dyce_search.errors import FrontError, InfeasibleError, RecordsError
 from dyce_search.evaluation.curve import Curve
+from dyce_search.evaluation.limits import COST_LIMITS, LIMITS, asked_for, in_words, is_number, require_provable
 from dyce_search.fingerprints import share_in_common
 from dyce_search.records.records import ExitRecords
-
-HINTS = {
-    "max_accuracy_drop": "0.01 is one point, and no number of samples proves that there is no drop at all",
-    "min_accuracy": "it is a share of the samples",
-    "min_agreement": "it is a share of the samples",
-    "max_cost": "it has the unit of the costs",
-    "max_relative_cost": "1 is the whole network",
-}
 
 
 def certify_point(
@@ -51,8 +44,10 @@ def certify_point(
         method: of the tests.
         fingerprint: of the records searched on.
     """
-    asked = _checked_limits(limits)
-    if not isinstance(confidence, (int, float, np.number)) or not 0 < confidence < 1:
+    asked = asked_for(limits, "certify")
+    require_provable(asked)
+    asked = {name: float(limit) for name, limit in asked.items()}
+    if not is_number(confidence) or not 0 < confidence < 1:
         raise FrontError(f"confidence must lie in (0, 1), got {confidence}: at 0.95, one calibration in twenty errs")
     if method not in ("auto", "betting", "hoeffding_bentkus"):
         raise FrontError(f"method must be 'auto', 'betting' or 'hoeffding_bentkus', got {method!r}")
@@ -90,18 +85,6 @@ def certify_point(
             layout=point.config.layout,
         ),
     )
-
-
-def _checked_limits(limits: Mapping[str, float | None]) -> dict[str, float]:
-    asked = {name: limit for name, limit in limits.items() if limit is not None}
-    if not asked:
-        raise FrontError(f"certify needs a limit: one or more of {', '.join(limits)}")
-    for name, limit in asked.items():
-        most = math.inf if name in COST_LIMITS else 1
-        if not isinstance(limit, (int, float, np.number)) or not 0 < limit < most:
-            interval = "be a finite number above 0" if name in COST_LIMITS else "lie in (0, 1)"
-            raise FrontError(f"{name} must {interval}, got {limit}: {HINTS[name]}")
-    return {name: float(limit) for name, limit in asked.items()}
 
 
 def _require_other_samples(front: Curve, records: ExitRecords, fingerprint: tuple[str, ...]) -> None:
@@ -163,9 +146,8 @@ def _nothing(front: Curve, measured: Curve, trial: Trial) -> str:
         digits = 10 ** max(0, math.floor(math.log10(needed)) - 1)
         many = f"about {math.ceil(needed / digits) * digits:,}" if needed < MOST_SAMPLES else "millions of"
         advice = f"{many} {unit} like these would be needed to certify it{few}"
-    wish = ", ".join(f"{name}={limit:g}" for name, limit in trial.limits.items())
     return (
-        f"no point could be certified for {wish} with {100 * (1 - trial.alpha):g} % confidence on "
+        f"no point could be certified for {in_words(trial.limits)} with {100 * (1 - trial.alpha):g} % confidence on "
         f"{trial.records.n_samples:,} samples; the closest, at relative cost "
         f"{measured.relative_cost[closest]:.4f}, measures {offers}; {advice}"
     )
@@ -179,4 +161,4 @@ def _distance(tests: list[LimitTest]) -> tuple[float, float]:
 def _shown(test: LimitTest) -> str:
     if test.name == "max_accuracy_drop":
         return f"an accuracy drop of {0 - 100 * test.mean:+.2f} points"
-    return f"{WORDS[test.name].removesuffix(' at most').removesuffix(' at least')} {abs(test.mean):,.6g}"
+    return f"{LIMITS[test.name].words} {LIMITS[test.name].shown(abs(test.mean))}"

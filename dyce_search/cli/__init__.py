@@ -3,6 +3,6 @@
 May import everything below but the runtime.
 """
 
-from dyce_search.cli.arguments import main, parser
+from dyce_search.cli.program import main, parser
 
 __all__ = ["main", "parser"]

@@ -5,12 +5,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from dyce_search.errors import InfeasibleError
 from dyce_search.evaluation.config import ExitConfig
 from dyce_search.evaluation.curve import Curve
 from dyce_search.evaluation.evaluate import Evaluation
 from dyce_search.evaluation.limits import USUAL_DROPS
 from dyce_search.evaluation.outcomes import prices
+from dyce_search.front.drops import points_by_drop
 from dyce_search.front.front import ParetoFront
 from dyce_search.records.costs import ExitCosts
 from dyce_search.records.records import ExitRecords
@@ -47,18 +47,13 @@ def operating_points(front: ParetoFront, test: Curve | None, drops: Sequence[flo
     if test is not None:
         header += ["| drop on test", "relative cost on test"]
     rows = []
-    for drop in drops:
-        row = [f"<= {100 * drop:.2f} points"]
-        try:
-            point = front.select(max_accuracy_drop=drop)
-        except InfeasibleError:
-            rows.append(row + ["-"] * (len(header) - 1))
-            continue
-        row += [f"{point.relative_cost:.4f}", str(point.config.n_exits)]
-        if test is not None:
-            index = int(np.searchsorted(front.cost, point.cost))
-            row += [f"{100 * test.accuracy_drop[index]:+.2f} points", f"{test.relative_cost[index]:.4f}"]
-        rows.append(row)
+    for found in points_by_drop(front, test, drops):
+        row = [f"<= {100 * found.most:.2f} points"]
+        if found.point is not None:
+            row += [f"{found.point.relative_cost:.4f}", str(found.point.config.n_exits)]
+        if found.elsewhere is not None:
+            row += [f"{100 * found.elsewhere.accuracy_drop:+.2f} points", f"{found.elsewhere.relative_cost:.4f}"]
+        rows.append(row + ["-"] * (len(header) - len(row)))
     return table(header, rows)
 
 

@@ -1,3 +1,195 @@
-"""The vocabulary of limits, written once."""
+"""The vocabulary of limits, written once: their names and words, what they admit, and what comes closest."""
 
-USUAL_DROPS = (0.0, 0.0025, 0.005, 0.01, 0.02, 0.05)  # of accuracy, for which tables give the cost
+import math
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from dyce_search.errors import FrontError, InfeasibleError
+
+FloatArray = npt.NDArray[np.float64]
+
+USUAL_DROPS = (0.0, 0.0025, 0.005, 0.01, 0.02, 0.05)  # of accuracy, absolute, for which tables give the cost
+FEW_DROPS = (0.0, 0.005, 0.01, 0.02)  # the same, where a table has little room
+ROUNDING = 1e-12  # 0.93 - 0.92 is 0.010000000000000009: a limit of 0.01 must still admit it
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limit:
+    """What a point can be asked to keep.
+
+    Attributes:
+        name: of the argument: "max_..." or "min_...".
+        words: what is limited, for people.
+        meaning: of the number, for people.
+        hint: what to know where the number is refused as a promise.
+        of_points: whether the points of a front have the figure: its name is that of the limit without "max_".
+        on_cost: whether it limits cost; else accuracy, or what stands for it.
+    """
+
+    name: str
+    words: str
+    meaning: str
+    hint: str
+    of_points: bool = True
+    on_cost: bool = False
+
+    @property
+    def figure(self) -> str:
+        """Name of what is limited, as points and curves have it."""
+        return self.name.removeprefix("max_").removeprefix("min_")
+
+    @property
+    def is_most(self) -> bool:
+        """Whether the figure may be that large at most; else it must be that large at least."""
+        return self.name.startswith("max_")
+
+    @property
+    def claim(self) -> str:
+        """Words before the number: "accuracy drop at most"."""
+        return f"{self.words} at {'most' if self.is_most else 'least'}"
+
+    def shown(self, value: float) -> str:
+        """A number of this kind for people: drops of accuracy in points."""
+        return f"{100 * value:.2f} points" if self.name == "max_accuracy_drop" else f"{value:,.6g}"
+
+    def admits(self, figure: FloatArray, limit: float) -> npt.NDArray[np.bool_]:
+        """(F,) which figures (F,) keep the limit, within rounding: absolute for accuracy, relative for cost."""
+        slack = abs(limit) * ROUNDING if self.on_cost else ROUNDING
+        kept: npt.NDArray[np.bool_] = figure <= limit + slack if self.is_most else figure >= limit - slack
+        return kept
+
+
+LIMITS = {
+    limit.name: limit
+    for limit in (
+        Limit(
+            name="max_accuracy_drop",
+            words="accuracy drop",
+            meaning="below the final exit alone, absolute: 0.005 is half a point",
+            hint="0.01 is one point, and no number of samples proves that there is no drop at all",
+        ),
+        Limit(name="min_accuracy", words="accuracy", meaning="from 0 to 1", hint="it is a share of the samples"),
+        Limit(
+            name="min_agreement",
+            words="agreement with the full network",
+            meaning="with the answers of the whole model; 0 to 1",
+            hint="it is a share of the samples",
+            of_points=False,
+        ),
+        Limit(
+            name="max_cost",
+            words="cost",
+            meaning="mean cost of a sample, in the unit of the costs",
+            hint="it has the unit of the costs",
+            on_cost=True,
+        ),
+        Limit(
+            name="max_relative_cost",
+            words="relative cost",
+            meaning="1 is the whole model",
+            hint="1 is the whole network",
+            on_cost=True,
+        ),
+    )
+}
+POINT_LIMITS = tuple(name for name, limit in LIMITS.items() if limit.of_points)
+COST_LIMITS = tuple(name for name, limit in LIMITS.items() if limit.on_cost)
+
+
+def asked_for(limits: Mapping[str, float | None], what: str) -> dict[str, float]:
+    """The limits that were given, by name.
+
+    Args:
+        limits: by name; None where there is none.
+        what: needs them, for the message.
+
+    Raises:
+        FrontError: there is none.
+    """
+    asked = {name: limit for name, limit in limits.items() if limit is not None}
+    if not asked:
+        raise FrontError(f"{what} needs a limit: {one_or_more(limits)}")
+    return asked
+
+
+def one_or_more(names: Iterable[str]) -> str:
+    """What to choose from, in words."""
+    return f"one or more of {', '.join(names)}"
+
+
+def in_words(asked: Mapping[str, float]) -> str:
+    """What was asked for, as it was written."""
+    return ", ".join(f"{name}={limit:g}" for name, limit in asked.items())
+
+
+def require_finite(asked: Mapping[str, float]) -> None:
+    """For limits on figures that are known: any number will do.
+
+    Raises:
+        FrontError: one that is no finite number.
+    """
+    if not all(is_number(limit) and np.isfinite(limit) for limit in asked.values()):
+        raise FrontError(f"limits must be finite numbers, got {dict(asked)}")
+
+
+def require_provable(asked: Mapping[str, float]) -> None:
+    """For limits that are to be proven: on accuracy in (0, 1), on cost above 0.
+
+    Raises:
+        FrontError: one that is not.
+    """
+    for name, limit in asked.items():
+        on_cost = LIMITS[name].on_cost
+        if not is_number(limit) or not 0 < limit < (math.inf if on_cost else 1):
+            interval = "be a finite number above 0" if on_cost else "lie in (0, 1)"
+            raise FrontError(f"{name} must {interval}, got {limit}: {LIMITS[name].hint}")
+
+
+def is_number(value: object) -> bool:
+    """Whether it is a single real number, of Python or of NumPy."""
+    return isinstance(value, (int, float, np.integer, np.floating))
+
+
+def choose(
+    asked: Mapping[str, float],
+    figures: Mapping[str, FloatArray],
+    *,
+    failing: str,
+    offer: Callable[[str, int], str],
+) -> int:
+    """Index of the best point within limits: the cheapest where accuracy is limited, else the most accurate.
+
+    Args:
+        asked: limits by name, one or more, finite.
+        figures: (F,) of the points, by the limits' `figure`; `accuracy_drop` and `relative_cost` at least.
+        failing: how the message begins where there is none: "no point of this front satisfies".
+        offer: says what a point has, from who it is ("the cheapest") and its index.
+
+    Raises:
+        InfeasibleError: no point is within all limits; the message says what the closest ones offer.
+    """
+    drop, cost = figures["accuracy_drop"], figures["relative_cost"]
+    accurate, cheap = np.ones(len(cost), np.bool_), np.ones(len(cost), np.bool_)
+    for name, value in asked.items():
+        enough = cheap if LIMITS[name].on_cost else accurate
+        enough &= LIMITS[name].admits(figures[LIMITS[name].figure], value)
+    within = accurate & cheap
+    if not within.any():
+        offers = ([] if accurate.any() else [("the most accurate", int(drop.argmin()))]) + (
+            [] if cheap.any() else [("the cheapest", int(cost.argmin()))]
+        )
+        offers = offers or [
+            ("the cheapest that is accurate enough", _least(cost, accurate)),
+            ("the most accurate that is cheap enough", _least(drop, cheap)),
+        ]
+        found = "; ".join(offer(who, index) for who, index in offers)
+        raise InfeasibleError(f"{failing} {in_words(asked)}; {found}")
+    return _least(drop if asked.keys() <= set(COST_LIMITS) else cost, within)
+
+
+def _least(key: FloatArray, among: npt.NDArray[np.bool_]) -> int:
+    """Index of the least key of some points; the first of equal ones."""
+    return int(np.where(among, key, np.inf).argmin())

@@ -1,6 +1,6 @@
 """The Pareto front: what a search returns."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Self
 
@@ -8,10 +8,11 @@ import numpy as np
 import numpy.typing as npt
 
 from dyce_search.arrays import restore
-from dyce_search.errors import DyceError, FileFormatError, FrontError, InfeasibleError
+from dyce_search.errors import DyceError, FileFormatError, FrontError
 from dyce_search.evaluation.config import ExitConfig
 from dyce_search.evaluation.curve import Curve, OperatingPoint
 from dyce_search.evaluation.evaluate import evaluate_arrays, non_dominated
+from dyce_search.evaluation.limits import LIMITS, asked_for, choose, require_finite
 from dyce_search.files import PathLike, write_json
 from dyce_search.fingerprints import fingerprint
 from dyce_search.provenance import Provenance
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
     from dyce_search.certify.limit_tests import Method
 
 BY_HAND = Provenance(solver="by hand")
-ROUNDING = 1e-12  # 0.93 - 0.92 is 0.010000000000000009: a limit of 0.01 must still admit it
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -177,37 +177,15 @@ class ParetoFront(Curve):
             "max_cost": max_cost,
             "max_relative_cost": max_relative_cost,
         }
-        asked = {name: limit for name, limit in limits.items() if limit is not None}
-        if not asked:
-            raise FrontError(f"select needs a limit: one or more of {', '.join(limits)}")
-        if not all(isinstance(limit, (int, float, np.number)) and np.isfinite(limit) for limit in asked.values()):
-            raise FrontError(f"limits must be finite numbers, got {asked}")
-        drop = np.inf if max_accuracy_drop is None else max_accuracy_drop
-        floor = -np.inf if min_accuracy is None else min_accuracy
-        accurate = (self.accuracy_drop <= drop + ROUNDING) & (self.accuracy >= floor - ROUNDING)
-        ceiling = np.inf if max_cost is None else max_cost
-        relative = np.inf if max_relative_cost is None else max_relative_cost
-        cheap = (self.cost <= ceiling * (1 + ROUNDING)) & (self.relative_cost <= relative * (1 + ROUNDING))
-        within = np.flatnonzero(accurate & cheap)
-        if not within.size:
-            raise InfeasibleError(self._closest(asked, accurate, cheap))
-        accuracy_is_limited = max_accuracy_drop is not None or min_accuracy is not None
-        return self[int(within[0] if accuracy_is_limited else within[-1])]
+        asked = asked_for(limits, "select")
+        require_finite(asked)
+        figures = {LIMITS[name].figure: getattr(self, LIMITS[name].figure) for name in limits}
 
-    def _closest(
-        self, asked: Mapping[str, float], accurate: npt.NDArray[np.bool_], cheap: npt.NDArray[np.bool_]
-    ) -> str:
-        """Says what the points next to the limits offer; points rise in cost and in accuracy."""
-        wish = ", ".join(f"{name}={limit:g}" for name, limit in asked.items())
-        offers = []
-        if not accurate.any():
-            offers.append(f"the most accurate has {self[-1]}")
-        if not cheap.any():
-            offers.append(f"the cheapest has {self[0]}, cost {self.cost[0]:,.6g} {self.costs.unit}")
-        if not offers:
-            offers.append(f"the cheapest that is accurate enough has {self[int(np.flatnonzero(accurate)[0])]}")
-            offers.append(f"the most accurate that is cheap enough has {self[int(np.flatnonzero(cheap)[-1])]}")
-        return f"no point of this front satisfies {wish}; {'; '.join(offers)}"
+        def offer(who: str, index: int) -> str:
+            cost = f", cost {self.cost[index]:,.6g} {self.costs.unit}" if "max_cost" in asked else ""
+            return f"{who} has {self[index]}{cost}"
+
+        return self[choose(asked, figures, failing="no point of this front satisfies", offer=offer)]
 
     def evaluate(self, records: ExitRecords) -> Curve:
         """Measures the same configurations on other records: the honest figures.

@@ -14,8 +14,8 @@ from dyce_search.certify.certificate import CertifiedPoint
 from dyce_search.drawing import axes
 from dyce_search.errors import InfeasibleError, RecordsError
 from dyce_search.evaluation.curve import OperatingPoint
-from dyce_search.evaluation.limits import USUAL_DROPS
 from dyce_search.files import PathLike, write_atomically
+from dyce_search.front.drops import index_of, points_by_drop
 from dyce_search.front.front import ParetoFront
 from dyce_search.records.records import ExitRecords
 from dyce_search.report import html as html_page
@@ -121,24 +121,22 @@ def _trade_off(front: ParetoFront, records: ExitRecords, point: OperatingPoint, 
     yield html_page.heading("The trade-off")
     held = measured_on(front, records)
     ax = axes.new_axes(8.0, 4.6)
-    index = next(f for f in range(len(front)) if front[f].config == point.config)
-    front.plot(ax, held_out=None if optimistic else held, selected=front[index])
+    selected = front[index_of(front, point.config)]
+    front.plot(ax, held_out=None if optimistic else held, selected=selected)
     yield html_page.figure(
         ax,
         f"Accuracy against cost of {len(front):,} configurations, none of which another one beats in both. "
         "The star is the point chosen below.",
     )
     rows = []
-    for drop in USUAL_DROPS:
-        try:
-            chosen = front.select(max_accuracy_drop=drop)
-        except InfeasibleError:
+    for found in points_by_drop(front, held):
+        if found.point is None or found.elsewhere is None:
             continue
-        there = int(np.searchsorted(front.cost, chosen.cost))
-        row = [f"at most {100 * drop:.2f} points", f"{chosen.relative_cost:.4f}", _points(chosen.accuracy_drop)]
+        row = [f"at most {100 * found.most:.2f} points", f"{found.point.relative_cost:.4f}"]
+        row.append(_points(found.point.accuracy_drop))
         if not optimistic:
-            row += [f"{held.relative_cost[there]:.4f}", _points(float(held.accuracy_drop[there]))]
-        rows.append([*row, str(chosen.config.n_exits)])
+            row += [f"{found.elsewhere.relative_cost:.4f}", _points(found.elsewhere.accuracy_drop)]
+        rows.append([*row, str(found.point.config.n_exits)])
     header = ["accuracy drop", "cost where searched", "drop there"]
     header += [] if optimistic else ["cost held-out", "drop held-out"]
     yield html_page.table([*header, "exits"], rows)

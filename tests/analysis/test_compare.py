@@ -13,7 +13,7 @@ import pytest
 
 import dyce_search as ds
 from dyce_search.analysis.compare import MAX_EVALUATIONS, ONLY_SMALL
-from dyce_search.cli.arguments import main
+from dyce_search.cli import main
 from dyce_search.drawing import axes, curves
 from dyce_search.parallel import run_all
 from dyce_search.search import SOLVERS

@@ -12,9 +12,9 @@ import numpy as np
 import pytest
 
 import dyce_search as ds
-from dyce_search.cli import commands
-from dyce_search.cli.arguments import main
+from dyce_search.cli import main
 from dyce_search.cli.tables import operating_points, table
+from dyce_search.evaluation.limits import FEW_DROPS
 from dyce_search.provenance import Provenance
 from dyce_search.search import SOLVERS
 
@@ -208,9 +208,7 @@ def test_demo_ends_with_operating_points(
         "<= 1.00",
         "<= 2.00",
     ]
-    assert printed.endswith(
-        operating_points(front, front.evaluate(ds.load_example("test")), (0, 0.005, 0.01, 0.02)) + "\n"
-    )
+    assert printed.endswith(operating_points(front, front.evaluate(ds.load_example("test")), FEW_DROPS) + "\n")
     assert ds.ExitConfig.load("demo/config.json") == front.select(max_accuracy_drop=0.005).config
     assert Path("dyce-search-demo.png").read_bytes().startswith(b"\x89PNG")
     assert f"wrote {tmp_path / 'dyce-search-demo.png'}  (the picture)\n" in printed
@@ -327,7 +325,9 @@ def test_interrupted_search_still_writes(
         run.evaluate(*run.arrays([ds.ExitConfig(candidate=[2] + [-1] * 14, threshold=[0.9] * 15)]))
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(commands, "search", lambda records, solver, **options: ds.search(records, solver=stopped))
+    monkeypatch.setattr(
+        "dyce_search.cli.searches.search", lambda records, solver, **options: ds.search(records, solver=stopped)
+    )
     out = tmp_path / "front.json"
     assert main(["search", str(files / "search.npz"), "--out", str(out)]) == 130
     assert "stopped: interrupted" in capsys.readouterr().out
@@ -340,7 +340,7 @@ def test_interrupt_elsewhere_is_one_line(monkeypatch: pytest.MonkeyPatch, capsys
     def stopped(*_: object, **__: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(commands, "kind_of", stopped)
+    monkeypatch.setattr("dyce_search.cli.arguments.kind_of", stopped)
     assert main(["info", "records.npz"]) == 130
     assert capsys.readouterr().err == "dyce-search: interrupted\n"
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 import dyce_search as ds
-from dyce_search.cli.arguments import parser
+from dyce_search.cli import parser
 from dyce_search.search import SOLVERS, find_solver
 
 ROOT = Path(__file__).parents[2]

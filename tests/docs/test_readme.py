@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 import dyce_search as ds
-from dyce_search.cli.commands import DEMO_DROPS
 from dyce_search.cli.tables import operating_points
+from dyce_search.evaluation.limits import FEW_DROPS
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -32,7 +32,7 @@ def test_python_block_runs_as_it_stands(tmp_path: Path) -> None:
 def test_table_is_the_demo_s() -> None:
     """Within what another version of a library may change."""
     front = ds.search(ds.load_example())
-    shown = operating_points(front, front.evaluate(ds.load_example("test")), DEMO_DROPS).splitlines()
+    shown = operating_points(front, front.evaluate(ds.load_example("test")), FEW_DROPS).splitlines()
     written = [line.strip() for line in README.splitlines() if line.startswith(("    <=", "    accuracy drop"))]
     assert written[0] == shown[0]
     assert len(written) == len(shown) - 1

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 import dyce_search as ds
-from dyce_search.cli.arguments import main
+from dyce_search.cli import main
 from dyce_search.records.file_kinds import kind_of
 from tests.traps import Trap
 

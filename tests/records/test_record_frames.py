@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import dyce_search as ds
-from dyce_search.cli.arguments import main
+from dyce_search.cli import main
 from dyce_search.records.frames import score_of
 
 COSTS = ds.ExitCosts(backbone=[1.0, 2.0, 4.0], head=[0.5, 0.25, 0.0], position=[0, 1, 2])

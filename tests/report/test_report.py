@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 import dyce_search as ds
-from dyce_search.cli.arguments import main
+from dyce_search.cli import main
 from dyce_search.report import html as html_page
 
 VOID = {"meta", "img", "br"}

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import dyce_search as ds
-from dyce_search.cli.arguments import main
+from dyce_search.cli import main
 from dyce_search.solvers.levels import Levels
 from tests.strategies import exit_configs, exit_records
 

@@ -1,0 +1,69 @@
+"""The command that compares solvers."""
+
+from argparse import Namespace
+from pathlib import Path
+
+from dyce_search.analysis.compare import MAX_EVALUATIONS, ONLY_SMALL, compare
+from dyce_search.cli import tables
+from dyce_search.cli.arguments import Commands, add_command, add_records, add_test, load_both
+from dyce_search.cli.output import make_folder, say_what_is_searched, wrote
+from dyce_search.errors import SolverError
+from dyce_search.search import SOLVERS
+
+
+def add_compare(commands: Commands) -> None:
+    """Adds `compare`."""
+    parser = add_command(
+        commands,
+        "compare",
+        "run several solvers under the same budget, and show who found what",
+        "dyce-search compare records.npz --costs macs.json --test test.npz --max-evaluations 2000\n"
+        "  dyce-search compare records.npz --solvers coordinate_descent,tpe --max-seconds 5 --seeds 3 --out DIR",
+        "Every front is measured by the same exact evaluation, whatever the solver says of it.",
+    )
+    add_records(parser)
+    add_test(parser, "the fronts")
+    parser.add_argument(
+        "--solvers",
+        metavar="A,B,C",
+        help=f"which: of {', '.join(SOLVERS)} (default: all but {', '.join(ONLY_SMALL)})",
+    )
+    parser.add_argument(
+        "--max-evaluations",
+        type=int,
+        metavar="N",
+        help=f"budget of each search (default: {MAX_EVALUATIONS}, where --max-seconds is not given)",
+    )
+    parser.add_argument("--max-seconds", type=float, metavar="S", help="budget of each search in wall-clock time")
+    parser.add_argument("--seeds", type=int, default=1, metavar="N", help="run each solver with N seeds (default: 1)")
+    parser.add_argument("--jobs", type=int, metavar="N", help="searches at once, -1: one a core (default: 1)")
+    parser.add_argument("--out", metavar="DIR", help="folder for the table, the fronts and the pictures")
+    parser.set_defaults(run=contrast)
+
+
+def contrast(options: Namespace) -> int:
+    """Compares solvers, prints the table and writes what was asked for."""
+    if options.seeds < 1:
+        raise SolverError(f"--seeds must be a whole number >= 1, got {options.seeds}")
+    if options.out is not None:
+        make_folder(Path(options.out))  # before the work, not after it
+    records, test_records = load_both(options)
+    say_what_is_searched(records, test_records)
+    comparison = compare(
+        records,
+        solvers=None if options.solvers is None else [name.strip() for name in options.solvers.split(",")],
+        test=test_records,
+        max_evaluations=options.max_evaluations,
+        max_seconds=options.max_seconds,
+        seeds=range(options.seeds),
+        n_jobs=options.jobs,
+    )
+    seeds = f", medians of {options.seeds} seeds" if options.seeds > 1 else ""
+    print(f"budget of each search: {comparison.budget}{seeds}\n")
+    print(tables.solvers_table(comparison.to_frame()))
+    print("\nHypervolume: share of relative accuracy x relative cost that a front dominates, 1 at best.")
+    print("Cost: the least, relative, for an accuracy drop up to 0, 0.5 ... points, on the samples searched on.")
+    if options.out is not None:
+        comparison.save(options.out)
+        wrote(options.out, "comparison.csv, anytime.csv, every front as JSON, pictures")
+    return 0

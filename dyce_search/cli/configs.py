@@ -1,0 +1,34 @@
+"""The command about configurations: evaluate."""
+
+from argparse import Namespace
+
+from dyce_search.cli import tables
+from dyce_search.cli.arguments import Commands, add_command, add_records, load
+from dyce_search.cli.output import baseline, say_figures
+from dyce_search.evaluation.config import ExitConfig
+from dyce_search.evaluation.evaluate import evaluate
+
+
+def add_evaluate(commands: Commands) -> None:
+    """Adds `evaluate`."""
+    parser = add_command(
+        commands,
+        "evaluate",
+        "measure a configuration on records: accuracy, cost, and who leaves where",
+        "dyce-search evaluate config.json test.npz --costs macs.json",
+    )
+    parser.add_argument("config", metavar="CONFIG", help="a file that `dyce-search select --out` wrote")
+    add_records(parser)
+    parser.set_defaults(run=measure)
+
+
+def measure(options: Namespace) -> int:
+    """Prints what a configuration does on some records."""
+    config = ExitConfig.load(options.config)
+    records = load(options.records, options.costs, part="test")
+    result = evaluate(records, config)
+    print(f"samples        {records.n_samples:,}")
+    print(f"baseline       {baseline(records)}")
+    say_figures(result, records.costs.unit)
+    print(tables.config_table(records.costs, config, result))
+    return 0

@@ -1,0 +1,87 @@
+"""The commands that choose a point of a front: select and certify."""
+
+from argparse import Namespace
+
+from dyce_search.cli import tables
+from dyce_search.cli.arguments import Commands, add_command, add_front, add_limits, add_records, limits_in, load
+from dyce_search.cli.output import require_folder, say_figures, wrote
+from dyce_search.evaluation.evaluate import evaluate
+from dyce_search.evaluation.limits import POINT_LIMITS
+from dyce_search.front.front import ParetoFront
+
+CERTIFIED_LIMITS = (*POINT_LIMITS, "min_agreement")
+
+
+def add_select(commands: Commands) -> None:
+    """Adds `select`."""
+    parser = add_command(
+        commands,
+        "select",
+        "choose a point of a front within limits, and write its configuration",
+        "dyce-search select front.json --max-accuracy-drop 0.005 --out config.json\n"
+        "  dyce-search select front.json --max-relative-cost 0.3",
+        "Where accuracy is limited, the cheapest point within the limits is chosen, else the most accurate.\n"
+        "Limits may be combined.",
+    )
+    add_front(parser)
+    add_limits(parser, POINT_LIMITS)
+    parser.add_argument("--out", metavar="FILE.json", help="write the configuration")
+    parser.set_defaults(run=select)
+
+
+def select(options: Namespace) -> int:
+    """Prints the best point of a front within limits; writes its configuration."""
+    limits = limits_in(options, "select", POINT_LIMITS)
+    require_folder(options.out)
+    front = ParetoFront.load(options.front)
+    point = front.select(**limits)
+    say_figures(point, front.costs.unit)
+    print(tables.config_table(front.costs, point.config))
+    print(f"\nFigures are those of the {front.n_samples:,} samples searched on; `dyce-search evaluate` gives others.")
+    if options.out is not None:
+        point.config.save(options.out)
+        wrote(options.out, "the configuration")
+    return 0
+
+
+def add_certify(commands: Commands) -> None:
+    """Adds `certify`."""
+    parser = add_command(
+        commands,
+        "certify",
+        "choose a point that keeps its limits with a guarantee, proven on samples that the search has not seen",
+        "dyce-search certify front.json calibration.npz --costs macs.json --max-accuracy-drop 0.01 --confidence 0.95\n"
+        "  dyce-search certify front.json calibration.npz --min-agreement 0.98 --out config.json",
+        "The file written is a configuration as `select` writes it, with the certificate in it.",
+    )
+    add_front(parser)
+    add_records(parser)
+    add_limits(parser, CERTIFIED_LIMITS)
+    parser.add_argument(
+        "--confidence", type=float, default=0.95, metavar="X", help="of all limits together (default: 0.95)"
+    )
+    parser.add_argument(
+        "--method",
+        default="auto",
+        metavar="NAME",
+        help="of the tests: auto (exact where there is an exact test), betting, hoeffding_bentkus (default: auto)",
+    )
+    parser.add_argument("--out", metavar="FILE.json", help="write the configuration with its certificate")
+    parser.set_defaults(run=certify)
+
+
+def certify(options: Namespace) -> int:
+    """Prints the best point that keeps limits with a guarantee; writes its configuration with the certificate."""
+    limits = limits_in(options, "certify", CERTIFIED_LIMITS)
+    require_folder(options.out)
+    front = ParetoFront.load(options.front)
+    records = load(options.records, options.costs, part="test")
+    point = front.certify(records, **limits, confidence=options.confidence, method=options.method)
+    print(f"{point.certificate}\n")
+    say_figures(point, records.costs.unit)
+    print(tables.config_table(records.costs, point.config, evaluate(records, point.config)))
+    print("\nFigures are those of the calibration samples. Certifying again on them, for another limit, is no proof.")
+    if options.out is not None:
+        point.save(options.out)
+        wrote(options.out, "the configuration, with its certificate")
+    return 0

@@ -1,0 +1,80 @@
+"""The program: its parser, and the exit status of what it runs."""
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+
+import dyce_search
+from dyce_search.cli import comparisons, configs, demo, fronts, records, reports, searches
+from dyce_search.cli.output import INTERRUPTED
+from dyce_search.errors import DyceError
+
+DESCRIPTION = """\
+Find early-exit configurations from recorded predictions.
+
+An early-exit network has small classifiers ("exits") along its backbone. A configuration says which of them
+are used, and how confident each must be for a sample to leave there. From what every exit answered on a set of
+samples ("records"), dyce-search finds the configurations with the best trade-offs of accuracy and cost.
+"""
+
+EXAMPLES = """\
+start here, no files needed:
+  dyce-search demo
+
+with your own records:
+  dyce-search info records.npz --costs macs.json
+  dyce-search search records.npz --costs macs.json --test test.npz --out front.json --plot front.png
+  dyce-search select front.json --max-accuracy-drop 0.005 --out config.json
+  dyce-search certify front.json calibration.npz --costs macs.json --max-accuracy-drop 0.01 --confidence 0.95
+  dyce-search evaluate config.json test.npz --costs macs.json
+  dyce-search compare records.npz --costs macs.json --test test.npz --out comparison
+
+Each command has its own help: dyce-search search --help
+"""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Runs one command.
+
+    Args:
+        arguments: of the command line; those of the process when None.
+
+    Returns:
+        The exit status: 0, 2 after a user's error (one line on standard error), 130 after Ctrl-C.
+    """
+    options = parser().parse_args(arguments)
+    try:
+        status: int = options.run(options)
+        sys.stdout.flush()
+    except DyceError as error:
+        print(f"dyce-search: error: {' '.join(str(error).split())}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("dyce-search: interrupted", file=sys.stderr)
+        return INTERRUPTED
+    except BrokenPipeError:  # the reader has seen enough, as in `dyce-search info ... | head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    return status
+
+
+def parser() -> argparse.ArgumentParser:
+    """The parser of all commands, from which tools such as shtab write completions for a shell."""
+    parser = argparse.ArgumentParser(
+        prog="dyce-search",
+        description=DESCRIPTION,
+        epilog=EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--version", action="version", version=f"dyce-search {dyce_search.__version__}")
+    commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    records.add_info(commands)
+    searches.add_search(commands)
+    fronts.add_select(commands)
+    fronts.add_certify(commands)
+    configs.add_evaluate(commands)
+    comparisons.add_compare(commands)
+    reports.add_report(commands)
+    demo.add_demo(commands)
+    return parser

@@ -1,0 +1,112 @@
+"""The command that searches, and what the demo shares with it."""
+
+import inspect
+from argparse import Namespace
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from dyce_search.cli import tables
+from dyce_search.cli.arguments import Commands, add_command, add_records, add_test, load_both
+from dyce_search.cli.output import INTERRUPTED, require_folder, say_what_is_searched, wrote
+from dyce_search.errors import FileFormatError
+from dyce_search.evaluation.curve import Curve, OperatingPoint
+from dyce_search.files import PathLike, write_atomically
+from dyce_search.front.front import ParetoFront
+from dyce_search.records.records import ExitRecords
+from dyce_search.search import SOLVERS, search
+
+PICTURES = (".png", ".pdf", ".svg")
+
+
+def add_search(commands: Commands) -> None:
+    """Adds `search`."""
+    parser = add_command(
+        commands,
+        "search",
+        "find the Pareto front of configurations, and measure it on other records",
+        "dyce-search search records.npz --costs macs.json --test test.npz --out front.json\n"
+        "  dyce-search search records.npz --solver exit_shares --csv front.csv --plot front.pdf",
+        "Ctrl-C ends the search; what was found by then is still printed and written.",
+    )
+    add_records(parser)
+    default = inspect.signature(search).parameters["solver"].default
+    add_test(parser, "the front")
+    parser.add_argument(
+        "--solver",
+        default=default,
+        metavar="NAME",
+        help=f"how to search: {', '.join(SOLVERS)} (default: {default})",
+    )
+    parser.add_argument("--seed", type=int, default=0, metavar="N", help="of whatever is random (default: 0)")
+    parser.add_argument("--max-evaluations", type=int, metavar="N", help="stop after N evaluations")
+    parser.add_argument("--max-seconds", type=float, metavar="S", help="stop after S seconds")
+    parser.add_argument("--min-samples", type=int, metavar="N", help="keep thresholds N samples apart: less optimism")
+    parser.add_argument("--out", metavar="FILE.json", help="write the front, for `dyce-search select`")
+    parser.add_argument("--csv", metavar="FILE.csv", help="write the figures of every point as a table")
+    parser.add_argument("--plot", metavar="FILE.png", help="write the picture (.png, .pdf or .svg)")
+    parser.set_defaults(run=find)
+
+
+def find(options: Namespace) -> int:
+    """Searches, prints the operating points and writes what was asked for."""
+    for path in (options.out, options.csv, options.plot):
+        require_folder(path)  # before the work, not after it
+    if options.plot is not None and Path(options.plot).suffix.lower() not in PICTURES:
+        raise FileFormatError(f"--plot needs a name that ends in {', '.join(PICTURES)}, got {options.plot}")
+    front, test = search_and_say(
+        *load_both(options),
+        solver=options.solver,
+        seed=options.seed,
+        max_evaluations=options.max_evaluations,
+        max_seconds=options.max_seconds,
+        min_samples=options.min_samples,
+    )
+    print()
+    print(tables.operating_points(front, test))
+    write_front(front, test, out=options.out, csv=options.csv, plot=options.plot)
+    if not (options.out or options.csv or options.plot):
+        print("\nNothing was written: --out FILE.json keeps the front for `dyce-search select`.")
+    return INTERRUPTED if front.provenance.stop_reason == "interrupted" else 0
+
+
+def search_and_say(
+    records: ExitRecords, test_records: ExitRecords | None, **options: Any
+) -> tuple[ParetoFront, Curve | None]:
+    """Searches and says on what, how long and why it stopped; the front, and the same on the test records."""
+    say_what_is_searched(records, test_records)
+    front = search(records, **options)
+    how = front.provenance
+    print(
+        f"{how.solver}: {len(front):,} points in {how.seconds:.2f} s, "
+        f"{how.evaluations:,} evaluations, stopped: {how.stop_reason}"
+    )
+    return front, None if test_records is None else front.evaluate(test_records)
+
+
+def write_front(
+    front: ParetoFront,
+    test: Curve | None,
+    *,
+    out: PathLike | None,
+    csv: PathLike | None,
+    plot: PathLike | None,
+    selected: OperatingPoint | None = None,
+) -> None:
+    """Writes the front to the files that were named."""
+    if out is not None:
+        front.save(out)
+        wrote(out, "the front, for `dyce-search select` and ds.ParetoFront.load")
+    if csv is not None:
+        frame = front.to_frame()
+        if test is not None:
+            frame = frame.join(test.to_frame().drop(columns="n_exits").add_prefix("test_"))
+        text = frame.to_csv(index=False)
+        write_atomically(csv, lambda stream: stream.write(text.encode()))
+        wrote(csv, "its figures as a table")
+    if plot is not None:
+        figure = front.plot(label=front.provenance.solver, held_out=test, selected=selected).figure
+        kind = Path(plot).suffix.lower().removeprefix(".")
+        save: Callable[..., object] = figure.savefig  # type: ignore[union-attr]
+        write_atomically(plot, lambda stream: save(stream, format=kind, dpi=150))
+        wrote(plot, "the picture")
