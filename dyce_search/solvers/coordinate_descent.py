@@ -11,7 +11,7 @@ from dyce_search.errors import SolverError
 from dyce_search.solvers.descent.archive import Archive, Choice
 from dyce_search.solvers.descent.objective import Objective
 from dyce_search.solvers.descent.problem import Problem
-from dyce_search.solvers.run import Run, StopSearch
+from dyce_search.solvers.run import Run
 from dyce_search.solvers.trade_off import check_lambdas
 from dyce_search.threads import side_by_side
 
@@ -295,14 +295,12 @@ class Search:
         """
         if not tasks:
             return
-        self.run.spend(0)
+        self.run.require(len(tasks) * int(np.diff(self.problem.coded.first).max()))
         allowed = self.run.evaluations_left / len(tasks)
-        if allowed < np.diff(self.problem.coded.first).max():
-            raise StopSearch
         numbers = range(self.n_tasks, self.n_tasks + len(tasks))
         for archive, lines in side_by_side(partial(self.descend, max_lines=allowed), tasks, numbers):
             self.archive.take(archive)
-            self.run.evaluations += lines
+            self.run.book(lines)
         self.n_tasks += len(tasks)
 
     def descend(self, task: Task, number: int, max_lines: float) -> tuple[Archive, int]:
