@@ -13,7 +13,7 @@ from dyce_search.front.front import ParetoFront
 from dyce_search.provenance import Provenance
 from dyce_search.records.records import ExitRecords
 from dyce_search.solvers.levels import Levels
-from dyce_search.solvers.run import Run, StopSearch
+from dyce_search.solvers.run import Run
 
 Solver = Callable[..., Iterable[ExitConfig] | None]
 """The protocol of solvers: a callable `solver(run, **options)`.
@@ -88,25 +88,50 @@ def search(
         >>> round(front.select(max_accuracy_drop=0.01).relative_cost, 2)
         0.2
     """
+    return run_solver(
+        records, solver, options, seed=seed, max_evaluations=max_evaluations, max_seconds=max_seconds,
+        progress=progress, min_samples=min_samples,
+    )[1]  # fmt: skip
+
+
+def run_solver(
+    records: ExitRecords,
+    solver: str | Solver,
+    options: Mapping[str, Any],
+    *,
+    seed: int = 0,
+    max_evaluations: int | None = None,
+    max_seconds: float | None = None,
+    progress: bool | None = None,
+    min_samples: int | None = None,
+) -> tuple[Run, ParetoFront]:
+    """`search`, and the run that it was, which knows what was handed in when.
+
+    Args:
+        records: to search on.
+        solver: name or callable.
+        options: the solver's own.
+        seed: and the others, as in `search`.
+        max_evaluations: budget.
+        max_seconds: budget.
+        progress: whether to draw a bar.
+        min_samples: between two thresholds; the run is then on rounded confidences.
+
+    Raises:
+        SolverError: see `search`.
+        RecordsError: see `search`.
+    """
     if not isinstance(records, ExitRecords):
         raise RecordsError(
             f"records must be an ExitRecords, got {type(records).__name__}: use ds.load_records or ds.ExitRecords(...)"
         )
-    solve = find_solver(solver)
-    name = solver if isinstance(solver, str) else getattr(solve, "__name__", type(solve).__name__)
+    name, solve = solver_name(solver), find_solver(solver)
     check_options(name, solve, options)
     check_budget(seed, max_evaluations, max_seconds)
     levels = None if min_samples is None else Levels.of(records, min_samples)
     searched = records if levels is None else levels.records
     run = Run(searched, seed=seed, max_evaluations=max_evaluations, max_seconds=max_seconds, progress=progress)
-    try:
-        configs = solve(run, **options)
-        if configs is not None:
-            run.propose(*run.arrays(configs))
-    except StopSearch:
-        run.stop_reason = "budget"
-    except KeyboardInterrupt:
-        run.stop_reason = "interrupted"
+    run.carry_out(solve, options)
     exits, threshold = run.found()
     cost, accuracy = run.figures()
     if levels is not None:
@@ -120,7 +145,14 @@ def search(
         evaluations=run.evaluations,
         stop_reason=run.stop_reason,
     )
-    return ParetoFront.from_measured(records, exits, threshold, cost=cost, accuracy=accuracy, provenance=provenance)
+    return run, ParetoFront.from_measured(
+        records, exits, threshold, cost=cost, accuracy=accuracy, provenance=provenance
+    )
+
+
+def solver_name(solver: str | Solver) -> str:
+    """What a solver is called: its name, a function's, else its class's."""
+    return solver if isinstance(solver, str) else str(getattr(solver, "__name__", type(solver).__name__))
 
 
 def find_solver(solver: str | Solver) -> Solver:

@@ -155,7 +155,7 @@ class TestFaults:
     def test_a_false_reason(self) -> None:
         def solver(run: ds.Run) -> None:
             run.evaluate(*draw(run, run.rng))
-            run.stop_reason = "tired"
+            run._stop_reason = "tired"
 
         with pytest.raises(AssertionError, match=r"stop_reason must be one of .*, got 'tired'"):
             contract(solver).test_says_how_the_front_came_about()

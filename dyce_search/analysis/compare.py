@@ -1,7 +1,6 @@
 """`compare`: several solvers under one budget, their fronts measured by one evaluator."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from functools import wraps
 from typing import Any
 
 import numpy as np
@@ -12,7 +11,16 @@ from dyce_search.errors import FrontError, RecordsError, SolverError
 from dyce_search.evaluation.evaluate import non_dominated
 from dyce_search.parallel import run_all
 from dyce_search.records.records import ExitRecords
-from dyce_search.search import SOLVERS, Solver, check_budget, check_options, find_solver, search
+from dyce_search.search import (
+    SOLVERS,
+    Solver,
+    check_budget,
+    check_options,
+    find_solver,
+    run_solver,
+    search,
+    solver_name,
+)
 from dyce_search.solvers.run import Run
 
 FloatArray = npt.NDArray[np.float64]
@@ -102,19 +110,10 @@ def _search_once(
     if isinstance(solver, str) and not options:
         few = records.subset(np.arange(min(64, records.n_samples)))
         search(few, solver=solver, max_evaluations=50, max_seconds=budget["max_seconds"], progress=False)
-    solve = find_solver(solver)
-    runs: list[Run] = []
-
-    @wraps(solve)
-    def watched(run: Run, **own: Any) -> Any:
-        runs.append(run)
-        return solve(run, **own)
-
-    watched.__name__ = _name(solver)
-    front = search(records, solver=watched, seed=seed, **budget, **options)
+    run, front = run_solver(records, solver, options, seed=seed, **budget)
     if front.provenance.stop_reason == "interrupted":
         raise KeyboardInterrupt
-    seconds, evaluations, hypervolume = _anytime(records, runs[0])
+    seconds, evaluations, hypervolume = _anytime(records, run)
     return ComparedSearch(
         solver=label,
         seed=seed,
@@ -156,7 +155,7 @@ def _choose(
     if isinstance(solvers, str) or not isinstance(solvers, Iterable):
         raise SolverError(f"solvers must be a list of names or callables, or a dictionary of them, got {solvers!r}")
     if not isinstance(solvers, Mapping):
-        named = [(_name(solver), solver) for solver in solvers]
+        named = [(solver_name(solver), solver) for solver in solvers]
         twice = [label for label, _ in named if [other for other, _ in named].count(label) > 1]
         if twice:
             raise SolverError(f"two solvers are called {twice[0]!r}: pass a dictionary {{label: solver}}")
@@ -166,7 +165,7 @@ def _choose(
     chosen = {}
     for label, choice in solvers.items():
         solver, options = choice if isinstance(choice, tuple) else (choice, {})
-        check_options(_name(solver), find_solver(solver), options)
+        check_options(solver_name(solver), find_solver(solver), options)
         chosen[str(label)] = (solver, options)
     return chosen
 
@@ -196,7 +195,3 @@ def _check_seeds(seeds: Sequence[int]) -> tuple[int, ...]:
     if len(set(found)) < len(found):
         raise SolverError(f"seeds must differ, got {list(found)}")
     return tuple(int(seed) for seed in found)
-
-
-def _name(solver: str | Solver) -> str:
-    return solver if isinstance(solver, str) else str(getattr(solver, "__name__", type(solver).__name__))

@@ -6,7 +6,7 @@ import numpy as np
 
 from dyce_search.errors import SolverError
 from dyce_search.solvers.run import Run
-from dyce_search.solvers.search_space import LAMBDAS, SearchSpace, planned
+from dyce_search.solvers.search_space import LAMBDAS, SearchSpace
 from dyce_search.solvers.trade_off import TradeOff, check_lambdas
 
 DEFAULT_EVALUATIONS = 2000
@@ -45,7 +45,7 @@ def cma_es(run: Run, *, lambdas: Sequence[float] = LAMBDAS, population: int = 20
         raise SolverError(f"population must be a whole number >= {SMALLEST}, got {population!r}")
     space, trade_off = SearchSpace(run.records), TradeOff.of(run.records)
     bounds = np.tile([0.0, 1.0], (space.dimension, 1))
-    start, end = run.evaluations, run.evaluations + planned(run, DEFAULT_EVALUATIONS)
+    start, end = run.evaluations, run.evaluations + run.plan(DEFAULT_EVALUATIONS)
     for turn, weight in enumerate(weights, start=1):
         until = start + (end - start) * turn // len(weights)
         optimiser = None

@@ -3,15 +3,15 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
-import numpy.typing as npt
 
 from dyce_search.errors import SolverError
-from dyce_search.solvers.descent.archive import Archive
-from dyce_search.solvers.descent.problem import Cuts, Exits, Objective, Problem
-from dyce_search.solvers.run import Run, StopSearch
+from dyce_search.solvers.descent.archive import Archive, Choice
+from dyce_search.solvers.descent.objective import Objective
+from dyce_search.solvers.descent.problem import Problem
+from dyce_search.solvers.run import Run
 from dyce_search.solvers.trade_off import check_lambdas
 from dyce_search.threads import side_by_side
 
@@ -43,8 +43,6 @@ FIRST_REFINING_SWEEPS = 3  # of the first round of them, while the archive is em
 STEPS_IN = (0.0, 0.0025, 0.005, 0.01)  # relative costs below the point asked for, at which it is sought
 FOCUS_KICKS = 2  # of each task there
 WINDOW = 0.1  # relative costs around that point, over which the front's slope is taken
-
-Start = tuple[npt.NDArray[Any], npt.NDArray[Any]]  # exits and cuts (P,)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,7 +86,7 @@ class Task:
 
     objectives: Sequence[Objective]
     sweeps: int = 1
-    start: Start | None = None
+    start: Choice | None = None
     kicked: bool = False
 
 
@@ -142,7 +140,7 @@ def coordinate_descent(
             raise SolverError(f"{name} must be a finite number, got {limit!r}")
     plan = PLANS[effort]
     weights = None if lambdas is None else check_lambdas(lambdas)
-    problem = Problem(run.records, plan.bins)
+    problem = Problem.of(run.records, plan.bins)
     sampled = problem.n > LARGE
     first = problem.sample(np.sort(run.rng.permutation(problem.n)[:SAMPLE])) if sampled else problem
     stages = [Search(run, first, plan)]
@@ -166,17 +164,15 @@ class Search:
     def __init__(self, run: Run, problem: Problem, plan: Plan) -> None:
         """Starts with an empty archive."""
         self.run, self.problem, self.plan = run, problem, plan
-        n_positions = len(problem.first) - 1
-        self.no_exits = np.full(n_positions, -1, np.int32), np.zeros(n_positions, np.int32)
         self.n_tasks = 0
         self.n_places = 0
         buckets = FEW_BUCKETS if problem.n < FEW else BUCKETS
-        self.archive = Archive(buckets, n_positions, problem.low, problem.high)
+        self.archive = Archive.empty(buckets, problem.n_positions, problem.low, problem.high)
 
     def sweep_trade_off(self, weights: Sequence[float] | None) -> None:
         """The whole front: at the given lambdas, or at a few and then at goals all along the front."""
         plan, n = self.plan, self.problem.n
-        few_exits = min(1.0, len(self.problem.codes) / MANY_EXITS)
+        few_exits = min(1.0, len(self.problem.coded.codes) / MANY_EXITS)
         kicks = round(min(plan.kicks * few_exits, plan.passes * (plan.samples / n) ** 6))
         passes = round(plan.passes * min(max(FEW / n, 1.0), 2.0))
         if weights is None:
@@ -201,11 +197,11 @@ class Search:
     def at_lambda(self, weight: float, sweeps: int, kicks: int) -> Task:
         """A descent from "no exits" at one lambda, and kicks."""
         objectives = [self.problem.at_lambda(weight)] * (1 + kicks)
-        return Task(objectives=objectives, sweeps=sweeps, start=self.no_exits, kicked=True)
+        return Task(objectives=objectives, sweeps=sweeps, start=self.problem.no_exits(), kicked=True)
 
     def cold(self, goal: Objective) -> Task:
         """A descent from "no exits"."""
-        return Task(objectives=[goal], sweeps=COLD_SWEEPS, start=self.no_exits)
+        return Task(objectives=[goal], sweeps=COLD_SWEEPS, start=self.problem.no_exits())
 
     def passes(self, share: float) -> list[Task]:
         """Single sweeps from points of the front, with kicks in a share of the tasks."""
@@ -249,8 +245,7 @@ class Search:
         tasks = []
         for objective in sampled.along_front([1.0, *sampled.next_places(REFINED - 1)]):
             gain, price, curb, goal = objective
-            best = int(objective(sampled.archive).argmin())
-            start = sampled.archive.exits[best], sampled.archive.cuts[best]
+            start = sampled.archive.choice(objective.best(sampled.archive))
             objective = Objective(gain * share, price / ratio, curb / ratio**2, goal * ratio)
             tasks.append(Task(objectives=[objective], start=start))
         tasks[:ROUND] = [replace(task, sweeps=FIRST_REFINING_SWEEPS) for task in tasks[:ROUND]]
@@ -300,14 +295,12 @@ class Search:
         """
         if not tasks:
             return
-        self.run.spend(0)
+        self.run.require(len(tasks) * int(np.diff(self.problem.coded.first).max()))
         allowed = self.run.evaluations_left / len(tasks)
-        if allowed < np.diff(self.problem.first).max():
-            raise StopSearch
         numbers = range(self.n_tasks, self.n_tasks + len(tasks))
         for archive, lines in side_by_side(partial(self.descend, max_lines=allowed), tasks, numbers):
             self.archive.take(archive)
-            self.run.evaluations += lines
+            self.run.book(lines)
         self.n_tasks += len(tasks)
 
     def descend(self, task: Task, number: int, max_lines: float) -> tuple[Archive, int]:
@@ -317,42 +310,35 @@ class Search:
         sweeps = MOST_SWEEPS if self.problem.n < VERY_FEW else task.sweeps
         lines = 0
         for k, objective in enumerate(task.objectives):
-            if k == 0 and task.start is not None:
-                exits, cuts = task.start
-            else:
-                best = int(objective(archive).argmin())
-                exits, cuts = archive.exits[best], archive.cuts[best]
-            exits, cuts = exits.astype(np.int32), cuts.astype(np.int32)
+            first = task.start if k == 0 else None
+            choice = archive.choice(objective.best(archive)) if first is None else first.copy()
             if k > 0 and task.kicked:
-                self.kick(exits, cuts, rng)
-            lines += self.problem.descend(objective, exits, cuts, archive, sweeps, max_lines - lines)[1]
+                self.kick(choice, rng)
+            lines += self.problem.descend(objective, choice, archive, sweeps, max_lines - lines)[1]
             if self.run.seconds_left < 0:
                 break
         return archive, lines
 
-    def kick(self, exits: Exits, cuts: Cuts, rng: np.random.Generator) -> None:
-        """Switches off some exits of a configuration, and sets some others at random, in place."""
+    def kick(self, choice: Choice, rng: np.random.Generator) -> None:
+        """Switches off some exits of a choice, and sets some others at random, in place."""
+        exits, cuts = choice
         n_positions = len(exits)
         exits[rng.random(n_positions) < rng.uniform(0, SWITCHED_OFF)] = -1
         some = rng.random(n_positions) < min(SET_ANEW / n_positions, MOST_SET_ANEW)
-        first = self.problem.first
+        first = self.problem.coded.first
         exits[some] = rng.integers(first[:-1], first[1:])[some]
         cuts[some] = rng.integers(0, self.problem.edges.shape[1], n_positions)[some]
 
     def hand_in(self) -> None:
         """Proposes the cheapest of all, the archive's front, and points all along it with polished thresholds."""
         self.run.propose(*self.problem.cheapest())
-        front = self.archive.front()
-        exits = self.archive.exits[front].astype(np.int32)
-        self.run.propose(exits, self.problem.thresholds(exits, self.archive.cuts[front]))
-        exact = self.problem.n == self.problem.edges.shape[1]  # the bins are the samples
-        if exact or self.problem.n < self.run.records.n_samples:
+        front = self.archive.choice(self.archive.front())
+        self.run.propose(front.exits, self.problem.thresholds(front))
+        if self.problem.is_exact or self.problem.n < self.run.records.n_samples:
             return
-        best = {
-            int(goal(self.archive).argmin()): goal for goal in self.along_front([1.0, *self.next_places(POLISHED - 1)])
-        }
-        if not best:
+        goals = {goal.best(self.archive): goal for goal in self.along_front([1.0, *self.next_places(POLISHED - 1)])}
+        if not goals:
             return
-        exits = self.archive.exits[list(best)].astype(np.int32)
-        cuts = self.archive.cuts[list(best)].astype(np.int32)
-        self.run.propose(exits, np.stack(side_by_side(self.problem.polish, best.values(), exits, cuts)))
+        best = self.archive.choice(list(goals))
+        choices = [Choice(*choice) for choice in zip(*best, strict=True)]
+        self.run.propose(best.exits, np.stack(side_by_side(self.problem.polish, goals.values(), choices)))

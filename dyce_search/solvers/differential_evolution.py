@@ -7,7 +7,7 @@ import numpy.typing as npt
 
 from dyce_search.errors import SolverError
 from dyce_search.solvers.run import Run
-from dyce_search.solvers.search_space import LAMBDAS, SearchSpace, planned
+from dyce_search.solvers.search_space import LAMBDAS, SearchSpace
 from dyce_search.solvers.trade_off import TradeOff, check_lambdas
 
 DEFAULT_EVALUATIONS = 2000
@@ -43,7 +43,7 @@ def differential_evolution(run: Run, *, lambdas: Sequence[float] = LAMBDAS, popu
     if not isinstance(population, (int, np.integer)) or population < SMALLEST:
         raise SolverError(f"population must be a whole number >= {SMALLEST}, got {population!r}")
     space, trade_off = SearchSpace(run.records), TradeOff.of(run.records)
-    end = run.evaluations + planned(run, DEFAULT_EVALUATIONS)
+    end = run.evaluations + run.plan(DEFAULT_EVALUATIONS)
     share = max(1, (end - run.evaluations) // (len(weights) * population))  # generations for one lambda
     turn = 0
     while (left := end - run.evaluations) > 0:

@@ -62,7 +62,7 @@ def exhaustive(run: Run, *, levels: int = 10, max_configurations: int = 2_000_00
         best = non_dominated(measured.cost, measured.accuracy)
         figures = measured.cost[best], measured.accuracy[best]
         run.propose(exits_here[best], threshold[best], figures)
-    run.stop_reason = "optimal"
+    run.declare_optimal()
 
 
 def grid(confidence: npt.NDArray[np.float32], levels: int) -> npt.NDArray[np.float32]:

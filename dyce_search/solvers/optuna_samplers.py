@@ -13,14 +13,15 @@ import numpy as np
 
 from dyce_search.errors import SolverError
 from dyce_search.front.front import ParetoFront
-from dyce_search.solvers.run import Run, StopSearch
-from dyce_search.solvers.search_space import SearchSpace, planned
+from dyce_search.solvers.run import Run
+from dyce_search.solvers.search_space import SearchSpace
 
 if TYPE_CHECKING:
     import optuna
 
 DEFAULT_TRIALS = 2000
 BATCH = 50
+POSIX = os.name == "posix"  # elsewhere asking for a process by a signal may end it
 STALE = 300.0  # seconds after which a running trial of another machine counts as lost; a batch takes far less
 UNMARKED = 60.0  # the same for one that its process has not marked as its own; that takes milliseconds
 ATTEMPTS = 5  # to open a storage
@@ -167,8 +168,7 @@ def _work(
     """Batches until the study has `goal` completed trials; the numbers of those told here go into `mine`."""
     done = 0
     while True:
-        if run.seconds_left < 0:
-            raise StopSearch
+        run.require()
         if shared:
             _give_up_lost(study)
             done = len(_trials(study, "COMPLETE"))
@@ -217,14 +217,14 @@ def _within(study: "optuna.Study", asked: "list[optuna.Trial]", goal: int) -> "l
 
 
 def _give_up_lost(study: "optuna.Study") -> None:
-    """Marks the running trials of processes that are gone as failed."""
+    """Marks the running trials of processes that are gone as failed; where none can be asked, those too old."""
     import datetime
 
     for trial in _trials(study, "RUNNING"):
         host, *process = str(trial.user_attrs.get(OWNER, "")).rsplit(":", 2)
         started = trial.datetime_start or datetime.datetime.now()
         age = (datetime.datetime.now() - started).total_seconds()
-        here = host == socket.gethostname() and len(process) == 2
+        here = POSIX and host == socket.gethostname() and len(process) == 2
         lost = process[1] != _started(int(process[0])) if here else age > (STALE if process else UNMARKED)
         if lost:
             study.tell(trial.number, state=_state("FAIL"), skip_if_finished=True)
@@ -233,8 +233,11 @@ def _give_up_lost(study: "optuna.Study") -> None:
 def _started(process: int) -> str:
     """When a process of this machine started, for numbers are used again; "" where it is gone.
 
-    In ticks since the machine started, where the system tells it as Linux does; else "running".
+    In ticks since the machine started, where the system tells it as Linux does; else "running". On Windows, where
+    `os.kill` ends the process whatever the signal, it is taken to run, and `_give_up_lost` goes by the trial's age.
     """
+    if not POSIX:
+        return "running"
     try:
         os.kill(process, 0)
     except ProcessLookupError:
@@ -319,7 +322,7 @@ def _check_network(study: "optuna.Study", space: SearchSpace) -> None:
 
 def _goal(run: Run, n_trials: int | None) -> int:
     if n_trials is None:
-        return planned(run, DEFAULT_TRIALS)
+        return run.plan(DEFAULT_TRIALS)
     if not isinstance(n_trials, (int, np.integer)) or n_trials < 1:
         raise SolverError(f"n_trials must be a whole number >= 1, got {n_trials!r}")
     if np.isfinite(run.evaluations_left) and run.evaluations_left != n_trials:

@@ -2,8 +2,8 @@
 
 import sys
 import time
-from collections.abc import Iterable
-from typing import NamedTuple, TypeVar
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -19,7 +19,7 @@ FloatArray = npt.NDArray[np.float64]
 
 
 class StopSearch(Exception):  # noqa: N818 (it ends a search, it is no error)
-    """Raised in a solver when its budget is spent; `dyce_search.search` catches it and keeps what was found."""
+    """Raised in a solver when its budget is spent; `Run.carry_out` catches it and keeps what was found."""
 
 
 class HandIn(NamedTuple):
@@ -44,7 +44,6 @@ class Run:
         seed: of this search.
         rng: the one random generator that a solver uses.
         evaluations: how many were spent.
-        stop_reason: a solver that proves its result sets "optimal".
         history: when each of the configurations of `found` was handed in, the baseline first.
 
     Example:
@@ -71,7 +70,7 @@ class Run:
         self.seed = seed
         self.rng = np.random.default_rng(seed)
         self.evaluations = 0
-        self.stop_reason = "converged"
+        self._stop_reason = "converged"
         self._max_evaluations = max_evaluations
         self._started = time.perf_counter()
         self._max_seconds = max_seconds
@@ -96,6 +95,64 @@ class Run:
         """Evaluations left, infinite without a limit."""
         return np.inf if self._max_evaluations is None else self._max_evaluations - self.evaluations
 
+    @property
+    def stop_reason(self) -> str:
+        """Why the search ended: "converged", "optimal" (with a proof), "budget" or "interrupted"."""
+        return self._stop_reason
+
+    def carry_out(self, solver: Callable[..., Iterable[ExitConfig] | None], options: Mapping[str, Any]) -> None:
+        """Runs a solver to its end, keeps what it returns and notes why it stopped.
+
+        Args:
+            solver: see `dyce_search.search.Solver`.
+            options: the solver's own.
+        """
+        try:
+            configs = solver(self, **options)
+            if configs is not None:
+                self.propose(*self.arrays(configs))
+        except StopSearch:
+            self._stop_reason = "budget"
+        except KeyboardInterrupt:
+            self._stop_reason = "interrupted"
+
+    def declare_optimal(self) -> None:
+        """For a solver that has proved that nothing beats its front: the stop reason is "optimal"."""
+        self._stop_reason = "optimal"
+
+    def plan(self, default: int) -> int:
+        """How many evaluations a solver makes that has no end of its own: its whole budget, else `default`.
+
+        Where the budget decides, the stop reason is "budget", also when the solver returns by itself.
+
+        Args:
+            default: evaluations without a budget.
+        """
+        if np.isinf(self.evaluations_left):
+            return default
+        self._stop_reason = "budget"
+        return int(self.evaluations_left)
+
+    def require(self, evaluations: int = 0) -> None:
+        """Ends the search unless the budget allows some more evaluations; books nothing.
+
+        Args:
+            evaluations: how many; with 0 only the time counts.
+
+        Raises:
+            StopSearch: so many evaluations are not left, or the time is over.
+        """
+        if evaluations > self.evaluations_left or self.seconds_left < 0:
+            raise StopSearch
+
+    def book(self, evaluations: int) -> None:
+        """Books evaluations that were made, for a solver that learns only afterwards how many.
+
+        Args:
+            evaluations: how many, at most `evaluations_left`.
+        """
+        self.evaluations += evaluations
+
     def spend(self, evaluations: int = 1) -> None:
         """Books evaluations before they are made.
 
@@ -105,9 +162,8 @@ class Run:
         Raises:
             StopSearch: the budget does not allow them.
         """
-        if evaluations > self.evaluations_left or self.seconds_left < 0:
-            raise StopSearch
-        self.evaluations += evaluations
+        self.require(evaluations)
+        self.book(evaluations)
 
     def evaluate(self, exits: Exits, threshold: Thresholds) -> BatchEvaluation:
         """Measures configurations and keeps them for the front; each is one evaluation.
@@ -121,7 +177,7 @@ class Run:
         """
         allowed = int(min(len(exits), max(self.evaluations_left, 0)))
         if allowed < len(exits):
-            self.evaluations += allowed
+            self.book(allowed)
             self.propose(exits[:allowed], threshold[:allowed])
             raise StopSearch
         self.spend(len(exits))

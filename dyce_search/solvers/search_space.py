@@ -9,7 +9,7 @@ import numpy.typing as npt
 from dyce_search.evaluation.config import leaves, threshold_between
 from dyce_search.evaluation.evaluate import evaluate_arrays
 from dyce_search.records.records import ExitRecords, require_records
-from dyce_search.solvers.run import Exits, Run, Thresholds
+from dyce_search.solvers.run import Exits, Thresholds
 
 FloatArray = npt.NDArray[np.float64]
 LAMBDAS = (0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.98)  # from the cheap end to the dear one
@@ -100,17 +100,6 @@ class SearchSpace:
         candidate = np.array([[one[f"exit_{p}"] for p in positions] for one in parameters], np.int64)
         share = np.array([[one[f"share_{p}"] for p in positions] for one in parameters], np.float64)
         return self.decode(candidate.reshape(shape), share.reshape(shape))
-
-
-def planned(run: Run, default: int) -> int:
-    """Evaluations that a search without an end of its own makes: its whole budget, else `default`.
-
-    Where the budget decides, the search's stop reason becomes "budget".
-    """
-    if np.isinf(run.evaluations_left):
-        return default
-    run.stop_reason = "budget"
-    return int(run.evaluations_left)
 
 
 def objective(records: ExitRecords) -> Callable[[Any], tuple[float, float]]:

@@ -11,6 +11,7 @@ from dyce_search.errors import SolverError
 from dyce_search.evaluation.outcomes import outcomes, prices
 from dyce_search.records.records import ExitRecords
 
+ROUNDING = 1e-9  # np.arange(0.5, 1.01, 0.01) ends at 1.0000000000000004
 FloatArray = npt.NDArray[np.float64]
 
 
@@ -56,15 +57,16 @@ class TradeOff:
 
 
 def check_lambdas(lambdas: Sequence[float]) -> list[float]:
-    """The weights as floats.
+    """The weights as floats; those within 1e-9 of 0 or 1, as sums of steps are, as 0 or 1.
 
     Raises:
         SolverError: none given, or one outside [0, 1].
     """
     try:
-        weights = [float(weight) for weight in lambdas]
+        given = [float(weight) for weight in lambdas]
     except (TypeError, ValueError) as cause:
         raise SolverError(f"lambdas must be one or more numbers in [0, 1], got {lambdas!r}") from cause
+    weights = [next((end for end in (0.0, 1.0) if abs(weight - end) <= ROUNDING), weight) for weight in given]
     if not weights or not all(0 <= weight <= 1 for weight in weights):
         raise SolverError(f"lambdas must be one or more numbers in [0, 1], got {lambdas!r}")
     return weights

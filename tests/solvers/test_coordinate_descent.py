@@ -1,5 +1,7 @@
 """Coordinate descent: its kernels against brute force, its fronts against what is known, its promises."""
 
+from dataclasses import replace
+
 import numba
 import numpy as np
 import pytest
@@ -8,8 +10,9 @@ from hypothesis import strategies as st
 
 import dyce_search as ds
 from dyce_search.solvers import coordinate_descent as module
-from dyce_search.solvers.descent.archive import Archive
-from dyce_search.solvers.descent.problem import Objective, Problem
+from dyce_search.solvers.descent.archive import Archive, Choice
+from dyce_search.solvers.descent.objective import Objective
+from dyce_search.solvers.descent.problem import Problem
 from dyce_search.solvers.trade_off import TradeOff
 from tests.strategies import exit_records
 
@@ -18,19 +21,18 @@ BEST_KNOWN_HYPERVOLUME = 0.9347
 
 
 def empty_archive(problem: Problem) -> Archive:
-    return Archive(2048, len(problem.first) - 1, problem.low, problem.high)
+    return Archive.empty(2048, problem.n_positions, problem.low, problem.high)
 
 
 def descend_from_nothing(problem: Problem, objective: Objective, archive: Archive):
-    n_positions = len(problem.first) - 1
-    exits, cuts = np.full(n_positions, -1, np.int32), np.zeros(n_positions, np.int32)
-    value, lines = problem.descend(objective, exits, cuts, archive, 50, np.inf)
-    return value, lines, exits, cuts
+    choice = problem.no_exits()
+    value, lines = problem.descend(objective, choice, archive, 50, np.inf)
+    return value, lines, choice
 
 
-def as_config(problem: Problem, exits, cuts) -> ds.ExitConfig:
-    candidate = np.where(exits >= 0, exits - problem.first[:-1], -1)
-    return ds.ExitConfig(candidate=candidate, threshold=problem.thresholds(exits, cuts))
+def as_config(problem: Problem, choice: Choice, threshold=None) -> ds.ExitConfig:
+    candidate = np.where(choice.exits >= 0, choice.exits - problem.coded.first[:-1], -1)
+    return ds.ExitConfig(candidate=candidate, threshold=problem.thresholds(choice) if threshold is None else threshold)
 
 
 def value_of(problem: Problem, objective: Objective, records: ds.ExitRecords, config: ds.ExitConfig) -> float:
@@ -46,27 +48,27 @@ def value_of(problem: Problem, objective: Objective, records: ds.ExitRecords, co
 @given(records=exit_records(max_samples=12))
 @settings(max_examples=100, deadline=None)
 def test_codes_keep_the_order_and_edges_part_the_bins(records):
-    problem = Problem(records, 512)
-    bins = (problem.codes >> 1).astype(int)
+    problem = Problem.of(records, 512)
+    bins = (problem.coded.codes >> 1).astype(int)
     for e, confidence in enumerate(records.confidence):
         order = np.argsort(confidence, kind="stable")
         assert np.all(np.diff(bins[e][order]) >= 0)
         assert np.array_equal(np.diff(bins[e][order]) > 0, np.diff(confidence[order]) > 0)  # as many bins as samples
         for b in np.unique(bins[e]):
             assert np.array_equal(confidence > problem.edges[e, b], bins[e] >= b)
-    assert np.array_equal(problem.codes & 1, records.score > 0.5)
+    assert np.array_equal(problem.coded.codes & 1, records.score > 0.5)
 
 
 @given(records=exit_records(max_samples=12), weight=st.sampled_from([0.3, 0.5, 0.8, 0.95]), curbed=st.booleans())
 @settings(max_examples=60, deadline=None)
 def test_no_single_change_improves_where_a_descent_ends(records, weight, curbed):
-    problem = Problem(records, 512)
+    problem = Problem.of(records, 512)
     objective = problem.at_lambda(weight)
     if curbed:
-        goal = 0.6 * problem.n * float(problem.backbone[-1])
+        goal = 0.6 * problem.n * float(problem.coded.backbone[-1])
         objective = objective._replace(curb=objective.price / max(goal, 1), goal=goal)
-    value, _, exits, cuts = descend_from_nothing(problem, objective, empty_archive(problem))
-    config = as_config(problem, exits, cuts)
+    value, _, choice = descend_from_nothing(problem, objective, empty_archive(problem))
+    config = as_config(problem, choice)
     assert value == pytest.approx(value_of(problem, objective, records, config), abs=1e-6)
     first = records.costs.first
     for p in range(records.costs.n_positions):
@@ -82,11 +84,11 @@ def test_no_single_change_improves_where_a_descent_ends(records, weight, curbed)
 @given(records=exit_records(max_samples=12))
 @settings(max_examples=60, deadline=None)
 def test_the_archive_tells_the_truth(records):
-    problem = Problem(records, 512)
+    problem = Problem.of(records, 512)
     archive = empty_archive(problem)
     descend_from_nothing(problem, problem.at_lambda(0.7), archive)
     for k in np.flatnonzero(np.isfinite(archive.score)):
-        config = as_config(problem, archive.exits[k].astype(np.int32), archive.cuts[k].astype(np.int32))
+        config = as_config(problem, archive.choice(k))
         measured = ds.evaluate(records, config)
         assert archive.score[k] / records.n_samples == pytest.approx(measured.accuracy, abs=1e-6)
         assert archive.cost[k] / problem.unit / records.n_samples == pytest.approx(measured.cost, rel=1e-6)
@@ -94,22 +96,21 @@ def test_the_archive_tells_the_truth(records):
 
 def test_scores_in_the_codes_and_scores_beside_them_are_searched_alike(example):
     records = example.subset(np.arange(0, 15000, 10))
-    packed = Problem(records, 512)
+    packed = Problem.of(records, 512)
     assert packed.score is None
-    beside = Problem(records, 512)
-    beside.score = records.score
+    beside = replace(packed, score=records.score)
     for weight in (0.4, 0.8, 0.99):
         one = descend_from_nothing(packed, packed.at_lambda(weight), empty_archive(packed))
         two = descend_from_nothing(beside, beside.at_lambda(weight), empty_archive(beside))
         assert one[0] == pytest.approx(two[0], abs=1e-12)
         assert one[1] == two[1]
-        assert np.array_equal(one[2], two[2])
+        assert np.array_equal(one[2].exits, two[2].exits)
 
 
 def test_float_scores_take_the_other_path(example):
     records = example.subset(np.arange(2000))
     soft = ds.ExitRecords(confidence=records.confidence, score=0.25 + 0.5 * records.score, costs=records.costs)
-    assert Problem(soft, 512).score is not None
+    assert Problem.of(soft, 512).score is not None
     hard_front, soft_front = ds.search(records), ds.search(soft)
     reached = np.interp(hard_front.cost, soft_front.cost, (soft_front.accuracy - 0.25) / 0.5)
     assert np.median(np.abs(reached - hard_front.accuracy)) < 0.002
@@ -118,8 +119,8 @@ def test_float_scores_take_the_other_path(example):
 @pytest.mark.parametrize("coarse", [1, 3])
 def test_coarse_cuts_with_a_second_look_end_near_the_exact_ones(example, coarse):
     records = example.subset(np.arange(4096))
-    exact, rough = Problem(records, 4096), Problem(records, 4096 >> coarse)
-    assert (exact.coarse, rough.coarse) == (0, coarse)
+    exact, rough = Problem.of(records, 4096), Problem.of(records, 4096 >> coarse)
+    assert (exact.coded.coarse, rough.coded.coarse) == (0, coarse)
     for weight in (0.5, 0.8, 0.95):
         one = descend_from_nothing(exact, exact.at_lambda(weight), empty_archive(exact))
         two = descend_from_nothing(rough, rough.at_lambda(weight), empty_archive(rough))
@@ -128,20 +129,18 @@ def test_coarse_cuts_with_a_second_look_end_near_the_exact_ones(example, coarse)
 
 def test_polish_finds_the_best_threshold_between_the_bins(example):
     records = example.subset(np.arange(3000))
-    problem = Problem(records, 64)
-    wide = object.__new__(Problem)
-    vars(wide).update(vars(problem))
-    wide.codes = (problem.codes >> 7 << 1) | (problem.codes & 1)  # 64 samples a bin
-    wide.edges = np.ascontiguousarray(problem.edges[:, ::64])
-    wide.coarse = 0
+    problem = Problem.of(records, 64)
+    codes = (problem.coded.codes >> 7 << 1) | (problem.coded.codes & 1)  # 64 samples a bin
+    edges = np.ascontiguousarray(problem.edges[:, ::64])
+    wide = replace(problem, coded=problem.coded._replace(codes=codes, coarse=0), edges=edges)
     objective = problem.at_lambda(0.8)
-    before, _, exits, cuts = descend_from_nothing(wide, objective, empty_archive(wide))
-    threshold = wide.polish(objective, exits, cuts)
-    candidate = np.where(exits >= 0, exits - problem.first[:-1], -1)
-    after = value_of(problem, objective, records, ds.ExitConfig(candidate=candidate, threshold=threshold))
+    before, _, choice = descend_from_nothing(wide, objective, empty_archive(wide))
+    exits, cuts = choice
+    threshold = wide.polish(objective, choice)
+    after = value_of(problem, objective, records, as_config(wide, choice, threshold))
     assert after < before - 1e-5
     last = int(np.flatnonzero(exits >= 0)[-1])  # polished first, with the others at their cuts: check by brute force
-    others = wide.thresholds(exits, cuts)
+    others = wide.thresholds(choice)
     row = np.unique(records.confidence[exits[last]])
     low = np.searchsorted(row, wide.edges[exits[last], max(cuts[last] - 1, 0)])
     high = np.searchsorted(row, wide.edges[exits[last], min(cuts[last] + 1, wide.edges.shape[1] - 1)])
@@ -149,10 +148,10 @@ def test_polish_finds_the_best_threshold_between_the_bins(example):
     for level in row[max(low - 1, 0) : high]:
         trial = others.copy()
         trial[last] = level
-        values[level] = value_of(problem, objective, records, ds.ExitConfig(candidate=candidate, threshold=trial))
+        values[level] = value_of(problem, objective, records, as_config(wide, choice, trial))
     trial = others.copy()
     trial[last] = threshold[last]
-    chosen = value_of(problem, objective, records, ds.ExitConfig(candidate=candidate, threshold=trial))
+    chosen = value_of(problem, objective, records, as_config(wide, choice, trial))
     assert chosen == pytest.approx(min(values.values()), abs=1e-9)
 
 

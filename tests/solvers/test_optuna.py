@@ -1,5 +1,6 @@
 """Optuna's samplers: warm starts, floors, storage, several processes, a study of one's own."""
 
+import datetime
 import os
 import signal
 import subprocess
@@ -179,6 +180,23 @@ class TestStorage:
         optuna_samplers._give_up_lost(study)
         found = [trial.state.name for trial in study.get_trials(deepcopy=False)]
         assert found == ["COMPLETE", "FAIL", "RUNNING"]
+
+    def test_where_no_process_can_be_asked_the_age_of_a_trial_decides(self, monkeypatch):
+        """On Windows `os.kill` would end the process that it asks for."""
+
+        def refuse(process, number):
+            raise AssertionError("a signal was sent")
+
+        monkeypatch.setattr(optuna_samplers, "POSIX", False)
+        monkeypatch.setattr(os, "kill", refuse)
+        study = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=0))
+        for _ in range(2):
+            study.ask().set_user_attr(optuna_samplers.OWNER, optuna_samplers._owner())
+        old = study.trials[0].datetime_start - datetime.timedelta(seconds=optuna_samplers.STALE + 1)
+        study._storage._get_trial(0).datetime_start = old
+        optuna_samplers._give_up_lost(study)
+        assert [trial.state.name for trial in study.trials] == ["FAIL", "RUNNING"]
+        assert optuna_samplers._owner().endswith(f":{os.getpid()}:running")
 
     def test_a_killed_study_goes_on(self, small_example, tmp_path):
         storage = sqlite(tmp_path)

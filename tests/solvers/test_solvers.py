@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 
 import dyce_search as ds
 from dyce_search.evaluation.evaluate import evaluate_arrays
-from dyce_search.search import SOLVERS, find_solver
-from dyce_search.solvers.run import Run
+from dyce_search.search import SOLVERS, find_solver, run_solver
+from dyce_search.solvers.run import Run, StopSearch
+from dyce_search.solvers.trade_off import check_lambdas
 from dyce_search.testing import SolverContract
 from tests import oracles
 from tests.strategies import exit_records
@@ -165,6 +166,17 @@ def test_exhaustive_measures_nothing_twice(small_example, monkeypatch):
     assert measured == [1]  # the baseline
 
 
+@pytest.mark.parametrize("solver", ["coordinate_descent", "single_pass"])
+def test_lambdas_that_are_off_the_ends_by_rounding_are_the_ends(solver, small_example):
+    sweep = np.arange(0.5, 1.01, 0.01)
+    assert sweep[-1] > 1
+    assert check_lambdas([-1e-10, 1e-9, *sweep]) == [0.0, 0.0, *sweep[:-1], 1.0]
+    fronts = [ds.search(small_example, solver=solver, lambdas=found) for found in (sweep[-3:], [*sweep[-3:-1], 1.0])]
+    assert list(fronts[0]) == list(fronts[1])
+    with pytest.raises(ds.SolverError, match="lambdas must be one or more numbers in"):
+        check_lambdas([1 + 1e-8])
+
+
 def test_single_pass_keeps_what_it_decided_before_the_budget_ended(small_example):
     whole = ds.search(small_example, solver="single_pass", lambdas=[0.9]).provenance.evaluations
     front = ds.search(small_example, solver="single_pass", lambdas=[0.9], max_evaluations=whole - 1)
@@ -266,3 +278,30 @@ class TestSearch:
         run = Run(records, max_evaluations=5)
         run.spend(3)
         assert (run.evaluations, run.evaluations_left, run.seconds_left) == (3, 2, np.inf)
+        run.require(2)
+        with pytest.raises(StopSearch):
+            run.require(3)
+        run.book(2)
+        assert (run.evaluations, run.evaluations_left) == (5, 0)
+
+    def test_the_clock_ends_a_run(self, records):
+        run = Run(records, max_seconds=1e-9)
+        for ask in (run.require, run.spend):
+            with pytest.raises(StopSearch):
+                ask()
+        assert run.evaluations == 0
+
+    def test_why_a_run_stopped(self, records):
+        run = Run(records)
+        assert (run.plan(7), run.stop_reason) == (7, "converged")
+        run.declare_optimal()
+        assert run.stop_reason == "optimal"
+        run = Run(records, max_evaluations=5)
+        assert (run.plan(7), run.stop_reason) == (5, "budget")
+        with pytest.raises(AttributeError):
+            run.stop_reason = "optimal"
+
+    def test_the_run_of_a_search(self, records):
+        run, front = run_solver(records, "exit_shares", {"settings": 3}, seed=4)
+        assert front.provenance.evaluations == run.evaluations == sum(came.size for came in run.history) - 1
+        assert list(front) == list(ds.search(records, solver="exit_shares", settings=3, seed=4))

@@ -1,6 +1,6 @@
-"""What coordinate descent keeps of all the configurations that it prices."""
+"""What coordinate descent keeps of all the choices that it prices, and the front among them."""
 
-from typing import Self
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -8,8 +8,24 @@ import numpy.typing as npt
 from dyce_search.evaluation.evaluate import non_dominated
 
 
-class Archive:
-    """The best configuration in each of K equal buckets of cost.
+class Choice(NamedTuple):
+    """Exits and their cuts, for one configuration (P,) or several (F, P).
+
+    Attributes:
+        exits: (P,) flat index of the enabled candidate at each position, -1 for none.
+        cuts: (P,) the first bin that leaves.
+    """
+
+    exits: npt.NDArray[np.signedinteger]
+    cuts: npt.NDArray[np.integer]
+
+    def copy(self) -> "Choice":
+        """The same in int32, for the kernels to change."""
+        return Choice(self.exits.astype(np.int32), self.cuts.astype(np.int32))
+
+
+class Archive(NamedTuple):
+    """The best choice in each of K equal buckets of cost. A named tuple, so that compiled loops take it as it is.
 
     Attributes:
         score: (K,) float64, sum of scores over the samples; -inf where a bucket is empty.
@@ -20,31 +36,48 @@ class Archive:
         scale: buckets per unit of cost.
     """
 
-    def __init__(self, n_buckets: int, n_positions: int, low: float, high: float) -> None:
-        """An empty archive for sums of costs in [low, high)."""
-        self.score = np.full(n_buckets, -np.inf)
-        self.cost = np.zeros(n_buckets, np.int64)
-        self.exits = np.full((n_buckets, n_positions), -1, np.int16)
-        self.cuts = np.zeros((n_buckets, n_positions), np.uint16)
-        self.low = float(low)
-        self.scale = n_buckets / max(high - low, 1.0)
+    score: npt.NDArray[np.float64]
+    cost: npt.NDArray[np.int64]
+    exits: npt.NDArray[np.int16]
+    cuts: npt.NDArray[np.uint16]
+    low: float
+    scale: float
 
-    def copy(self) -> Self:
+    @classmethod
+    def empty(cls, n_buckets: int, n_positions: int, low: float, high: float) -> "Archive":
+        """An empty archive for sums of costs in [low, high)."""
+        return cls(
+            score=np.full(n_buckets, -np.inf),
+            cost=np.zeros(n_buckets, np.int64),
+            exits=np.full((n_buckets, n_positions), -1, np.int16),
+            cuts=np.zeros((n_buckets, n_positions), np.uint16),
+            low=float(low),
+            scale=float(n_buckets / max(high - low, 1.0)),
+        )
+
+    def copy(self) -> "Archive":
         """An independent archive with the same content."""
-        new = object.__new__(type(self))
-        for name, value in vars(self).items():
-            setattr(new, name, value.copy() if isinstance(value, np.ndarray) else value)
-        return new
+        return self._replace(
+            score=self.score.copy(), cost=self.cost.copy(), exits=self.exits.copy(), cuts=self.cuts.copy()
+        )
+
+    @property
+    def _arrays(self) -> tuple[npt.NDArray[np.generic], ...]:
+        return self.score, self.cost, self.exits, self.cuts
+
+    def choice(self, bucket: int | list[int] | npt.NDArray[np.intp]) -> Choice:
+        """A copy of what one bucket holds, or several."""
+        return Choice(self.exits[bucket], self.cuts[bucket]).copy()
 
     def take(self, other: "Archive") -> None:
         """Takes over what is better in another archive of the same range."""
         better = (other.score > self.score) | ((other.score == self.score) & (other.cost < self.cost))
-        for name in ("score", "cost", "exits", "cuts"):
-            getattr(self, name)[better] = getattr(other, name)[better]
+        for own, theirs in zip(self._arrays, other._arrays, strict=True):
+            own[better] = theirs[better]
 
     def ranged(self, low: float, high: float) -> "Archive":
         """The same content in buckets over another range; what is dearer than `high` is dropped."""
-        new = Archive(*self.exits.shape, low, high)
+        new = Archive.empty(len(self.exits), self.exits.shape[1], low, high)
         used = np.flatnonzero(self.score > -np.inf)
         bucket = np.floor((self.cost[used] - new.low) * new.scale).astype(np.int64)
         inside = (bucket >= 0) & (bucket < len(self.score))
@@ -52,8 +85,8 @@ class Archive:
         best_first = np.lexsort((self.cost[used], -self.score[used]))
         filled, first = np.unique(bucket[best_first], return_index=True)
         source = used[best_first[first]]
-        for name in ("score", "cost", "exits", "cuts"):
-            getattr(new, name)[filled] = getattr(self, name)[source]
+        for array, old in zip(new._arrays, self._arrays, strict=True):
+            array[filled] = old[source]
         return new
 
     def front(self) -> npt.NDArray[np.intp]:

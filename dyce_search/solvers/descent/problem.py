@@ -1,85 +1,134 @@
 """Records as coordinate descent sees them: ranks in bins, costs as whole numbers."""
 
+from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from dyce_search.records.records import ExitRecords
-from dyce_search.solvers.descent._kernels import descend, polish
+from dyce_search.solvers.descent._kernels import descend
+from dyce_search.solvers.descent._lines import MOST_BINS
+from dyce_search.solvers.descent._polish import polish
 from dyce_search.solvers.descent._ranks import encode
-from dyce_search.solvers.descent.archive import Archive
+from dyce_search.solvers.descent.archive import Archive, Choice
+from dyce_search.solvers.descent.objective import Objective
 from dyce_search.solvers.trade_off import TradeOff
 from dyce_search.threads import n_threads, side_by_side
 
-Exits = npt.NDArray[np.int32]
-Cuts = npt.NDArray[np.int32]
+
+class Coded(NamedTuple):
+    """What the compiled loops need of some records. A named tuple, which Numba compiles away.
+
+    Attributes:
+        codes: (E, N) uint16, see `encode`.
+        coarse: lines price every 2^coarse-th cut, then all cuts around the best one.
+        first: (P+1,) first candidate of each position, then the final exit.
+        backbone: (P+1,) int64, whole numbers.
+        head: (E,) int64, whole numbers.
+        shift: bits for a sum of scores, its sign included.
+    """
+
+    codes: npt.NDArray[np.uint16]
+    coarse: int
+    first: npt.NDArray[np.int64]
+    backbone: npt.NDArray[np.int64]
+    head: npt.NDArray[np.int64]
+    shift: int
 
 
-class Objective(NamedTuple):
-    """J = price * cost - gain * score + curb * (cost - goal)^2, of sums over the samples; lower is better."""
-
-    gain: float
-    price: float
-    curb: float = 0.0
-    goal: float = 0.0
-
-    def __call__(self, archive: Archive) -> npt.NDArray[np.float64]:
-        """J of every bucket of an archive, infinite where it is empty."""
-        value = self.price * archive.cost - self.gain * archive.score + self.curb * (archive.cost - self.goal) ** 2
-        return np.where(archive.score > -np.inf, value, np.inf)
-
-
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Problem:
     """The codes of some records (2 bytes an entry) and their costs as whole numbers.
 
-    Confidences are replaced by their rank in `bins` bins of equal size; equal confidences share a bin, so that with
-    as many bins as samples nothing is lost. Costs are rounded to whole numbers, as fine as 64-bit sums allow (1e-6 of
-    the baseline for a million samples, far finer for fewer), so that sums do not depend on their order.
+    Confidences are replaced by their rank in bins of equal size, at most 32,768; equal confidences share a bin, so
+    that with as many bins as samples nothing is lost. Costs are rounded to whole numbers, as fine as 64-bit sums allow
+    (1e-6 of the baseline for a million samples, far finer for fewer), so that sums do not depend on their order.
+
+    Attributes:
+        records: where it comes from; of a sample, the whole.
+        coded: for the compiled loops.
+        edges: (E, B) float32, the threshold of each cut.
+        score: (E, N) float32, or None where scores are 0/1 and the codes hold them.
+        unit: whole numbers per unit of cost.
+        low: least sum of costs.
+        high: above every sum of costs.
+        trade_off: how DyCE normalises accuracy and cost.
     """
 
-    def __init__(self, records: ExitRecords, bins: int) -> None:
-        """Encodes the records, exit by exit, on all threads."""
-        costs = records.costs
+    records: ExitRecords
+    coded: Coded
+    edges: npt.NDArray[np.float32]
+    score: npt.NDArray[np.float32] | None
+    unit: float
+    low: int
+    high: float
+    trade_off: TradeOff
+
+    @classmethod
+    def of(cls, records: ExitRecords, bins: int) -> "Problem":
+        """Encodes the records, exit by exit, on all threads; lines price about `bins` cuts first."""
         n_exits, n = records.confidence.shape
-        finest = min(n, 1 << 15)
-        self.coarse = max(0, (-(-finest // bins) - 1).bit_length())
-        self.records = records
-        self.n = n
-        self.first = costs.first
-        self.codes = np.empty((n_exits, n), np.uint16)
-        self.edges = np.empty((n_exits, finest), np.float32)
+        finest = min(n, MOST_BINS)
+        codes = np.empty((n_exits, n), np.uint16)
+        edges = np.empty((n_exits, finest), np.float32)
         binary = np.ones(n_exits, bool)
         parts = np.linspace(0, n_exits, 4 * n_threads() + 1).astype(int)
 
         def encode_some(first: int, stop: int) -> None:
-            encode(records.confidence, records.score, first, stop, self.codes, self.edges, binary)
+            encode(records.confidence, records.score, first, stop, codes, edges, binary)
 
         side_by_side(encode_some, parts[:-1], parts[1:])
-        self.score = None if binary.all() else records.score
-        self._set_costs()
+        coarse = max(0, (-(-finest // bins) - 1).bit_length())
+        return cls._priced(records, codes, coarse, edges, None if binary.all() else records.score)
 
-    def _set_costs(self) -> None:
-        costs = self.records.costs
-        self.shift = self.n.bit_length() + 1
-        dearest = costs.baseline + np.maximum.reduceat(costs.head, self.first).sum()
-        self.unit = 2.0 ** min(62 - self.shift, 52) / (2 * self.n * dearest)  # whole numbers per unit of cost
-        self.backbone = np.round(costs.backbone * self.unit).astype(np.int64)
-        self.head = np.round(costs.head * self.unit).astype(np.int64)
-        self.low = self.n * int((self.backbone[costs.position] + self.head).min())
-        self.high = self.n * (dearest * self.unit + 1)
-        self.trade_off = TradeOff.of(self.records)
+    @classmethod
+    def _priced(
+        cls,
+        records: ExitRecords,
+        codes: npt.NDArray[np.uint16],
+        coarse: int,
+        edges: npt.NDArray[np.float32],
+        score: npt.NDArray[np.float32] | None,
+    ) -> "Problem":
+        """Adds the costs, as fine as the number of samples allows."""
+        costs, n = records.costs, codes.shape[1]
+        shift = n.bit_length() + 1
+        dearest = costs.baseline + np.maximum.reduceat(costs.head, costs.first).sum()
+        unit = 2.0 ** min(62 - shift, 52) / (2 * n * dearest)
+        backbone = np.round(costs.backbone * unit).astype(np.int64)
+        head = np.round(costs.head * unit).astype(np.int64)
+        return cls(
+            records=records,
+            coded=Coded(codes, coarse, costs.first, backbone, head, shift),
+            edges=edges,
+            score=score,
+            unit=unit,
+            low=n * int((backbone[costs.position] + head).min()),
+            high=n * (dearest * unit + 1),
+            trade_off=TradeOff.of(records),
+        )
 
     def sample(self, index: npt.NDArray[np.intp]) -> "Problem":
         """The problem of some samples, in the same bins."""
-        new = object.__new__(Problem)
-        new.records = self.records
-        new.n = len(index)
-        new.first, new.edges, new.coarse = self.first, self.edges, self.coarse
-        new.codes = np.ascontiguousarray(self.codes[:, index])
-        new.score = None if self.score is None else np.ascontiguousarray(self.score[:, index])
-        new._set_costs()
-        return new
+        score = None if self.score is None else np.ascontiguousarray(self.score[:, index])
+        codes = np.ascontiguousarray(self.coded.codes[:, index])
+        return self._priced(self.records, codes, self.coded.coarse, self.edges, score)
+
+    @property
+    def n(self) -> int:
+        """Number of samples."""
+        return int(self.coded.codes.shape[1])
+
+    @property
+    def n_positions(self) -> int:
+        """Number of positions."""
+        return len(self.coded.first) - 1
+
+    @property
+    def is_exact(self) -> bool:
+        """Whether it loses nothing of its records: the bins are the samples."""
+        return bool(self.n == self.edges.shape[1])
 
     def at_lambda(self, weight: float) -> Objective:
         """The objective of `TradeOff` at lambda = weight."""
@@ -88,37 +137,33 @@ class Problem:
             gain=weight / span.accuracy_span / self.n, price=(1 - weight) / span.cost_span / self.unit / self.n
         )
 
+    def no_exits(self) -> Choice:
+        """Where the first descents start."""
+        return Choice(np.full(self.n_positions, -1, np.int32), np.zeros(self.n_positions, np.int32))
+
     def descend(
-        self, objective: Objective, exits: Exits, cuts: Cuts, archive: Archive, max_sweeps: int, max_lines: float
+        self, objective: Objective, choice: Choice, archive: Archive, max_sweeps: int, max_lines: float
     ) -> tuple[float, int]:
-        """Descends from exits and cuts (P,), which are changed in place. Returns J and the number of lines."""
-        value, lines = descend(
-            self.codes, self.coarse, self.score, self.first, self.backbone, self.head, *objective, exits, cuts,
-            max_sweeps, int(min(max_lines, 1 << 62)), archive.score, archive.cost, archive.exits, archive.cuts,
-            archive.low, archive.scale, self.shift,
-        )  # fmt: skip
+        """Descends from a choice (P,) in int32, which is changed in place. Returns J and the number of lines."""
+        most = int(min(max_lines, 1 << 62))
+        value, lines = descend(self.coded, self.score, objective, choice, archive, max_sweeps, most)
         return float(value), int(lines)
 
-    def polish(self, objective: Objective, exits: Exits, cuts: Cuts) -> npt.NDArray[np.float32]:
-        """The thresholds (P,) of a configuration, each moved to the best place near its cut, in the true order."""
-        threshold = self.thresholds(exits, cuts)
-        records = self.records
-        polish(
-            records.confidence, records.score, self.codes, self.edges, self.backbone, self.head,
-            *objective, exits, cuts, threshold,
-        )  # fmt: skip
+    def polish(self, objective: Objective, choice: Choice) -> npt.NDArray[np.float32]:
+        """The thresholds (P,) of a choice, each moved to the best place near its cut, in the true order."""
+        threshold = self.thresholds(choice)
+        confidence, score = self.records.confidence, self.records.score
+        polish(confidence, score, self.coded, self.edges, objective, choice, threshold)
         return threshold
 
-    def cheapest(self) -> tuple[Exits, npt.NDArray[np.float32]]:
+    def cheapest(self) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.float32]]:
         """Exits and thresholds (1, P) of the cheapest configuration: everybody leaves at one exit."""
         cheapest = int(np.lexsort((-self.records.exit_accuracy, self.records.costs.alone))[0])
-        exits = np.full((1, len(self.first) - 1), -1, np.int32)
-        if cheapest < self.first[-1]:
+        exits = np.full((1, self.n_positions), -1, np.int32)
+        if cheapest < self.coded.first[-1]:
             exits[0, self.records.costs.position[cheapest]] = cheapest
         return exits, np.where(exits >= 0, np.float32(-np.inf), np.float32(0))
 
-    def thresholds(
-        self, exits: npt.NDArray[np.signedinteger], cuts: npt.NDArray[np.integer]
-    ) -> npt.NDArray[np.float32]:
-        """The thresholds of cuts, of any shape; 0 where there is no exit."""
-        return np.where(exits >= 0, self.edges[exits, cuts], np.float32(0))
+    def thresholds(self, choice: Choice) -> npt.NDArray[np.float32]:
+        """The thresholds of a choice's cuts, in its shape; 0 where there is no exit."""
+        return np.where(choice.exits >= 0, self.edges[choice.exits, choice.cuts], np.float32(0))
