@@ -224,7 +224,7 @@ def _give_up_lost(study: "optuna.Study") -> None:
         host, *process = str(trial.user_attrs.get(OWNER, "")).rsplit(":", 2)
         started = trial.datetime_start or datetime.datetime.now()
         age = (datetime.datetime.now() - started).total_seconds()
-        here = host == socket.gethostname() and len(process) == 2
+        here = host == socket.gethostname() and len(process) == 2 and os.name != "nt"
         lost = process[1] != _started(int(process[0])) if here else age > (STALE if process else UNMARKED)
         if lost:
             study.tell(trial.number, state=_state("FAIL"), skip_if_finished=True)
@@ -235,6 +235,8 @@ def _started(process: int) -> str:
 
     In ticks since the machine started, where the system tells it as Linux does; else "running".
     """
+    if os.name == "nt":  # there os.kill ends a process, whatever the signal; age tells which trials are lost
+        return "running"
     try:
         os.kill(process, 0)
     except ProcessLookupError:
