@@ -2,14 +2,20 @@
 PYTHON ?= python3
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
+# How many tests run at once: make test JOBS=1
+JOBS ?= auto
+PYTEST := -m pytest --numprocesses=$(JOBS) --dist=worksteal
 
-.PHONY: help setup demo test lint docs notebooks bench clean
+.PHONY: help setup demo test coverage oldest oldest-quick lint docs wheel notebooks bench clean
 
 help:
 	@echo "make demo    find a Pareto front for a real network: table, picture and JSON in demo/"
-	@echo "make test    install the test tools and PyTorch, run all tests"
+	@echo "make test    install the test tools and PyTorch, run all tests and notebooks"
+	@echo "make coverage  the same, and which lines they reach"
+	@echo "make oldest  run the tests with the oldest version of everything that pyproject.toml allows, on Python 3.11"
 	@echo "make lint    formatting, lint, types and the direction of imports"
 	@echo "make docs    build the documentation in site/; a warning is an error"
+	@echo "make wheel   build dist/*.whl and check it"
 	@echo "make notebooks  run notebooks/*.py in full and keep what they show in *.ipynb"
 	@echo "make bench   time the searches and write bench/"
 	@echo "make setup   only make the environment, with everything"
@@ -21,8 +27,21 @@ demo: .venv/installed
 	$(BIN)/dyce-search demo --out demo
 
 test: .venv/installed-dev
-	$(BIN)/python -m pytest
-	DYCE_SEARCH_QUICK=1 $(BIN)/python -m pytest --nbmake notebooks/*.ipynb
+	DYCE_SEARCH_QUICK=1 $(BIN)/python $(PYTEST) --nbmake dyce_search tests notebooks/*.ipynb
+
+coverage: .venv/installed-dev
+	DYCE_SEARCH_QUICK=1 $(BIN)/python $(PYTEST) --cov --nbmake dyce_search tests notebooks/*.ipynb
+
+# Without what needs PyTorch or the notebooks' tools: their oldest versions are not installed.
+oldest: .venv-oldest/installed
+	NUMBA_CACHE_DIR=$(CURDIR)/.venv-oldest/numba .venv-oldest/bin/python $(PYTEST) $(NOT_OLDEST) dyce_search tests
+
+oldest-quick: .venv-oldest/installed
+	NUMBA_CACHE_DIR=$(CURDIR)/.venv-oldest/numba .venv-oldest/bin/python $(PYTEST) $(NOT_OLDEST) $(QUICK)
+
+NOT_OLDEST := --ignore=dyce_search/runtime --ignore=tests/runtime --ignore=tests/records/test_msdnet.py \
+	--ignore=tests/docs/test_notebooks.py
+QUICK := tests/records tests/front tests/drawing/test_plot.py tests/solvers/test_solvers.py tests/cli
 
 lint: .venv/installed-dev
 	$(BIN)/ruff check .
@@ -34,6 +53,11 @@ docs: .venv/installed-dev
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 	@echo "open site/index.html"
 
+wheel: .venv/installed-dev
+	rm -rf dist
+	$(PIP) wheel --no-deps --wheel-dir dist .
+	$(BIN)/python .ci/check_wheel.py dist/*.whl
+
 notebooks: .venv/installed-dev
 	$(BIN)/jupytext --quiet --update --to ipynb notebooks/0*.py
 	cd notebooks && ../$(BIN)/jupyter execute --inplace --NotebookClient.record_timing=False *.ipynb
@@ -42,7 +66,7 @@ bench: .venv/installed-dev
 	$(BIN)/python -m tests.benchmarks
 
 clean:
-	rm -rf .venv demo bench site .pytest_cache .hypothesis .mypy_cache .ruff_cache .import_linter_cache
+	rm -rf .venv .venv-oldest demo bench dist site .coverage .pytest_cache .hypothesis .mypy_cache .ruff_cache .import_linter_cache
 
 # The stamps are younger than pyproject.toml as long as nothing needs to be installed anew.
 .venv/bin/python:
@@ -56,3 +80,15 @@ clean:
 .venv/installed-dev: pyproject.toml .ci/constraints.txt | .venv/bin/python
 	$(PIP) install --constraint .ci/constraints.txt --editable '.[dev,docs,torch]'
 	@touch .venv/installed $@
+
+# The oldest versions of what the package itself needs, by uv; then the newest test tools that take them.
+OLDEST_PYTHON ?= python3.11
+UV := .venv-oldest/bin/uv pip install --quiet --python .venv-oldest/bin/python --constraint .ci/constraints-oldest.txt
+
+.venv-oldest/installed: pyproject.toml .ci/constraints-oldest.txt
+	rm -rf .venv-oldest
+	$(OLDEST_PYTHON) -m venv .venv-oldest
+	.venv-oldest/bin/python -m pip --disable-pip-version-check --quiet install uv
+	$(UV) --resolution lowest-direct --editable '.[parquet]'
+	$(UV) pytest pytest-xdist hypothesis
+	@touch $@

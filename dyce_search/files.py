@@ -3,7 +3,7 @@
 import json
 import math
 import os
-import tempfile
+import secrets
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import IO, Any, TypeVar
@@ -17,30 +17,28 @@ T = TypeVar("T")
 def write_atomically(path: PathLike, write: Callable[[IO[bytes]], object]) -> None:
     """Lets `write` fill a temporary file beside `path`, then renames it to `path`.
 
-    A process that is killed half-way leaves the old file, or none, never half a file.
+    A process that is killed half-way leaves the old file, or none, never half a file. On Windows a file that somebody
+    has open cannot be replaced, which is an error as any other.
 
     Raises:
         FileFormatError: the folder does not exist or cannot be written.
     """
     target = Path(path)
+    temporary = target.parent / f".{target.name}.{secrets.token_hex(8)}.tmp"
     try:
-        handle, temporary = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.", suffix=".tmp")
+        stream = open(temporary, "xb")  # noqa: SIM115  # new, and as public as any file of the user's; mkstemp's are private
     except OSError as cause:
         raise FileFormatError(f"cannot write {target}: {cause.strerror}") from cause
     try:
-        with os.fdopen(handle, "wb") as stream:
+        with stream:
             write(stream)
             stream.flush()
             os.fsync(stream.fileno())
-        mask = os.umask(0)
-        os.umask(mask)
-        os.chmod(temporary, 0o666 & ~mask)  # mkstemp makes private files; a saved result is an ordinary one
         os.replace(temporary, target)
     except OSError as cause:
         raise FileFormatError(f"cannot write {target}: {cause.strerror}") from cause
     finally:
-        if os.path.exists(temporary):
-            os.unlink(temporary)
+        temporary.unlink(missing_ok=True)
 
 
 def write_json(path: PathLike, content: Mapping[str, Any]) -> None:

@@ -2,6 +2,7 @@
 
 import ast
 import inspect
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -70,7 +71,7 @@ def errors(folder: Path, code: str) -> list[str]:
     done = subprocess.run(
         [*command, "--cache-dir", str(folder / "cache"), "--follow-imports", "silent"],
         cwd=folder,
-        env={"MYPYPATH": str(package), "PATH": ""},
+        env={**os.environ, "MYPYPATH": str(package), "PATH": ""},
         capture_output=True,
         text=True,
         check=False,

@@ -66,7 +66,9 @@ def test_files_that_are_shown_load(name, tmp_path):
 
 
 def test_reference_has_every_public_name_once():
-    shown = re.findall(r"^::: (\S+)$", "".join(page.read_text() for page in (ROOT / "docs" / "api").glob("*.md")), re.M)
+    shown = re.findall(
+        r"^::: (\S+)$", "".join(page.read_text(encoding="utf-8") for page in (ROOT / "docs" / "api").glob("*.md")), re.M
+    )
     assert len(set(shown)) == len(shown)
     found = [reached(path) for path in shown]
     public = [(ds, name) for name in ds.__all__]

@@ -72,8 +72,8 @@ def test_what_is_said_of_the_example_data(part: str, samples: int, accuracy: str
         found = {name: (arrays[name].shape, str(arrays[name].dtype)) for name in ("label", "preds", "confs")}
     assert found == {
         "label": ((samples, 1), "int16"),
-        "preds": ((46, samples, 2), "int16"),
-        "confs": ((46, samples, 2), "float32"),
+        "preds": ((46, samples, 1), "int16"),
+        "confs": ((46, samples, 1), "float32"),
     }
     records = ds.load_example(part)
     assert f"{100 * records.baseline_accuracy:.2f} % of {part}" in DATA_README
@@ -90,3 +90,5 @@ def test_what_is_said_of_the_second_set(part: str, samples: int, accuracy: str) 
     if part == "search":
         assert records.exit_accuracy.max() > 0.92
     assert ds.search(records).accuracy_drop.min() < -0.05
+    margin = ds.load_records(f"{stem}_{part}.npz", costs=f"{stem}_macs.json", confidence="margin")  # of the top two
+    assert (margin.confidence <= records.confidence).all()
