@@ -82,6 +82,14 @@ def require_finite_rows(rows: npt.NDArray[Any], name: str, error: type[DyceError
             )
 
 
+def ordered_mean(values: npt.NDArray[np.float32]) -> float:
+    """Adds up (N,) in order, in float64, as `evaluate` does: the same mean to the bit."""
+    ones = np.count_nonzero(values)
+    if ones == values.sum(dtype=np.float64):  # only zeros and ones: any order will do
+        return ones / len(values)
+    return float(np.add.accumulate(values, dtype=np.float64)[-1] / len(values))
+
+
 def restore(frozen: Any, state: list[Any]) -> None:
     """The `__setstate__` of the frozen dataclasses with arrays, so that what was pickled comes back read-only.
 

@@ -4,7 +4,10 @@ A sample's mark is a hash of its confidences. Of all samples of some records the
 sketch, Cohen and Kaplan 2007): they are a random choice of the samples, and the same one in every part that holds them.
 """
 
-from collections.abc import Collection
+import hashlib
+from collections.abc import Collection, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -53,3 +56,12 @@ def share_in_common(known: Collection[str], confidence: npt.NDArray[np.float32])
     marks = np.array([int(mark, 16) for mark in known], np.uint64)
     found = int(np.isin(marks, sample_marks(confidence)).sum())
     return found / len(marks) if found >= min(TELLING, len(marks)) else 0.0
+
+
+def digest_of(rows: Iterable[npt.NDArray[Any]], more: str) -> str:
+    """SHA-256 over arrays, in parallel, and a text: only the same ones in the same order give the same digest."""
+    with ThreadPoolExecutor(2) as pool:
+        hashes = pool.map(lambda row: hashlib.sha256(row).digest(), rows)
+        whole = hashlib.sha256(b"".join(hashes))
+    whole.update(more.encode())
+    return whole.hexdigest()

@@ -1,17 +1,16 @@
 """Per-exit predictions: build, check, split and save."""
 
-import hashlib
 from collections.abc import Iterable
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 import numpy.typing as npt
 
-from dyce_search.arrays import read_only, restore, to_numpy
+from dyce_search.arrays import ordered_mean, read_only, restore, to_numpy
 from dyce_search.errors import ConfigError, RecordsError
 from dyce_search.files import PathLike
+from dyce_search.fingerprints import digest_of
 from dyce_search.records.checks import (
     checked_answers,
     checked_group,
@@ -134,24 +133,20 @@ class ExitRecords:
     def exit_accuracy(self) -> npt.NDArray[np.float64]:
         """(E,) mean score of each candidate over all samples."""
         if "exit_accuracy" not in self._known:
-            self._known["exit_accuracy"] = read_only(np.array([_mean(row) for row in self.score]), np.float64)
+            self._known["exit_accuracy"] = read_only(np.array([ordered_mean(row) for row in self.score]), np.float64)
         known: npt.NDArray[np.float64] = self._known["exit_accuracy"]
         return known
 
     @property
     def baseline_accuracy(self) -> float:
         """Mean score of the final exit."""
-        return _mean(self.score[-1])
+        return ordered_mean(self.score[-1])
 
     @property
     def digest(self) -> str:
         """SHA-256 over confidences, scores and costs: the same samples in the same order give the same digest."""
         if "digest" not in self._known:
-            with ThreadPoolExecutor(2) as pool:
-                hashes = pool.map(lambda row: hashlib.sha256(row).digest(), (*self.confidence, *self.score))
-                whole = hashlib.sha256(b"".join(hashes))
-            whole.update(repr(self.costs.to_dict()).encode())
-            self._known["digest"] = whole.hexdigest()
+            self._known["digest"] = digest_of((*self.confidence, *self.score), repr(self.costs.to_dict()))
         return str(self._known["digest"])
 
     def subset(self, index: npt.ArrayLike) -> Self:
@@ -376,11 +371,9 @@ class ExitRecords:
         Raises:
             FileFormatError: the folder cannot be written.
         """
-        arrays = {"confidence": self.confidence, "score": self.score}
-        optional = {"label": self.label, "prediction": self.prediction, "group": self.group}
-        arrays |= {name: value for name, value in optional.items() if value is not None}
+        every = {name: getattr(self, name) for name in ("confidence", "score", "label", "prediction", "group")}
         content = Content(
-            arrays=arrays,
+            arrays={name: value for name, value in every.items() if value is not None},
             costs=self.costs,
             source=self.source,
             measure=self.measure,
@@ -392,14 +385,6 @@ class ExitRecords:
 def _require_costs(costs: Any) -> None:
     if not isinstance(costs, ExitCosts):
         raise RecordsError(f"costs must be an ExitCosts, got {type(costs).__name__}")
-
-
-def _mean(score: npt.NDArray[np.float32]) -> float:
-    """Adds up in the order of the samples, as `evaluate` does: the same mean to the bit."""
-    right = np.count_nonzero(score)
-    if right == score.sum(dtype=np.float64):  # only zeros and ones: any order will do
-        return right / len(score)
-    return float(np.add.accumulate(score, dtype=np.float64)[-1] / len(score))
 
 
 def require_records(records: object) -> None:

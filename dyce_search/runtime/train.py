@@ -45,16 +45,16 @@ def train_heads(
     held_out: Iterable[Any] | None = None,
     patience: int = 3,
     learning_rate: float = 1e-3,
-    temperature: float = 2.0,
-    distillation: float = 0.5,
+    distillation: float | tuple[float, float] = (0.5, 2.0),
     checkpoint: PathLike | None = None,
     seed: int = 0,
     progress: bool | None = None,
 ) -> TrainingHistory:
     """Trains every head on its own, all in the same passes over the data; the backbone stays as it is, bit for bit.
 
-    The loss of a head is (1 - distillation) * cross entropy with the labels + distillation * temperature**2 *
-    Kullback-Leibler divergence from the final exit, both softened by the temperature (Hinton 2015, arXiv 1503.02531).
+    With (weight, temperature) = distillation the loss of a head is (1 - weight) * cross entropy with the labels +
+    weight * temperature**2 * Kullback-Leibler divergence from the final exit, both softened by the temperature (Hinton
+    2015, arXiv 1503.02531).
     Adam, with a learning rate that falls to 0 along a cosine. The backbone runs in eval mode, its batch norms too.
 
     Args:
@@ -64,8 +64,8 @@ def train_heads(
         held_out: gives (inputs, labels) of other samples. Each head keeps the weights of its best epoch there.
         patience: training ends when for so many epochs no head became better on the held-out data.
         learning_rate: of the first epoch.
-        temperature: above 0, softens what the final exit says.
-        distillation: in [0, 1], weight of the final exit against the labels.
+        distillation: weight of the final exit against the labels, in [0, 1], and the temperature, above 0, that softens
+            what it says; a single number is a weight at temperature 2.
         checkpoint: a file that is written after each epoch. Where it is there already, training goes on from it, to
             the same result as without the break.
         seed: of the order of the samples and of dropout. Equal heads, data and seeds give equal results.
@@ -85,12 +85,13 @@ def train_heads(
     """
     from tqdm import tqdm
 
+    weight, heat = distillation if isinstance(distillation, tuple) and len(distillation) == 2 else (distillation, 2.0)
     options = {
         "epochs": epochs,
         "patience": patience,
         "learning_rate": learning_rate,
-        "temperature": temperature,
-        "distillation": distillation,
+        "distillation": weight,
+        "distillation temperature": heat,
         "seed": seed,
     }
     _check(options)
@@ -187,7 +188,7 @@ class _Training:
 
     def _losses(self, features: Sequence[torch.Tensor], final: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
         """(E-1,) loss of each head on a batch."""
-        heat, share = self.options["temperature"], self.options["distillation"]
+        heat, share = self.options["distillation temperature"], self.options["distillation"]
         logits = [self.model.heads[index](features[position]) for index, (position, _) in enumerate(self.model.exits)]
         wanted = functional.softmax(final.float() / heat, dim=1)
         soft = [functional.log_softmax(values.float() / heat, dim=1) for values in logits]
@@ -244,8 +245,12 @@ def _check(options: dict[str, Any]) -> None:
     for name, least in (("epochs", 1), ("patience", 1), ("seed", 0)):
         if not isinstance(options[name], int) or options[name] < least:
             raise ModelError(f"{name} must be a whole number >= {least}, got {options[name]!r}")
-    for name in ("learning_rate", "temperature"):
-        if not 0 < options[name] < math.inf:
-            raise ModelError(f"{name} must be above 0, got {options[name]!r}")
-    if not 0 <= options["distillation"] <= 1:
-        raise ModelError(f"distillation must be in [0, 1], got {options['distillation']!r}")
+    numbers = {name: options[name] for name in ("learning_rate", "distillation temperature", "distillation")}
+    for name, value in numbers.items():
+        if isinstance(value, bool) or not isinstance(value, (int, float)):
+            raise ModelError(f"{name} must be a number, got {value!r}")
+    for name in ("learning_rate", "distillation temperature"):
+        if not 0 < numbers[name] < math.inf:
+            raise ModelError(f"{name} must be above 0, got {numbers[name]!r}")
+    if not 0 <= numbers["distillation"] <= 1:
+        raise ModelError(f"distillation must be in [0, 1], got {numbers['distillation']!r}")

@@ -1,9 +1,28 @@
-"""The scalar search that DyCE puts at every exit; shared by its two solvers."""
+"""What DyCE's two solvers share: the scalar search at every exit, and a configuration that grows from no exits."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
 import numpy as np
 
-from dyce_search.solvers.run import Run
+from dyce_search.solvers.run import Exits, Run, Thresholds
 from dyce_search.solvers.trade_off import Line, TradeOff
+
+LAMBDAS: Sequence[float] = tuple(np.linspace(0.5, 1.0, 51))
+
+
+@contextmanager
+def growing(run: Run) -> Iterator[tuple[Exits, Thresholds]]:
+    """Exits (P,) and thresholds (P,) to be filled in, at first none; what they have become is proposed at the end.
+
+    Where the budget ends, what was decided by then is a configuration too.
+    """
+    n_positions = run.records.costs.n_positions
+    exits, threshold = np.full(n_positions, -1, np.int32), np.zeros(n_positions, np.float32)
+    try:
+        yield exits, threshold
+    finally:
+        run.propose(exits[None], threshold[None])
 
 
 def best_threshold(run: Run, line: Line, e: int, trade_off: TradeOff, weight: float) -> tuple[float, np.float32]:

@@ -4,14 +4,14 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from dyce_search.solvers.fminbound import best_threshold
-from dyce_search.solvers.run import Run
+from dyce_search.solvers.fminbound import LAMBDAS, best_threshold, growing
+from dyce_search.solvers.run import Exits, Run, Thresholds
 from dyce_search.solvers.trade_off import Lines, TradeOff, check_lambdas
 
 LEAST_GAIN = 1e-12  # below this a change is rounding, and could go on for ever
 
 
-def iterative(run: Run, *, lambdas: Sequence[float] = tuple(np.linspace(0.5, 1.0, 51))) -> None:
+def iterative(run: Run, *, lambdas: Sequence[float] = LAMBDAS) -> None:
     """From no exits, per lambda: tries every change of one position, applies the best, until none lowers J.
 
     A change is: another candidate with a threshold from `scipy.optimize.fminbound`, or none. Ties go to "none" and
@@ -30,27 +30,36 @@ def iterative(run: Run, *, lambdas: Sequence[float] = tuple(np.linspace(0.5, 1.0
     Reference: Wang 2024, "DyCE", arXiv 2403.01695, Algorithm 2.
     """
     weights = check_lambdas(lambdas)
-    costs, lines, trade_off = run.records.costs, Lines(run.records), TradeOff.of(run.records)
+    lines, trade_off = Lines(run.records), TradeOff.of(run.records)
     for weight in run.bar(weights, "iterative"):
-        exits = np.full(costs.n_positions, -1, np.int32)
-        threshold = np.zeros(costs.n_positions, np.float32)
-        value = np.inf
-        try:
-            while True:
-                change: tuple[int, int, np.float32] | None = None
-                best = value - LEAST_GAIN
-                for p in range(costs.n_positions):
-                    line = lines.at(exits, threshold, p)
-                    without = trade_off(weight, *line.without())
-                    if without < best:
-                        best, change = without, (p, -1, np.float32(0))
-                    for e in range(costs.first[p], costs.first[p + 1]):
-                        found, level = best_threshold(run, line, e, trade_off, weight)
-                        if found < best:
-                            best, change = found, (p, e, level)
-                if change is None:
-                    break
-                value = best
-                exits[change[0]], threshold[change[0]] = change[1:]
-        finally:  # where the budget ends, what was decided by then is a configuration too
-            run.propose(exits[None], threshold[None])
+        with growing(run) as (exits, threshold):
+            value = np.inf
+            while (found := best_change(run, lines, trade_off, weight, (exits, threshold), value)) is not None:
+                value, p, exits[p], threshold[p] = found
+
+
+def best_change(
+    run: Run, lines: Lines, trade_off: TradeOff, weight: float, config: tuple[Exits, Thresholds], value: float
+) -> tuple[float, int, int, np.float32] | None:
+    """The single change that lowers J the most: J, position, exit (-1 for none) and threshold; None if none does.
+
+    Args:
+        run: the search.
+        lines: of its records.
+        trade_off: of its records.
+        weight: lambda.
+        config: exits (P,) and thresholds (P,) as they are.
+        value: J as it is.
+    """
+    first, change = run.records.costs.first, None
+    best = value - LEAST_GAIN
+    for p in range(len(first) - 1):
+        line = lines.at(*config, p)
+        without = trade_off(weight, *line.without())
+        if without < best:
+            best, change = without, (p, -1, np.float32(0))
+        for e in range(first[p], first[p + 1]):
+            found, level = best_threshold(run, line, e, trade_off, weight)
+            if found < best:
+                best, change = found, (p, e, level)
+    return None if change is None else (best, *change)

@@ -2,14 +2,12 @@
 
 from collections.abc import Sequence
 
-import numpy as np
-
-from dyce_search.solvers.fminbound import best_threshold
+from dyce_search.solvers.fminbound import LAMBDAS, best_threshold, growing
 from dyce_search.solvers.run import Run
 from dyce_search.solvers.trade_off import Lines, TradeOff, check_lambdas
 
 
-def single_pass(run: Run, *, lambdas: Sequence[float] = tuple(np.linspace(0.5, 1.0, 51))) -> None:
+def single_pass(run: Run, *, lambdas: Sequence[float] = LAMBDAS) -> None:
     """Goes through the positions once per lambda; at each, keeps the candidate that lowers J most, or none.
 
     While a position is decided, later exits are still off. The threshold of every candidate comes from
@@ -29,17 +27,13 @@ def single_pass(run: Run, *, lambdas: Sequence[float] = tuple(np.linspace(0.5, 1
     Reference: Wang 2024, "DyCE", arXiv 2403.01695, Algorithm 1.
     """
     weights = check_lambdas(lambdas)
-    costs, lines, trade_off = run.records.costs, Lines(run.records), TradeOff.of(run.records)
+    first, lines, trade_off = run.records.costs.first, Lines(run.records), TradeOff.of(run.records)
     for weight in run.bar(weights, "single_pass"):
-        exits = np.full(costs.n_positions, -1, np.int32)
-        threshold = np.zeros(costs.n_positions, np.float32)
-        try:
-            for p in range(costs.n_positions):
+        with growing(run) as (exits, threshold):
+            for p in range(len(exits)):
                 line = lines.at(exits, threshold, p)
                 best = trade_off(weight, *line.without())
-                for e in range(costs.first[p], costs.first[p + 1]):
+                for e in range(first[p], first[p + 1]):
                     value, level = best_threshold(run, line, e, trade_off, weight)
                     if value < best:
                         best, exits[p], threshold[p] = value, e, level
-        finally:  # where the budget ends, what was decided by then is a configuration too
-            run.propose(exits[None], threshold[None])

@@ -97,7 +97,7 @@ def twin_losses(model, data, *, temperature, distillation):
 @pytest.mark.parametrize(("temperature", "distillation"), [(2.0, 0.5), (1, 0), (4.0, 1.0), (0.5, 0.25)])
 def test_the_loss_is_the_documented_one(temperature, distillation):
     model, data = build(), images(20)
-    options = {"temperature": temperature, "distillation": distillation}
+    options = {"distillation": (distillation, temperature)}
     history = train_heads(model, loader(), epochs=1, held_out=DataLoader(data, 7), **options)
     np.testing.assert_allclose(history.held_out_loss[0], twin_losses(model, data, **options), rtol=1e-5)
 
@@ -228,8 +228,8 @@ class TestBadInput:
             ({"patience": 0}, "patience must be a whole number >= 1, got 0"),
             ({"seed": -1}, "seed must be a whole number >= 0, got -1"),
             ({"learning_rate": 0}, "learning_rate must be above 0, got 0"),
-            ({"temperature": np.inf}, "temperature must be above 0, got inf"),
-            ({"temperature": np.nan}, "temperature must be above 0, got nan"),
+            ({"distillation": (0.5, np.inf)}, "distillation temperature must be above 0, got inf"),
+            ({"distillation": (0.5, np.nan)}, "distillation temperature must be above 0, got nan"),
             ({"distillation": 1.1}, r"distillation must be in \[0, 1\], got 1.1"),
         ],
     )
