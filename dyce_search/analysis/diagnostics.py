@@ -66,7 +66,7 @@ class ExitProfile:
         """
         from dyce_search.drawing import axes, diagnostics
 
-        ax = axes.new_axes() if ax is None else ax
+        ax = axes.given_or_new(ax)
         diagnostics.draw_profile(ax, self.position, self.share, self.accuracy, self.final_accuracy)
         return ax
 
@@ -115,7 +115,7 @@ class ExitFlow:
         """
         from dyce_search.drawing import axes, diagnostics
 
-        ax = axes.new_axes() if ax is None else ax
+        ax = axes.given_or_new(ax)
         diagnostics.draw_flow(ax, self.relative_cost, self.share)
         return ax
 
@@ -165,7 +165,7 @@ class GroupDrops:
         """
         from dyce_search.drawing import axes, diagnostics
 
-        ax = axes.new_axes() if ax is None else ax
+        ax = axes.given_or_new(ax)
         diagnostics.draw_bars(
             ax,
             [f"{self.by} {name}" if self.by == "label" else str(name) for name in self.name[:most]],

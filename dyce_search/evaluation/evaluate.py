@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from dyce_search.arrays import require_type
 from dyce_search.errors import ConfigError, RecordsError
 from dyce_search.evaluation.config import ExitConfig
 from dyce_search.records.costs import ExitCosts
@@ -120,11 +121,12 @@ def evaluate_many(records: ExitRecords, configs: Sequence[ExitConfig]) -> BatchE
         raise RecordsError(f"records must be an ExitRecords, got {type(records).__name__}: records come first")
     if isinstance(configs, ExitConfig):
         raise ConfigError("configs must be a sequence of ExitConfig, got a single one: use evaluate")
+    require_type(configs, Sequence, "configs", ConfigError)
     shape = (len(configs), records.costs.n_positions)
     exits, threshold = np.full(shape, -1, np.int32), np.zeros(shape, np.float32)
     for f, config in enumerate(configs):
         if not isinstance(config, ExitConfig):
-            raise ConfigError(f"expected an ExitConfig, got {type(config).__name__}")
+            raise ConfigError(f"expected an ExitConfig, got {type(config).__name__} as config {f}")
         exits[f], threshold[f] = config.exits(records.costs), config.threshold
     return evaluate_arrays(records, exits, threshold)
 

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Self
 import numpy as np
 import numpy.typing as npt
 
-from dyce_search.arrays import restore
-from dyce_search.errors import FileFormatError, FrontError
+from dyce_search.arrays import require_type, restore
+from dyce_search.errors import ConfigError, FileFormatError, FrontError, RecordsError
 from dyce_search.evaluation.config import ExitConfig, thresholds_from_json, thresholds_to_json
 from dyce_search.evaluation.curve import Curve, OperatingPoint
-from dyce_search.evaluation.evaluate import evaluate_arrays
+from dyce_search.evaluation.evaluate import evaluate_arrays, non_dominated
 from dyce_search.evaluation.limits import LIMITS, asked_for, choose, require_finite
 from dyce_search.files import PathLike, entry, read_versioned_json, write_json
 from dyce_search.fingerprints import fingerprint
@@ -75,11 +75,15 @@ class ParetoFront(Curve):
 
         Raises:
             FrontError: no configuration at all.
-            ConfigError: one that belongs to another network.
+            ConfigError: something else, or one that belongs to another network.
         """
+        require_records(records)
+        require_type(configs, Iterable, "configs", ConfigError)
         found = list(configs)
         if not found:
             raise FrontError("a front needs at least one configuration")
+        for config in found:
+            require_type(config, ExitConfig, "each of configs", ConfigError)
         exits = np.stack([config.exits(records.costs) for config in found])
         threshold = np.stack([config.threshold for config in found])
         return cls.from_arrays(records, exits, threshold, provenance=provenance or BY_HAND)
@@ -127,7 +131,7 @@ class ParetoFront(Curve):
             accuracy: (F,) float64, as `evaluate_many` has it.
             provenance: where they come from.
         """
-        keep = _non_dominated(cost, accuracy)
+        keep = non_dominated(cost, accuracy)
         return cls(
             costs=records.costs,
             candidate=np.where(exits >= 0, exits - records.costs.first[:-1], -1)[keep],
@@ -262,6 +266,7 @@ class ParetoFront(Curve):
         """
         from dyce_search.certify.sequence import certify_point
 
+        require_type(calibration, ExitRecords, "calibration", RecordsError)
         limits = {
             "max_accuracy_drop": max_accuracy_drop,
             "min_accuracy": min_accuracy,
@@ -301,7 +306,7 @@ class ParetoFront(Curve):
             name: np.concatenate([getattr(front, name) for front in fronts])
             for name in ("candidate", "threshold", "accuracy", "cost")
         }
-        keep = _non_dominated(fields["cost"], fields["accuracy"])
+        keep = non_dominated(fields["cost"], fields["accuracy"])
         return ParetoFront(
             **{name: values[keep] for name, values in fields.items()},
             costs=self.costs,
@@ -391,15 +396,6 @@ class ParetoFront(Curve):
             raise
         except (TypeError, ValueError, IndexError) as cause:
             raise FileFormatError(f"{path} is damaged: {cause}") from cause
-
-
-def _non_dominated(cost: npt.NDArray[np.float64], accuracy: npt.NDArray[np.float64]) -> npt.NDArray[np.intp]:
-    """Indices of the non-dominated points, the first of equal ones, sorted by cost."""
-    import moocore
-
-    keep = np.flatnonzero(moocore.is_nondominated(np.column_stack([cost, accuracy]), maximise=[False, True]))
-    ordered: npt.NDArray[np.intp] = keep[np.argsort(cost[keep], kind="stable")]
-    return ordered
 
 
 def _require_same_layout(costs: ExitCosts, other: ExitCosts) -> None:
