@@ -1,4 +1,4 @@
-"""Turning what users pass into checked, read-only NumPy arrays, and arrays into tables."""
+"""Checking what users pass, turning it into read-only NumPy arrays, and arrays into tables."""
 
 from dataclasses import fields
 from typing import TYPE_CHECKING, Any
@@ -27,6 +27,13 @@ def to_numpy(value: Any, name: str, error: type[DyceError]) -> npt.NDArray[Any]:
     if array.dtype == object:
         raise error(f"{name} must be a rectangular array of numbers, got an array of Python objects")
     return array
+
+
+def require_type(value: object, kind: type, name: str, error: type[DyceError]) -> None:
+    """For functions that are given a value of this library's types; names the argument where it is something else."""
+    if not isinstance(value, kind):
+        article = "an" if kind.__name__[0] in "AEIOU" else "a"
+        raise error(f"{name} must be {article} {kind.__name__}, got {type(value).__name__}")
 
 
 def read_only(array: npt.NDArray[Any], dtype: npt.DTypeLike, *, copy: bool = False) -> npt.NDArray[Any]:

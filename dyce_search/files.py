@@ -14,6 +14,16 @@ PathLike = str | os.PathLike[str]
 T = TypeVar("T")
 
 
+def require_path(path: object, name: str = "path") -> None:
+    """For functions that are given a file's name: a number would be taken for an open file.
+
+    Raises:
+        FileFormatError: it is something else.
+    """
+    if not isinstance(path, (str, os.PathLike)):
+        raise FileFormatError(f"{name} must be a str or a pathlib.Path, got {type(path).__name__}")
+
+
 def write_atomically(path: PathLike, write: Callable[[IO[bytes]], object]) -> None:
     """Lets `write` fill a temporary file beside `path`, then renames it to `path`.
 
@@ -23,6 +33,7 @@ def write_atomically(path: PathLike, write: Callable[[IO[bytes]], object]) -> No
     Raises:
         FileFormatError: the folder does not exist or cannot be written.
     """
+    require_path(path)
     target = Path(path)
     temporary = target.parent / f".{target.name}.{secrets.token_hex(8)}.tmp"
     try:
@@ -64,6 +75,7 @@ def read_json(path: PathLike) -> Any:
     Raises:
         FileFormatError: the file is missing, is no text or is no JSON.
     """
+    require_path(path)
     try:
         text = Path(path).read_text(encoding="utf-8")
         return json.loads(text, parse_constant=_no_constant, parse_float=_finite)

@@ -59,6 +59,8 @@ def search_many(
     """
     if isinstance(record_sets, ExitRecords):
         raise RecordsError("record_sets must be several ExitRecords in a list or a dict, got a single one: use search")
+    if not isinstance(record_sets, (Mapping, Sequence)) or isinstance(record_sets, str):
+        raise RecordsError(f"record_sets must be a list or a dict of ExitRecords, got {type(record_sets).__name__}")
     names = list(record_sets) if isinstance(record_sets, Mapping) else None
     found = [*(record_sets.values() if isinstance(record_sets, Mapping) else record_sets)]
     if not found or not all(isinstance(records, ExitRecords) for records in found):

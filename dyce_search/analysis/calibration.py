@@ -9,6 +9,7 @@ import numpy.typing as npt
 
 from dyce_search.arrays import read_only, restore
 from dyce_search.errors import RecordsError
+from dyce_search.evaluation.limits import is_number
 from dyce_search.records.costs import ExitCosts
 from dyce_search.records.records import ExitRecords, require_records
 
@@ -70,7 +71,7 @@ class Reliability:
 
         costs = self.costs
         chosen = _exits_to_show(costs) if exits is None else [range(costs.n_exits)[e] for e in exits]
-        ax = axes.new_axes() if ax is None else ax
+        ax = axes.given_or_new(ax)
         diagnostics.draw_reliability(
             ax,
             {
@@ -119,7 +120,7 @@ class ExitAuroc:
         """
         from dyce_search.drawing import axes, diagnostics
 
-        ax = axes.new_axes() if ax is None else ax
+        ax = axes.given_or_new(ax)
         diagnostics.draw_per_exit(ax, by_type(self.costs, self.auroc), ylabel="AUROC of being right")
         return ax
 
@@ -188,7 +189,7 @@ def exit_auroc(records: ExitRecords, *, right_from: float = 0.5) -> ExitAuroc:
         [1.0, 0.5]
     """
     require_records(records)
-    if not isinstance(right_from, (int, float, np.number)) or not 0 < right_from <= 1:
+    if not is_number(right_from) or not 0 < right_from <= 1:
         raise RecordsError(f"right_from must lie in (0, 1], got {right_from!r}: scores do")
     right = records.score >= np.float32(right_from)
     areas = [_auroc(row, hit) for row, hit in zip(records.confidence, right, strict=True)]

@@ -13,7 +13,7 @@ from dyce_search.arrays import restore
 from dyce_search.errors import FileFormatError, FrontError, SolverError
 from dyce_search.evaluation.curve import Curve, Drawable
 from dyce_search.evaluation.limits import FEW_DROPS
-from dyce_search.files import PathLike, write_atomically
+from dyce_search.files import PathLike, require_path, write_atomically
 from dyce_search.front.front import ParetoFront
 
 if TYPE_CHECKING:
@@ -106,7 +106,7 @@ class Comparison:
         found = [entry for entry in self.searches if entry.solver == solver]
         if not found:
             known = ", ".join(dict.fromkeys(entry.solver for entry in self.searches))
-            raise SolverError(f"{solver!r} is not in this comparison: it has {known}")
+            raise SolverError(f"solver {solver!r} is not in this comparison: it has {known}")
         return found
 
     def to_frame(self) -> "pd.DataFrame":
@@ -209,7 +209,7 @@ class Comparison:
             ]
             low, middle, high = np.quantile(reached, (0, 0.5, 1), axis=0)
             curves[label] = (at, middle, low, high)
-        ax = axes.new_axes() if ax is None else ax
+        ax = axes.given_or_new(ax)
         draw_anytime(ax, curves, xlabel="evaluations" if over == "evaluations" else "time (s)")
         return ax
 
@@ -224,6 +224,7 @@ class Comparison:
         """
         from dyce_search.drawing import axes
 
+        require_path(folder, "folder")
         place = Path(folder)
         try:
             (place / "fronts").mkdir(parents=True, exist_ok=True)

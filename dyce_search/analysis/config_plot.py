@@ -38,7 +38,7 @@ def plot_config(records: ExitRecords, config: ExitConfig, ax: "Axes | None" = No
     result = evaluate(records, config)
     costs = records.costs
     exits = config.exits(records.layout)
-    ax = axes.new_axes() if ax is None else ax
+    ax = axes.given_or_new(ax)
     configs.draw_config(
         ax,
         names=[costs.types[e] if e >= 0 else None for e in exits],

@@ -102,7 +102,7 @@ class CrossFit:
         """
         from dyce_search.drawing import axes, diagnostics
 
-        ax = axes.new_axes() if ax is None else ax
+        ax = axes.given_or_new(ax)
         baseline = self.front.baseline_accuracy
         lines = {"as searched": baseline - self.front.accuracy_drop, "to expect": baseline - self.expected_drop}
         diagnostics.draw_gap(ax, self.front.relative_cost, lines)

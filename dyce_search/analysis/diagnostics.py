@@ -67,7 +67,7 @@ class ExitProfile:
         """
         from dyce_search.drawing import axes, diagnostics
 
-        ax = axes.new_axes() if ax is None else ax
+        ax = axes.given_or_new(ax)
         diagnostics.draw_profile(ax, self.position, self.share, self.accuracy, self.final_accuracy)
         return ax
 
@@ -116,7 +116,7 @@ class ExitFlow:
         """
         from dyce_search.drawing import axes, diagnostics
 
-        ax = axes.new_axes() if ax is None else ax
+        ax = axes.given_or_new(ax)
         diagnostics.draw_flow(ax, self.relative_cost, self.share)
         return ax
 
@@ -166,7 +166,7 @@ class GroupDrops:
         """
         from dyce_search.drawing import axes, diagnostics
 
-        ax = axes.new_axes() if ax is None else ax
+        ax = axes.given_or_new(ax)
         diagnostics.draw_bars(
             ax,
             [f"{self.by} {name}" if self.by == "label" else str(name) for name in self.name[:most]],

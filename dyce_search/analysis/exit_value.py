@@ -11,11 +11,11 @@ from dyce_search.arrays import frame_of, read_only, restore
 from dyce_search.errors import FrontError, RecordsError
 from dyce_search.evaluation.baselines import RulePoints, oracle, static_exits
 from dyce_search.evaluation.curve import Curve
-from dyce_search.evaluation.limits import LIMITS
+from dyce_search.evaluation.limits import LIMITS, is_number
 from dyce_search.front.front import ParetoFront
 from dyce_search.parallel import search_many
 from dyce_search.records.costs import ExitCosts
-from dyce_search.records.records import ExitRecords
+from dyce_search.records.records import ExitRecords, require_records
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -68,7 +68,7 @@ class MarginalValue:
         """
         from dyce_search.drawing import axes, diagnostics
 
-        ax = axes.new_axes() if ax is None else ax
+        ax = axes.given_or_new(ax)
         if show not in ("extra_cost", "loss"):
             raise FrontError(f"show must be 'extra_cost' or 'loss', got {show!r}")
         wanted = f"extra cost at a {100 * self.max_accuracy_drop:g}-point drop (%)"
@@ -128,7 +128,7 @@ class OracleGap:
         """
         from dyce_search.drawing import axes, diagnostics
 
-        ax = axes.new_axes() if ax is None else ax
+        ax = axes.given_or_new(ax)
         lines = {
             "front": self.accuracy,
             "per-sample oracle": self.oracle_accuracy,
@@ -160,7 +160,7 @@ def marginal_value(
         n_jobs: searches at once, see `search_many`.
 
     Raises:
-        RecordsError: `by` is something else.
+        RecordsError: `records`, `held_out` or `by` is something else.
         FrontError: `held_out` is another network's; a limit on the drop that is below 0.
 
     Example:
@@ -169,7 +169,10 @@ def marginal_value(
         >>> value.without, bool(value.loss.max() > 0)
         (('position 0', 'position 1', 'position 2'), True)
     """
-    if not isinstance(max_accuracy_drop, (int, float, np.number)) or not max_accuracy_drop >= 0:
+    require_records(records)
+    if held_out is not None:
+        require_records(held_out, "held_out")
+    if not is_number(max_accuracy_drop) or not max_accuracy_drop >= 0:
         raise FrontError(f"max_accuracy_drop must be a number >= 0, got {max_accuracy_drop!r}: 0.01 is one point")
     costs = records.costs
     removed = _removals(costs, by)

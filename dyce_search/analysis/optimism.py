@@ -9,6 +9,7 @@ import numpy.typing as npt
 from dyce_search.arrays import frame_of, read_only, restore
 from dyce_search.errors import FrontError
 from dyce_search.evaluation.curve import Curve
+from dyce_search.evaluation.limits import is_number
 from dyce_search.evaluation.outcomes import outcomes
 from dyce_search.front.front import ParetoFront
 from dyce_search.records.records import ExitRecords, require_records
@@ -69,7 +70,7 @@ class Optimism:
         """
         from dyce_search.drawing import axes, diagnostics
 
-        ax = axes.new_axes() if ax is None else ax
+        ax = axes.given_or_new(ax)
         diagnostics.draw_optimism(ax, self.promised_drop, self.delivered_drop, self.promised_drop + self.smooth_gap)
         return ax
 
@@ -131,7 +132,7 @@ class Band:
         """
         from dyce_search.drawing import axes, diagnostics
 
-        ax = axes.new_axes() if ax is None else ax
+        ax = axes.given_or_new(ax)
         diagnostics.draw_band(
             ax, self.relative_cost, self.baseline_accuracy - self.accuracy, self.drop_bounds, level=self.level
         )
@@ -156,7 +157,7 @@ def optimism(front: ParetoFront, held_out: ExitRecords) -> Optimism:
         >>> bool(result.gap.mean() > 0)  # thresholds fit the samples that they were chosen on best
         True
     """
-    held = measured_on(front, held_out)
+    held = measured_on(front, held_out, "held_out")
     if held_out.digest == front.records_digest:
         raise FrontError(
             "held_out must hold other samples than the front was searched on, got the same ones, where every front "
@@ -204,7 +205,7 @@ def bootstrap_band(
         >>> bool((low <= high).all())
         True
     """
-    if not isinstance(level, (int, float, np.number)) or not 0 < level < 1:
+    if not is_number(level) or not 0 < level < 1:
         raise FrontError(f"level must lie in (0, 1), got {level!r}: 0.95 holds 95 % of the resamples")
     if isinstance(resamples, bool) or not isinstance(resamples, (int, np.integer)) or resamples < 2:
         raise FrontError(f"resamples must be a whole number >= 2, got {resamples!r}")
@@ -230,7 +231,7 @@ def bootstrap_band(
     )
 
 
-def measured_on(front: ParetoFront, records: ExitRecords) -> Curve:
+def measured_on(front: ParetoFront, records: ExitRecords, name: str = "records") -> Curve:
     """The front itself where these are the records that it was searched on, else its configurations measured there.
 
     Raises:
@@ -239,7 +240,7 @@ def measured_on(front: ParetoFront, records: ExitRecords) -> Curve:
     """
     if not isinstance(front, ParetoFront):
         raise FrontError(f"front must be a ParetoFront, got {type(front).__name__}: pass what a search returned")
-    require_records(records)
+    require_records(records, name)
     front.layout.require_fits(records.layout, "the front", "the records")
     return front if records.digest == front.records_digest else front.evaluate(records)
 

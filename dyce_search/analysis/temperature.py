@@ -55,7 +55,7 @@ class Temperatures:
         """
         from dyce_search.drawing import axes, diagnostics
 
-        ax = axes.new_axes() if ax is None else ax
+        ax = axes.given_or_new(ax)
         at = np.arange(len(self.temperature), dtype=np.float64)
         lines = {"as recorded": (at, 100 * self.ece_before), "with temperatures": (at, 100 * self.ece_after)}
         diagnostics.draw_per_exit(ax, lines, ylabel="calibration error, ECE (%)", xlabel="exit")

@@ -6,6 +6,9 @@ import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from dyce_search.arrays import require_type
+from dyce_search.errors import FrontError
+
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
@@ -30,6 +33,20 @@ def new_axes(width: float = 6.4, height: float = 4.4) -> "Axes":
     figure = Figure(figsize=(width, height), layout="constrained")
     FigureCanvasAgg(figure)
     return figure.add_subplot()
+
+
+def given_or_new(ax: "Axes | None") -> "Axes":
+    """The axes that somebody passed, or those of a new figure for None.
+
+    Raises:
+        FrontError: it is something else.
+    """
+    if ax is None:
+        return new_axes()
+    from matplotlib.axes import Axes
+
+    require_type(ax, Axes, "ax", FrontError)
+    return ax
 
 
 def to_png(ax: "Axes") -> bytes:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from dyce_search.arrays import require_type
 from dyce_search.errors import ConfigError
 from dyce_search.evaluation.config import ExitConfig
 from dyce_search.evaluation.outcomes import outcomes, prices
@@ -115,11 +116,12 @@ def evaluate_many(records: ExitRecords, configs: Sequence[ExitConfig]) -> BatchE
     require_records(records)
     if isinstance(configs, ExitConfig):
         raise ConfigError("configs must be a sequence of ExitConfig, got a single one: use evaluate")
+    require_type(configs, Sequence, "configs", ConfigError)
     shape = (len(configs), records.costs.n_positions)
     exits, threshold = np.full(shape, -1, np.int32), np.zeros(shape, np.float32)
     for f, config in enumerate(configs):
         if not isinstance(config, ExitConfig):
-            raise ConfigError(f"expected an ExitConfig, got {type(config).__name__}")
+            raise ConfigError(f"expected an ExitConfig, got {type(config).__name__} as config {f}")
         exits[f], threshold[f] = config.exits(records.layout), config.threshold
     return evaluate_arrays(records, exits, threshold)
 

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Self
 import numpy as np
 import numpy.typing as npt
 
-from dyce_search.arrays import restore
-from dyce_search.errors import DyceError, FileFormatError, FrontError
+from dyce_search.arrays import require_type, restore
+from dyce_search.errors import ConfigError, DyceError, FileFormatError, FrontError
 from dyce_search.evaluation.config import ExitConfig
 from dyce_search.evaluation.curve import Curve, OperatingPoint
 from dyce_search.evaluation.evaluate import evaluate_arrays, non_dominated
@@ -73,11 +73,15 @@ class ParetoFront(Curve):
 
         Raises:
             FrontError: no configuration at all.
-            ConfigError: one that belongs to another network.
+            ConfigError: something else, or one that belongs to another network.
         """
+        require_records(records)
+        require_type(configs, Iterable, "configs", ConfigError)
         found = list(configs)
         if not found:
             raise FrontError("a front needs at least one configuration")
+        for config in found:
+            require_type(config, ExitConfig, "each of configs", ConfigError)
         exits = np.stack([config.exits(records.layout) for config in found])
         threshold = np.stack([config.threshold for config in found])
         return cls.from_arrays(records, exits, threshold, provenance=provenance or BY_HAND)
@@ -262,6 +266,7 @@ class ParetoFront(Curve):
         """
         from dyce_search.certify.sequence import certify_point
 
+        require_records(calibration, "calibration")
         limits = {
             "max_accuracy_drop": max_accuracy_drop,
             "min_accuracy": min_accuracy,

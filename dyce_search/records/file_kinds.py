@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Literal
 
 from dyce_search.errors import FileFormatError
-from dyce_search.files import PathLike
+from dyce_search.files import PathLike, require_path
 
 Kind = Literal["npz", "npy", "torch", "parquet", "gzip", "json", "text", "pickle", "empty", "unknown"]
 
@@ -21,6 +21,7 @@ def kind_of(path: PathLike) -> Kind:
     Raises:
         FileFormatError: no such file, or it cannot be opened.
     """
+    require_path(path)
     try:
         with open(path, "rb") as stream:
             start = stream.read(LOOKED_AT)

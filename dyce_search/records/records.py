@@ -387,13 +387,13 @@ def _require_costs(costs: Any) -> None:
         raise RecordsError(f"costs must be an ExitCosts, got {type(costs).__name__}")
 
 
-def require_records(records: object) -> None:
-    """For functions that are given records.
+def require_records(records: object, name: str = "records") -> None:
+    """For functions that are given records, in an argument of this name.
 
     Raises:
         RecordsError: it is something else.
     """
     if not isinstance(records, ExitRecords):
         raise RecordsError(
-            f"records must be an ExitRecords, got {type(records).__name__}: use ds.load_records or ds.ExitRecords(...)"
+            f"{name} must be an ExitRecords, got {type(records).__name__}: use ds.load_records or ds.ExitRecords(...)"
         )

@@ -50,6 +50,8 @@ def synthetic_records(n: int, positions: int = 50, types: int = 5, seed: int = 0
         >>> synthetic_records(1000, positions=4, types=2, seed=1).n_exits
         9
     """
+    if not all(isinstance(number, (int, np.integer)) for number in (n, positions, types, seed)):
+        raise RecordsError(f"n, positions, types and seed must be whole numbers, got {n}, {positions}, {types}, {seed}")
     if n < 1 or not 1 <= positions <= 50 or not 1 <= types <= 5:
         raise RecordsError(f"n must be >= 1, positions 1 to 50, types 1 to 5; got {n}, {positions}, {types}")
     costs = _resnet152_costs(positions, types)

@@ -14,7 +14,7 @@ from dyce_search.certify.certificate import CertifiedPoint
 from dyce_search.drawing import axes
 from dyce_search.errors import InfeasibleError, RecordsError
 from dyce_search.evaluation.curve import OperatingPoint
-from dyce_search.files import PathLike, write_atomically
+from dyce_search.files import PathLike, require_path, write_atomically
 from dyce_search.front.drops import index_of, points_by_drop
 from dyce_search.front.front import ParetoFront
 from dyce_search.records.records import ExitRecords
@@ -67,6 +67,7 @@ def report(
         True
     """
     measured_on(front, records)  # first, as it checks what was passed
+    require_path(path)
     if search is not None and (not isinstance(search, ExitRecords) or search.digest != front.records_digest):
         raise RecordsError(
             "search must hold the records that the front was searched on, got others: leave it out, or search again"

@@ -5,6 +5,7 @@ import threading
 
 import numpy as np
 
+from dyce_search.arrays import require_type
 from dyce_search.errors import FrontError, ModelError
 from dyce_search.evaluation.curve import OperatingPoint
 from dyce_search.evaluation.outcomes import prices
@@ -46,6 +47,7 @@ class BudgetController:
 
     def __init__(self, model: EarlyExitModel, *, relative_cost: float, window: int = 1000) -> None:
         """See the class."""
+        require_type(model, EarlyExitModel, "model", ModelError)
         if model.front is None:
             raise FrontError("the controller chooses from a front, the model has none: call load_front first")
         if not window >= 1:

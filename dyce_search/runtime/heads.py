@@ -12,6 +12,7 @@ from typing import Any
 import torch
 from torch import nn
 
+from dyce_search.arrays import whole_numbers
 from dyce_search.errors import ModelError
 from dyce_search.runtime.model import EarlyExitModel
 from dyce_search.runtime.modes import observing
@@ -165,6 +166,7 @@ def _pooling(width: int, sides: tuple[int, ...], pool: int) -> tuple[list[nn.Mod
 
 
 def _require_sizes(shape: Sequence[int], **sizes: int) -> None:
+    whole_numbers(shape, "feature_shape", ModelError, ndim=1)
     if len(shape) not in (1, 2, 3) or min(shape) < 1:
         raise ModelError(
             f"feature_shape must be (C, H, W), (T, D) or (D,), the shape of one sample's feature without the batch, "

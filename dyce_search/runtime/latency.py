@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 import torch
 
-from dyce_search.errors import CostsError
+from dyce_search.arrays import require_type
+from dyce_search.errors import CostsError, ModelError
 from dyce_search.records.costs import ExitCosts
 from dyce_search.runtime.model import EarlyExitModel
 from dyce_search.runtime.modes import device_of, observing
@@ -41,6 +42,8 @@ def measure_latency(
         >>> costs.unit, len(costs.backbone)
         ('ms', 2)
     """
+    require_type(model, EarlyExitModel, "model", ModelError)
+    require_type(example_input, torch.Tensor, "example_input", ModelError)
     if repeats < 1 or warmup < 0:
         raise CostsError(f"repeats must be >= 1 and warmup >= 0, got {repeats} and {warmup}")
     synchronize = getattr(torch, device_of(model).type).synchronize  # work on a GPU runs beside Python

@@ -16,7 +16,8 @@ from torch import nn
 from torch.nn.utils.parametrize import ParametrizationList
 from torch.utils.flop_counter import FlopCounterMode
 
-from dyce_search.errors import CostsError
+from dyce_search.arrays import require_type
+from dyce_search.errors import CostsError, ModelError
 from dyce_search.records.costs import ExitCosts
 from dyce_search.runtime.model import EarlyExitModel
 from dyce_search.runtime.modes import observing
@@ -57,6 +58,8 @@ def count_macs(
         >>> costs.backbone.tolist(), costs.head.tolist(), costs.names
         ([32.0, 56.0], [24.0, 0.0], ('1/linear', 'final'))
     """
+    require_type(model, EarlyExitModel, "model", ModelError)
+    require_type(example_input, torch.Tensor, "example_input", ModelError)
     known = {getattr(torch.ops.aten, name, name): formula for name, formula in _FORMULAS.items()}
     counter = FlopCounterMode(display=False, custom_mapping={**known, **(formulas or {})})
     with observing(model), _fused_layers_off(), _counted_modules(model, counter) as seen, counter:

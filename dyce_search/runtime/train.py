@@ -12,6 +12,7 @@ import numpy.typing as npt
 import torch
 from torch.nn import functional
 
+from dyce_search.arrays import require_type
 from dyce_search.errors import FileFormatError, ModelError, RecordsError
 from dyce_search.files import PathLike, check_header, write_atomically
 from dyce_search.runtime.model import EarlyExitModel
@@ -94,6 +95,8 @@ def train_heads(
         "distillation temperature": heat,
         "seed": seed,
     }
+    require_type(model, EarlyExitModel, "model", ModelError)
+    require_type(loader, Iterable, "loader", RecordsError)
     _check(options)
     bar = tqdm(desc="train heads", unit="batch", disable=None if progress is None else not progress)
     with unchanged(model), bar:

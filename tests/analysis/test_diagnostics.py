@@ -65,7 +65,7 @@ class TestOptimism:
             ds.optimism(front, records)
         with pytest.raises(ds.FrontError, match="front must be a ParetoFront, got Curve"):
             ds.optimism(front.evaluate(halves[1]), halves[1])
-        with pytest.raises(ds.RecordsError, match="records must be an ExitRecords, got NoneType"):
+        with pytest.raises(ds.RecordsError, match="held_out must be an ExitRecords, got NoneType"):
             ds.optimism(front, None)
 
     @given(
