@@ -39,8 +39,8 @@ oldest: .venv-oldest/installed
 oldest-quick: .venv-oldest/installed
 	NUMBA_CACHE_DIR=$(CURDIR)/.venv-oldest/numba .venv-oldest/bin/python $(PYTEST) $(NOT_OLDEST) $(QUICK)
 
-NOT_OLDEST := --ignore=dyce_search/runtime --ignore=tests/runtime --ignore=tests/records/test_msdnet.py \
-	--ignore=tests/docs/test_notebooks.py
+NOT_OLDEST := --ignore=dyce_search/runtime --ignore=dyce_search/records/msdnet_files.py --ignore=tests/runtime \
+	--ignore=tests/records/test_msdnet.py --ignore=tests/docs/test_notebooks.py
 QUICK := tests/records tests/front tests/drawing/test_plot.py tests/solvers/test_solvers.py tests/cli
 
 lint: .venv/installed-dev

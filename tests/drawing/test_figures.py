@@ -24,8 +24,8 @@ def halves(positions):
     """Records of a real network, or of a large one, in two parts."""
     if positions == 15:
         return ds.load_example().subset(np.arange(4000)).split(0.5, seed=0)
-    records = ds.synthetic_records(4000, positions=positions, types=3)
-    return replace(records, group=np.array([f"hospital {k % 17}" for k in range(4000)])).split(0.5, seed=0)
+    records = ds.synthetic_records(1000, positions=positions, types=3)  # texts are as long with more samples
+    return replace(records, group=np.array([f"hospital {k % 17}" for k in range(1000)])).split(0.5, seed=0)
 
 
 @cache

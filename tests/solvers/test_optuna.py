@@ -203,7 +203,7 @@ class TestStorage:
         storage = sqlite(tmp_path)
         process = worker(tmp_path, small_example, 5000, storage)
         for _ in range(1000):
-            time.sleep(0.05)
+            time.sleep(0.2)
             try:
                 if states(storage)["COMPLETE"] >= 20:
                     break
