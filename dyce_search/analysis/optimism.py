@@ -192,7 +192,7 @@ def bootstrap_band(
         seed: of the resampling.
 
     Raises:
-        FrontError: records of another network, a level or a number of resamples out of range.
+        FrontError: records of another network, a level, a number of resamples or a seed out of range.
         RecordsError: `records` is something else.
 
     Reference: the percentile bootstrap of Efron 1979, point by point.
@@ -209,6 +209,8 @@ def bootstrap_band(
         raise FrontError(f"level must lie in (0, 1), got {level!r}: 0.95 holds 95 % of the resamples")
     if isinstance(resamples, bool) or not isinstance(resamples, (int, np.integer)) or resamples < 2:
         raise FrontError(f"resamples must be a whole number >= 2, got {resamples!r}")
+    if isinstance(seed, bool) or not isinstance(seed, (int, np.integer)) or seed < 0:
+        raise FrontError(f"seed must be a whole number >= 0, got {seed!r}")
     held = measured_on(front, records)
     weight = _resampled(records, resamples, np.random.default_rng(seed))
     accuracy, cost = np.empty((len(front), resamples)), np.empty((len(front), resamples))

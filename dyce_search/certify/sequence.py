@@ -18,7 +18,7 @@ from dyce_search.certify.certificate import Certificate, CertifiedLimit, Certifi
 from dyce_search.certify.limit_tests import MOST_SAMPLES, LimitTest, Method, Trial
 from dyce_search.errors import FrontError, InfeasibleError, RecordsError
 from dyce_search.evaluation.curve import Curve
-from dyce_search.evaluation.limits import COST_LIMITS, LIMITS, asked_for, in_words, is_number, require_provable
+from dyce_search.evaluation.limits import COST_LIMITS, LIMITS, asked_for, in_words, require_confidence, require_provable
 from dyce_search.fingerprints import share_in_common
 from dyce_search.records.records import ExitRecords
 
@@ -47,8 +47,7 @@ def certify_point(
     asked = asked_for(limits, "certify")
     require_provable(asked)
     asked = {name: float(limit) for name, limit in asked.items()}
-    if not is_number(confidence) or not 0 < confidence < 1:
-        raise FrontError(f"confidence must lie in (0, 1), got {confidence}: at 0.95, one calibration in twenty errs")
+    require_confidence(confidence)
     if method not in ("auto", "betting", "hoeffding_bentkus"):
         raise FrontError(f"method must be 'auto', 'betting' or 'hoeffding_bentkus', got {method!r}")
     _require_other_samples(front, records, fingerprint)

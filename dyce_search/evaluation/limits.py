@@ -148,6 +148,16 @@ def require_provable(asked: Mapping[str, float]) -> None:
             raise FrontError(f"{name} must {interval}, got {limit}: {LIMITS[name].hint}")
 
 
+def require_confidence(confidence: float) -> None:
+    """For the confidence with which limits are to be proven.
+
+    Raises:
+        FrontError: no number in (0, 1).
+    """
+    if not is_number(confidence) or not 0 < confidence < 1:
+        raise FrontError(f"confidence must lie in (0, 1), got {confidence}: at 0.95, one calibration in twenty errs")
+
+
 def is_number(value: object) -> bool:
     """Whether it is a single real number, of Python or of NumPy."""
     return isinstance(value, (int, float, np.integer, np.floating))

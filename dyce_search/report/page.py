@@ -14,6 +14,7 @@ from dyce_search.certify.certificate import CertifiedPoint
 from dyce_search.drawing import axes
 from dyce_search.errors import InfeasibleError, RecordsError
 from dyce_search.evaluation.curve import OperatingPoint
+from dyce_search.evaluation.limits import require_confidence
 from dyce_search.files import PathLike, require_path, write_atomically
 from dyce_search.front.drops import index_of, points_by_drop
 from dyce_search.front.front import ParetoFront
@@ -52,7 +53,7 @@ def report(
         The point, a `CertifiedPoint` where it could be certified.
 
     Raises:
-        FrontError: records of another network, or no front.
+        FrontError: records of another network, or no front; a confidence outside (0, 1).
         RecordsError: `records` is something else, or holds some of the samples searched on; `search` is not what the
             front was searched on.
         InfeasibleError: no point of the front has so small a drop on the samples searched on.
@@ -68,6 +69,7 @@ def report(
     """
     measured_on(front, records)  # first, as it checks what was passed
     require_path(path)
+    require_confidence(confidence)
     if search is not None and (not isinstance(search, ExitRecords) or search.digest != front.records_digest):
         raise RecordsError(
             "search must hold the records that the front was searched on, got others: leave it out, or search again"

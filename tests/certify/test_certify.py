@@ -370,7 +370,7 @@ class TestRefusals:
     def test_another_network(self, either, records):
         with pytest.raises(ds.FrontError, match="they belong to another network"):
             either.certify(records, max_accuracy_drop=0.01)
-        with pytest.raises(ds.RecordsError, match="records must be an ExitRecords, got str"):
+        with pytest.raises(ds.RecordsError, match="calibration must be an ExitRecords, got str"):
             either.certify("calibration.npz", max_accuracy_drop=0.01)
 
     def test_too_few_samples(self, either, parts):

@@ -180,6 +180,8 @@ def test_bad_input(
         ds.RecordsError, match="search must hold the records that the front was searched on, got others"
     ):
         ds.report(front, halves[1], path, search=halves[1])
+    with pytest.raises(ds.FrontError, match=r"confidence must lie in \(0, 1\), got 3"):
+        ds.report(front, halves[0], path, confidence=3)  # where nothing is certified it matters as much
     with pytest.raises(ds.FileFormatError, match="cannot write"):
         ds.report(front, halves[1], tmp_path / "nowhere" / "report.html", max_accuracy_drop=0.03)
     assert list(tmp_path.iterdir()) == []
