@@ -1,6 +1,6 @@
 """Exact coordinate descent, the default solver: a dense, near-optimal front in about the time of sorting the data."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Literal
@@ -8,69 +8,31 @@ from typing import Literal
 import numpy as np
 
 from dyce_search.errors import SolverError
-from dyce_search.solvers.descent.archive import Archive, Choice
+from dyce_search.solvers.descent.archive import BUCKETS, Archive, Choice
+from dyce_search.solvers.descent.effort import EFFORTS, FEW, Effort
+from dyce_search.solvers.descent.goals import Goals
+from dyce_search.solvers.descent.kick import kick
 from dyce_search.solvers.descent.objective import Objective
 from dyce_search.solvers.descent.problem import Problem
 from dyce_search.solvers.run import Run
 from dyce_search.solvers.trade_off import check_lambdas
 from dyce_search.threads import side_by_side
 
-FIRST_LAMBDAS = (0.5, 0.8, 0.95, 0.9999)  # enough to see the front's range; the last wants accuracy at any price
-ROUND = 8  # tasks side by side; fixed, so that the number of threads changes nothing
-GOALS = 4  # of a task, one after the other: handing over a single sweep would cost as much as the sweep
-GOLDEN = (5**0.5 - 1) / 2
-BY_DROP = 0.5  # goals: weight of even steps in the logarithm of the drop below the best accuracy; the rest is by points
-NEAR_TOP = 0.005  # drops of this size below the best accuracy are as interesting as twice as large ones
-NEIGHBOURS = 0.05  # of the front's points to each side of a goal, over which its slope is taken
-CURB = 0.5  # of a goal as far away as the neighbours are, in units of what the front rises to there
-COLD_SWEEPS = 5  # of a descent from "no exits", at most
-KICK_SWEEPS = 3  # after a kick
-MOST_SWEEPS = 30  # of any other descent: until nothing helps
-SWITCHED_OFF = 0.5  # most of the exits that a kick switches off, as a share; each draws its own
-SET_ANEW = 1.0  # positions that it sets at random, on average, but
-MOST_SET_ANEW = 0.1  # not more than this share of them
-MANY_EXITS = 40  # below which fewer kicks will do
-FEW = 10_000  # samples below which a sweep costs so little that there may be more of them
-VERY_FEW = 2_000  # samples below which every descent goes on until nothing helps
-BUCKETS = 2048  # of the archive, along the cost axis: the most points that a front can have
-FEW_BUCKETS = 4096  # where measuring them all costs little
-ROOM = 1.1  # of the archive above the cost of the most accurate configuration that the first descents found
-POLISHED = 64  # points of the front whose thresholds are placed in the true order, above 32,768 samples
-LARGE = 1 << 17  # samples from which the search is done on SAMPLE of them, then refined on all
-SAMPLE = 1 << 16
-REFINED = 40  # points of the front of some samples that are refined on all
-FIRST_REFINING_SWEEPS = 3  # of the first round of them, while the archive is empty
-STEPS_IN = (0.0, 0.0025, 0.005, 0.01)  # relative costs below the point asked for, at which it is sought
-FOCUS_KICKS = 2  # of each task there
-WINDOW = 0.1  # relative costs around that point, over which the front's slope is taken
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Plan:
-    """How much work an effort means.
-
-    Attributes:
-        cold: descents from "no exits".
-        passes: single sweeps from points of the front; up to twice as many on fewer than FEW samples.
-        kicks: most of the passes that come on top, after a kick; proportionally fewer on fewer than MANY_EXITS exits.
-        samples: kicks = passes * (samples / number of samples)^6, up to `kicks`: they cost little on few samples.
-        focus: rounds around the point that the user asks for.
-        bins: thresholds that a line prices first, about; then all around the best one.
-    """
-
-    cold: int
-    passes: int
-    kicks: int
-    samples: float
-    focus: int
-    bins: int
-
-
-PLANS = {
-    "fast": Plan(cold=12, passes=16, kicks=0, samples=0, focus=2, bins=512),
-    "default": Plan(cold=20, passes=208, kicks=2_000, samples=8_000, focus=4, bins=512),
-    "high": Plan(cold=40, passes=400, kicks=20_000, samples=29_000, focus=16, bins=4096),
-}
+# In brackets, here and in descent/: what another value does to the hypervolume, in units of 1e-4, with all 15,000
+# samples of the example / 2,500 of them (mean of two seeds, default effort), and to the time where that differs.
+FIRST_LAMBDAS = (0.5, 0.8, 0.95, 0.9999)  # to see the front's range; two: -1.1 / -1.6, eight: -0.0 / +0.0
+ROUND = 8  # tasks side by side; fixed, so that the number of threads changes nothing (4 and 16: +0.1 / +0.0)
+GOALS = 4  # of a task, one after the other, for handing over costs as much as a sweep (1: +0.1 / -2.4, time x1.3)
+COLD_SWEEPS = 5  # of a descent from "no exits", at most (2: -0.1 / +0.0, 30: +0.1 / -0.0, time x1.2 on 15,000)
+OFF_SWEEPS = (
+    3  # of one that starts off the front: after a kick (1: 0.0 / -1.9, 30: 0.0 / +0.0), or first on all samples
+)
+MOST_SWEEPS = 30  # of any other: until nothing helps; a guard, for none of six searches took more than 20
+VERY_FEW = 2_000  # samples below which every descent goes on until nothing helps (0: +0.8 on 1,000, no gain to be seen)
+SAMPLE = 1 << 16  # searched on first, where there are more than twice as many (of 140,000 half: -1.7, twice: +1.0)
+REFINED = 40  # points of the front of some samples that are refined on all (of 140,000, 16: -23, 100: +1.5, time x1.1)
+POLISHED = 64  # points whose thresholds are placed in the true order above 32,768 samples (2 and 256: 0.0 on 50,000)
+FOCUS_KICKS = 2  # of each task around a point asked for (0: it costs 0.10 % more, 5: 0.10 % less, time x1.2)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -133,21 +95,21 @@ def coordinate_descent(
         >>> round(front.select(max_accuracy_drop=0.01).relative_cost, 2)
         0.15
     """
-    if effort not in PLANS:
-        raise SolverError(f"effort must be one of {', '.join(PLANS)}, got {effort!r}")
+    if effort not in EFFORTS:
+        raise SolverError(f"effort must be one of {', '.join(EFFORTS)}, got {effort!r}")
     for name, limit in (("max_accuracy_drop", max_accuracy_drop), ("max_relative_cost", max_relative_cost)):
         if limit is not None and not np.isfinite(limit):
             raise SolverError(f"{name} must be a finite number, got {limit!r}")
-    plan = PLANS[effort]
+    work = EFFORTS[effort]
     weights = None if lambdas is None else check_lambdas(lambdas)
-    problem = Problem.of(run.records, plan.bins)
-    sampled = problem.n > LARGE
+    problem = Problem.of(run.records, work.bins)
+    sampled = problem.n > 2 * SAMPLE
     first = problem.sample(np.sort(run.rng.permutation(problem.n)[:SAMPLE])) if sampled else problem
-    stages = [Search(run, first, plan)]
+    stages = [Search(run, first, work)]
     try:
         stages[0].sweep_trade_off(weights)
         if sampled:
-            stages.append(Search(run, problem, plan))
+            stages.append(Search(run, problem, work))
             stages[1].refine(stages[0])
             if stages[1].n_tasks:
                 del stages[0]
@@ -161,23 +123,21 @@ def coordinate_descent(
 class Search:
     """Tasks done so far on one problem, and the archive that they filled."""
 
-    def __init__(self, run: Run, problem: Problem, plan: Plan) -> None:
+    def __init__(self, run: Run, problem: Problem, effort: Effort) -> None:
         """Starts with an empty archive."""
-        self.run, self.problem, self.plan = run, problem, plan
+        self.run, self.problem, self.effort = run, problem, effort
+        self.goals = Goals(problem.at_lambda(0.5).gain)
         self.n_tasks = 0
-        self.n_places = 0
-        buckets = FEW_BUCKETS if problem.n < FEW else BUCKETS
+        buckets = 2 * BUCKETS if problem.n < FEW else BUCKETS
         self.archive = Archive.empty(buckets, problem.n_positions, problem.low, problem.high)
 
     def sweep_trade_off(self, weights: Sequence[float] | None) -> None:
         """The whole front: at the given lambdas, or at a few and then at goals all along the front."""
-        plan, n = self.plan, self.problem.n
-        few_exits = min(1.0, len(self.problem.coded.codes) / MANY_EXITS)
-        kicks = round(min(plan.kicks * few_exits, plan.passes * (plan.samples / n) ** 6))
-        passes = round(plan.passes * min(max(FEW / n, 1.0), 2.0))
+        kicks = self.effort.n_kicks(self.problem.n, len(self.problem.coded.codes))
+        passes = self.effort.n_passes(self.problem.n)
         if weights is None:
             weights, sweeps, spare = FIRST_LAMBDAS, COLD_SWEEPS, 0
-            colder = -(-(plan.cold - len(weights)) // ROUND)
+            colder = -(-(self.effort.cold - len(weights)) // ROUND)
             further = -(-(passes + kicks) // (ROUND * GOALS))
         else:
             sweeps, spare = MOST_SWEEPS, kicks // len(weights)
@@ -190,7 +150,7 @@ class Search:
                 if not number:
                     self.drop_useless()
             elif number < first + colder:
-                self.solve([self.cold(goal) for goal in self.along_front(self.next_places(ROUND))])
+                self.solve([self.cold(goal) for goal in self.goals.next(self.archive, ROUND)])
             else:
                 self.solve(self.passes(kicks / (passes + kicks)))
 
@@ -205,69 +165,39 @@ class Search:
 
     def passes(self, share: float) -> list[Task]:
         """Single sweeps from points of the front, with kicks in a share of the tasks."""
-        goals = self.along_front(self.next_places(ROUND * GOALS))
+        goals = self.goals.next(self.archive, ROUND * GOALS)
         tasks = []
         for k in range(ROUND if goals else 0):
             kicked = int((self.n_tasks + k + 1) * share) > int((self.n_tasks + k) * share)
-            tasks.append(Task(objectives=goals[k::ROUND], sweeps=KICK_SWEEPS if kicked else 1, kicked=kicked))
+            tasks.append(Task(objectives=goals[k::ROUND], sweeps=OFF_SWEEPS if kicked else 1, kicked=kicked))
         return tasks
-
-    def next_places(self, count: int) -> list[float]:
-        """Where along the front the next goals are, in [0, 1): multiples of the golden ratio fill it evenly."""
-        self.n_places += count
-        return [number * GOLDEN % 1 for number in range(self.n_places - count + 1, self.n_places + 1)]
-
-    def along_front(self, places: Iterable[float]) -> list[Objective]:
-        """Objectives at goals along the front: 0 is its cheapest point, 1 its most accurate one."""
-        front = self.archive.front()
-        if len(front) < 2:
-            return []
-        cost, score = self.archive.cost[front].astype(np.float64), self.archive.score[front]
-        drop = np.log(score.max() - score + NEAR_TOP * max(score.max(), 1.0))
-        by_drop = (drop[0] - drop) / (drop[0] - drop[-1])
-        place = (1 - BY_DROP) * np.linspace(0, 1, len(front)) + BY_DROP * by_drop
-        reach = max(int(NEIGHBOURS * len(front)), 1)
-        goals = []
-        for at in np.minimum(np.searchsorted(place, list(places)), len(front) - 1):
-            low, high = max(at - reach, 0), min(at + reach, len(front) - 1)
-            goals.append(self.at_goal(cost[at], cost[high] - cost[low], score[high] - score[low]))
-        return goals
-
-    def at_goal(self, goal: float, width: float, height: float) -> Objective:
-        """An objective at one cost, where the front rises by `height` over `width`."""
-        gain = self.problem.at_lambda(0.5).gain
-        return Objective(gain, gain * height / width, CURB * gain * height / (width / 2) ** 2, goal)
 
     def refine(self, sampled: "Search") -> None:
         """Points all along the front of a search on some samples, in few sweeps on all of them."""
         share = sampled.problem.n / self.problem.n
         ratio = self.problem.unit / sampled.problem.unit / share  # of sums of costs
         tasks = []
-        for objective in sampled.along_front([1.0, *sampled.next_places(REFINED - 1)]):
+        for objective in sampled.goals.next_and_best(sampled.archive, REFINED):
             gain, price, curb, goal = objective
             start = sampled.archive.choice(objective.best(sampled.archive))
             objective = Objective(gain * share, price / ratio, curb / ratio**2, goal * ratio)
             tasks.append(Task(objectives=[objective], start=start))
-        tasks[:ROUND] = [replace(task, sweeps=FIRST_REFINING_SWEEPS) for task in tasks[:ROUND]]
+        tasks[:ROUND] = [replace(task, sweeps=OFF_SWEEPS) for task in tasks[:ROUND]]
         for number in self.run.bar(range(0, len(tasks), ROUND), "refining on all samples"):
             self.solve(tasks[number : number + ROUND])
             if not number:
                 self.drop_useless()
 
     def drop_useless(self) -> None:
-        """Spreads the archive's buckets up to a little above the most accurate configuration's cost.
-
-        Hardly anything dearer can be of use. Very few samples have few costs, so that there is no need to be sparing.
-        """
+        """Trims the archive; very few samples have few costs, so that there is no need to be sparing."""
         if self.problem.n < VERY_FEW:
             return
-        top = self.archive.cost[int(self.archive.score.argmax())]
-        self.archive = self.archive.ranged(self.problem.low, ROOM * float(top))
+        self.archive = self.archive.trimmed()
 
     def focus(self, max_accuracy_drop: float | None, max_relative_cost: float | None) -> None:
         """More tasks around the point that `ParetoFront.select` would return; a limit on accuracy goes first."""
         n, baseline = self.problem.n, self.run.records.baseline_accuracy
-        for _ in range(self.plan.focus):
+        for _ in range(self.effort.focus):
             front = self.archive.front()
             if not len(front):
                 return
@@ -279,12 +209,9 @@ class Search:
                 limit = max_relative_cost * self.run.records.costs.baseline * self.problem.unit * n
                 within = np.flatnonzero(cost <= limit)
                 at = within[-1] if len(within) else 0
-            around = np.flatnonzero(np.abs(cost - cost[at]) <= WINDOW * cost[at])
-            width = float(max(cost[around[-1]] - cost[around[0]], 1))
-            height = float(score[around[-1]] - score[around[0]])
-            if height <= 0:
+            goals = self.goals.below(self.archive, front[at])
+            if not goals:
                 return
-            goals = [self.at_goal((1 - step) * float(cost[at]), width, height) for step in STEPS_IN]
             self.solve([Task(objectives=[goal] * (1 + FOCUS_KICKS), sweeps=MOST_SWEEPS, kicked=True) for goal in goals])
 
     def solve(self, tasks: list[Task]) -> None:
@@ -313,21 +240,11 @@ class Search:
             first = task.start if k == 0 else None
             choice = archive.choice(objective.best(archive)) if first is None else first.copy()
             if k > 0 and task.kicked:
-                self.kick(choice, rng)
+                kick(self.problem, choice, rng)
             lines += self.problem.descend(objective, choice, archive, sweeps, max_lines - lines)[1]
             if self.run.seconds_left < 0:
                 break
         return archive, lines
-
-    def kick(self, choice: Choice, rng: np.random.Generator) -> None:
-        """Switches off some exits of a choice, and sets some others at random, in place."""
-        exits, cuts = choice
-        n_positions = len(exits)
-        exits[rng.random(n_positions) < rng.uniform(0, SWITCHED_OFF)] = -1
-        some = rng.random(n_positions) < min(SET_ANEW / n_positions, MOST_SET_ANEW)
-        first = self.problem.coded.first
-        exits[some] = rng.integers(first[:-1], first[1:])[some]
-        cuts[some] = rng.integers(0, self.problem.edges.shape[1], n_positions)[some]
 
     def hand_in(self) -> None:
         """Proposes the cheapest of all, the archive's front, and points all along it with polished thresholds."""
@@ -336,7 +253,7 @@ class Search:
         self.run.propose(front.exits, self.problem.thresholds(front))
         if self.problem.is_exact or self.problem.n < self.run.records.n_samples:
             return
-        goals = {goal.best(self.archive): goal for goal in self.along_front([1.0, *self.next_places(POLISHED - 1)])}
+        goals = {goal.best(self.archive): goal for goal in self.goals.next_and_best(self.archive, POLISHED)}
         if not goals:
             return
         best = self.archive.choice(list(goals))

@@ -7,6 +7,10 @@ import numpy.typing as npt
 
 from dyce_search.evaluation.evaluate import non_dominated
 
+BUCKETS = 2048  # along the cost axis: the most points that a front can have (1,024: -0.3 on all 15,000 samples of the
+# example, 8,192: +0.1, time x1.1); twice as many where measuring them costs little (not: 0.0 on 2,500, +0.7 on 1,000)
+ROOM = 1.1  # that `trimmed` leaves above the cost of the most accurate choice (1: -0.4 / +0.1, 2: -0.2 / +0.1)
+
 
 class Choice(NamedTuple):
     """Exits and their cuts, for one configuration (P,) or several (F, P).
@@ -88,6 +92,10 @@ class Archive(NamedTuple):
         for array, old in zip(new._arrays, self._arrays, strict=True):
             array[filled] = old[source]
         return new
+
+    def trimmed(self) -> "Archive":
+        """The same, spread up to a little above the most accurate choice's cost; hardly anything dearer is of use."""
+        return self.ranged(self.low, ROOM * float(self.cost[int(self.score.argmax())]))
 
     def front(self) -> npt.NDArray[np.intp]:
         """Indices of the buckets that no cheaper one beats, in order of cost."""
