@@ -295,7 +295,7 @@ class TestMistakes:
             ds.compare("records.npz", solvers=QUICK)  # type: ignore[arg-type]
         with pytest.raises(ds.RecordsError, match="test must be an ExitRecords, got dict"):
             ds.compare(records, test={}, solvers=QUICK)  # type: ignore[arg-type]
-        with pytest.raises(ds.FrontError, match="test must be of the same network as records"):
+        with pytest.raises(ds.ConfigError, match="records has 6 exits at 3 positions, test 46 exits at 15 positions"):
             ds.compare(records, test=ds.load_example("test"), solvers=QUICK)
 
     def test_a_final_exit_that_is_never_right(self, records: ds.ExitRecords) -> None:

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import dyce_search as ds
-from dyce_search.analysis.optimism import outcomes, smooth
+from dyce_search.analysis.optimism import smooth
 from dyce_search.drawing import axes
 from tests import oracles
 from tests.drawing.test_plot import require_nothing_cut_off, require_ticks_apart
@@ -61,7 +61,7 @@ class TestOptimism:
             ds.optimism(front, halves[0])
 
     def test_needs_a_front_and_records_of_its_network(self, front, halves, records):
-        with pytest.raises(ds.FrontError, match="they belong to another network"):
+        with pytest.raises(ds.ConfigError, match="they belong to another network"):
             ds.optimism(front, records)
         with pytest.raises(ds.FrontError, match="front must be a ParetoFront, got Curve"):
             ds.optimism(front.evaluate(halves[1]), halves[1])
@@ -109,18 +109,6 @@ class TestBand:
             (band.relative_cost_bounds, [curve.relative_cost for curve in curves]),
         ):
             np.testing.assert_allclose(found, np.quantile(values, (0.1, 0.9), axis=0), atol=2e-6)
-
-    @given(st.data())
-    def test_outcomes_are_those_of_every_sample(self, data):
-        records = data.draw(exit_records())
-        configs = data.draw(st.lists(exit_configs(records), min_size=1, max_size=4))
-        curve = ds.ParetoFront.from_configs(records, configs)
-        score, paid = outcomes(curve, records, slice(None))
-        for f, point in enumerate(curve):
-            for i in range(records.n_samples):
-                _, right, cost = oracles.leave(records, point.config, i)
-                assert score[f, i] == right
-                assert paid[f, i] == np.float32(cost / records.costs.baseline)
 
     def test_blocks_change_nothing(self, front, halves, monkeypatch):
         whole = ds.bootstrap_band(few_points(front), halves[1])
@@ -296,7 +284,7 @@ class TestMarginalValue:
     def test_bad_options(self, small_example, records):
         with pytest.raises(ds.RecordsError, match="by must be 'position', 'exit' or 'type', got 'layer'"):
             ds.marginal_value(small_example, by="layer")
-        with pytest.raises(ds.FrontError, match="another network"):
+        with pytest.raises(ds.ConfigError, match="another network"):
             ds.marginal_value(small_example, held_out=records)
         with pytest.raises(ds.FrontError, match=r"max_accuracy_drop must be a number >= 0, got -0.1"):
             ds.marginal_value(small_example, max_accuracy_drop=-0.1)

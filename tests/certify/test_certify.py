@@ -368,7 +368,7 @@ class TestRefusals:
             loaded.certify(parts[0], max_accuracy_drop=0.01)
 
     def test_another_network(self, either, records):
-        with pytest.raises(ds.FrontError, match="they belong to another network"):
+        with pytest.raises(ds.ConfigError, match="they belong to another network"):
             either.certify(records, max_accuracy_drop=0.01)
         with pytest.raises(ds.RecordsError, match="calibration must be an ExitRecords, got str"):
             either.certify("calibration.npz", max_accuracy_drop=0.01)
@@ -491,8 +491,8 @@ class TestFiles:
             ({"calibration": {"accuracy": 1}}, "lacks the key 'cost'"),
             ({"certificate": {"limits": []}}, "is damaged"),
             ({"certificate": {"confidence": 1}}, "lacks the key 'limits'"),
-            ({"version": 7}, "has format version 7, this release reads 1"),
-            ({"candidate": None}, "lacks the key 'candidate'"),
+            ({"version": 7}, "has format version 7, this release reads 1 and 2"),
+            ({"exits": None}, "missing required field `exits`"),
         ],
     )
     def test_damaged_files_are_refused(self, point, tmp_path, change, message):

@@ -62,19 +62,7 @@ def descend(coded, score, objective, choice, archive, max_sweeps, max_lines):  #
     Returns:
         J, number of lines.
     """
-    n_positions = len(coded.first) - 1
-    n = coded.codes.shape[1]
-    n_scores = 0 if score is None else n
-    flow = Flow(
-        np.empty((n_positions + 1, n), np.int32), np.empty(n_positions + 1, np.int64),
-        np.empty(n_positions + 1, np.int64), np.zeros(n_positions + 1, np.int64),
-        np.zeros(n_positions + 1), np.zeros(n_positions + 1, np.int64),
-    )  # fmt: skip
-    onward = Onward(np.empty(n, np.uint16), np.empty(n_scores, np.float32), np.empty(n_positions + 1, np.int64))
-    leaving = Leaving(
-        np.empty(n, np.int64), np.empty(n_scores), np.zeros(MOST_BINS, np.int64),
-        np.zeros(0 if score is None else MOST_BINS),
-    )  # fmt: skip
+    flow, onward, leaving = scratch(coded, score)
     exits, cuts = choice.exits, choice.cuts
     lines = 0
     value = np.inf
@@ -84,7 +72,7 @@ def descend(coded, score, objective, choice, archive, max_sweeps, max_lines):  #
         total_score, total_cost = go_home(coded, score, flow, onward)
         value = value_of(objective, total_score, total_cost)
         changed = -1
-        for p in range(n_positions - 1, -1, -1):
+        for p in range(len(exits) - 1, -1, -1):
             if p == settled and changed < 0:
                 return value, lines
             if flow.size[flow.row[p]] == 0:
@@ -113,6 +101,25 @@ def descend(coded, score, objective, choice, archive, max_sweeps, max_lines):  #
             break
         settled = changed
     return value, lines
+
+
+@njit(nogil=True, cache=True)
+def scratch(coded, score):  # type: ignore[no-untyped-def]
+    """Room for one descent."""
+    n_positions = len(coded.first) - 1
+    n = coded.codes.shape[1]
+    n_scores = 0 if score is None else n
+    flow = Flow(
+        np.empty((n_positions + 1, n), np.int32), np.empty(n_positions + 1, np.int64),
+        np.empty(n_positions + 1, np.int64), np.zeros(n_positions + 1, np.int64),
+        np.zeros(n_positions + 1), np.zeros(n_positions + 1, np.int64),
+    )  # fmt: skip
+    onward = Onward(np.empty(n, np.uint16), np.empty(n_scores, np.float32), np.empty(n_positions + 1, np.int64))
+    leaving = Leaving(
+        np.empty(n, np.int64), np.empty(n_scores), np.zeros(MOST_BINS, np.int64),
+        np.zeros(0 if score is None else MOST_BINS),
+    )  # fmt: skip
+    return flow, onward, leaving
 
 
 @njit(nogil=True, cache=True)
