@@ -30,6 +30,7 @@ from dyce_search.evaluation.baselines import RulePoints, oracle, patience, stati
 from dyce_search.evaluation.config import ExitConfig
 from dyce_search.evaluation.curve import Curve, OperatingPoint
 from dyce_search.evaluation.evaluate import BatchEvaluation, Evaluation, evaluate, evaluate_many
+from dyce_search.expected.scores import expected_scores
 from dyce_search.front.front import ParetoFront
 from dyce_search.parallel import search_many
 from dyce_search.provenance import Provenance
@@ -92,6 +93,7 @@ __all__ = [
     "exit_auroc",
     "exit_flow",
     "exit_profile",
+    "expected_scores",
     "fit_temperatures",
     "load_example",
     "load_records",

@@ -19,6 +19,10 @@ class Provenance:
         seconds: wall-clock time of the search.
         evaluations: configurations, or single exits of one, that were measured against all samples.
         stop_reason: "converged", "optimal" (with a proof), "budget" or "interrupted".
+        scores: what was maximised, and what accuracy is the mean of: "expected" scores (`expected_scores`), those
+            "observed", or an array of one's "own".
+        caution: weight of the disagreement with the whole network against the accuracy.
+        expected: how expected scores came about (`ScoreOrigin`): weights, loss out of fold, samples learned from.
         versions: of Python and of the libraries that decide the result.
     """
 
@@ -28,6 +32,9 @@ class Provenance:
     seconds: float = 0.0
     evaluations: int = 0
     stop_reason: str = "converged"
+    scores: str = "observed"
+    caution: float = 0.0
+    expected: Mapping[str, Any] = field(default_factory=dict)
     versions: Mapping[str, str] = field(
         default_factory=lambda: {"python": platform.python_version(), "numpy": np.__version__}
     )

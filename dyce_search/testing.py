@@ -62,7 +62,8 @@ class SolverContract:
         solver = inspect.getattr_static(self, "solver")  # else a function would become a method of the tests
         if isinstance(solver, staticmethod):
             solver = solver.__func__
-        return search(records, **{"solver": solver, "max_evaluations": self.max_evaluations, **self.options, **changes})
+        options = {"solver": solver, "max_evaluations": self.max_evaluations, "scores": "observed", **self.options}
+        return search(records, **{**options, **changes})
 
     def check_front(self, front: ParetoFront, records: ExitRecords) -> None:
         """Checks that a front is valid; extend it in a subclass to check more.

@@ -9,6 +9,7 @@ import numpy.typing as npt
 from dyce_search.analysis.comparison import ComparedSearch, Comparison
 from dyce_search.errors import FrontError, RecordsError, SolverError
 from dyce_search.evaluation.evaluate import non_dominated
+from dyce_search.expected.searched import SearchedScores
 from dyce_search.parallel import run_all
 from dyce_search.records.records import ExitRecords
 from dyce_search.search import (
@@ -42,6 +43,8 @@ def compare(
     seeds: Sequence[int] = (0,),
     n_jobs: int | None = None,
     progress: bool | None = None,
+    scores: str | Sequence[str] = "expected",
+    caution: float | None = None,
 ) -> Comparison:
     """Runs several solvers under the same budget and says who found what.
 
@@ -63,6 +66,9 @@ def compare(
         n_jobs: how many searches run at once, see `search_many`. Without `max_seconds` the fronts are the same for
             any number of jobs.
         progress: progress bars of the searches; None draws them only on a terminal.
+        scores: what all solvers maximise, "expected" or "observed" (see `search`); or both in a list, for a row each,
+            labelled "nsga2, observed".
+        caution: see `search`.
 
     Raises:
         SolverError: no solver, an unknown one, two of the same label, options that one does not take, a bad budget
@@ -84,9 +90,14 @@ def compare(
         max_evaluations = MAX_EVALUATIONS
     check_budget(0, max_evaluations, max_seconds)
     budget = {"max_evaluations": max_evaluations, "max_seconds": max_seconds, "progress": progress}
+    kinds = [scores] if isinstance(scores, str) else list(scores)
+    if not kinds or len(set(kinds)) < len(kinds) or not set(kinds) <= {"expected", "observed"}:
+        raise SolverError(f"scores must be 'expected', 'observed' or a list of both, got {scores!r}")
+    shared = {kind: SearchedScores.of(records, kind, caution, seed=tried[0]) for kind in kinds}
     calls = [
-        ((records, test, label, solver, seed, options), budget)
+        ((records, test, label if len(kinds) == 1 else f"{label}, {kind}", solver, seed, options, made), budget)
         for label, (solver, options) in chosen.items()
+        for kind, made in shared.items()
         for seed in tried
     ]
     return Comparison(
@@ -104,16 +115,19 @@ def _search_once(
     solver: str | Solver,
     seed: int,
     options: Mapping[str, Any],
+    scores: SearchedScores,
     **budget: Any,
 ) -> ComparedSearch:
-    """One search with its anytime curve."""
+    """One search with its anytime curve, of the scores that were maximised."""
     if isinstance(solver, str) and not options:
         few = records.subset(np.arange(min(64, records.n_samples)))
-        search(few, solver=solver, max_evaluations=50, max_seconds=budget["max_seconds"], progress=False)
-    run, front = run_solver(records, solver, options, seed=seed, **budget)
+        search(
+            few, solver=solver, max_evaluations=50, max_seconds=budget["max_seconds"], progress=False, scores="observed"
+        )
+    run, front = run_solver(records, solver, options, seed=seed, scores=scores, **budget)
     if front.provenance.stop_reason == "interrupted":
         raise KeyboardInterrupt
-    seconds, evaluations, hypervolume = _anytime(records, run)
+    seconds, evaluations, hypervolume = _anytime(run)
     return ComparedSearch(
         solver=label,
         seed=seed,
@@ -125,9 +139,9 @@ def _search_once(
     )
 
 
-def _anytime(records: ExitRecords, run: Run) -> tuple[FloatArray, IntArray, FloatArray]:
+def _anytime(run: Run) -> tuple[FloatArray, IntArray, FloatArray]:
     """(T,) seconds, evaluations and hypervolume of everything handed in by then, T at most `CHECKPOINTS`."""
-    cost, accuracy = run.figures()
+    records, (cost, accuracy) = run.records, run.figures()
     stop = np.cumsum([came.size for came in run.history])
     even = np.geomspace(1, len(stop), min(CHECKPOINTS, len(stop)))
     chosen = np.unique(np.append(even.astype(np.int64), len(stop))) - 1

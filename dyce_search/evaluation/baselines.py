@@ -14,7 +14,7 @@ import numpy.typing as npt
 from dyce_search.arrays import read_only, restore, whole_numbers
 from dyce_search.errors import FrontError, RecordsError
 from dyce_search.evaluation.curve import Curve, dominated_area
-from dyce_search.evaluation.evaluate import evaluate_arrays, non_dominated
+from dyce_search.evaluation.evaluate import disagreements, evaluate_arrays, non_dominated
 from dyce_search.records.costs import ExitCosts
 from dyce_search.records.records import ExitRecords, require_records
 
@@ -153,6 +153,7 @@ def static_exits(records: ExitRecords) -> Curve:
         threshold=threshold,
         accuracy=measured.accuracy,
         cost=measured.cost,
+        disagreement=disagreements(records, exits, threshold),
         exit_accuracy=records.exit_accuracy,
         n_samples=records.n_samples,
         records_digest=records.digest,

@@ -42,6 +42,8 @@ class OperatingPoint:
         cost: mean cost of a sample, in the unit of the costs.
         relative_cost: cost / cost of the final exit alone.
         accuracy_drop: accuracy of the final exit alone - accuracy, absolute: 0.005 is half a point.
+        disagreement: mean |score - score of the final exit| over the samples: with scores of 0 and 1 the share on
+            which one of the two is right and the other wrong. NaN where it was not measured.
     """
 
     config: ExitConfig
@@ -49,6 +51,7 @@ class OperatingPoint:
     cost: float
     relative_cost: float
     accuracy_drop: float
+    disagreement: float = float("nan")
 
     def __str__(self) -> str:
         """One line for people."""
@@ -73,6 +76,9 @@ class Curve:
         exit_accuracy: (E,) float64, accuracy of each candidate used alone; the last is the baseline.
         n_samples: how many samples the figures rest on.
         records_digest: which samples these were (`ExitRecords.digest`).
+        disagreement: (F,) float64, how far each differs from the whole network, see `OperatingPoint`; NaN where it was
+            not measured.
+        scores: what accuracy is the mean of: "observed" scores, "expected" ones or one's "own" (`Provenance`).
         layout: which exits these are and what their confidences measure, as the records' was; every configuration
             carries it. Where none is given it is that of the costs.
 
@@ -89,7 +95,9 @@ class Curve:
     exit_accuracy: FloatArray
     n_samples: int
     records_digest: str
-    layout: ExitLayout = None  # type: ignore[assignment]  # never None once it is made
+    disagreement: FloatArray = None  # type: ignore[assignment]  # nor this one None once it is made
+    scores: str = "observed"
+    layout: ExitLayout = None  # type: ignore[assignment]
 
     def __post_init__(self) -> None:
         """Checks and freezes the arrays."""
@@ -97,11 +105,14 @@ class Curve:
             object.__setattr__(self, "layout", self.costs.layout)
         self.layout.require_fits(self.costs.layout, "the layout", "the costs")
         n_points, n_positions = len(self.cost), self.costs.n_positions
+        if self.disagreement is None:
+            object.__setattr__(self, "disagreement", np.full(n_points, np.nan))
         shapes = {
             "candidate": (n_points, n_positions),
             "threshold": (n_points, n_positions),
             "accuracy": (n_points,),
             "cost": (n_points,),
+            "disagreement": (n_points,),
             "exit_accuracy": (self.costs.n_exits,),
         }
         for name, shape in shapes.items():
@@ -134,6 +145,7 @@ class Curve:
             cost=float(self.cost[index]),
             relative_cost=float(self.relative_cost[index]),
             accuracy_drop=float(self.accuracy_drop[index]),
+            disagreement=float(self.disagreement[index]),
         )
 
     def __iter__(self) -> Iterator[OperatingPoint]:
@@ -169,10 +181,11 @@ class Curve:
     def to_frame(self) -> "pd.DataFrame":
         """A pandas DataFrame, one row a configuration in this order.
 
-        Columns: cost, relative_cost, accuracy, accuracy_drop, n_exits.
+        Columns: cost, relative_cost, accuracy, accuracy_drop, disagreement, n_exits, and scores, which says whether
+        accuracy is the mean of scores that are expected or observed.
         """
-        names = ("cost", "relative_cost", "accuracy", "accuracy_drop", "n_exits")
-        return frame_of(self, names)
+        names = ("cost", "relative_cost", "accuracy", "accuracy_drop", "disagreement", "n_exits")
+        return frame_of(self, names).assign(scores=self.scores)
 
     def hypervolume(self, *, reference: tuple[float, float] = (1.0, 0.0)) -> float:
         """Area that the points dominate, in relative cost x relative accuracy (accuracy / baseline accuracy).

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from dyce_search.arrays import require_type
+from dyce_search.arrays import read_only, require_type
 from dyce_search.errors import ConfigError
 from dyce_search.evaluation.config import ExitConfig
 from dyce_search.evaluation.outcomes import outcomes, prices
@@ -15,6 +15,8 @@ from dyce_search.records.records import ExitRecords, require_records
 from dyce_search.threads import n_threads, side_by_side
 
 FloatArray = npt.NDArray[np.float64]
+
+SAMPLES_AT_A_TIME = 1 << 16  # of which differences of scores are in memory
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -139,23 +141,10 @@ def evaluate_arrays(
     Raises:
         ConfigError: shapes that do not fit, or an exit that is not at its position.
     """
-    from dyce_search.evaluation._kernels import leave_counts
-
     costs = records.costs
     exits, threshold = np.asarray(exits, np.int32), np.asarray(threshold, np.float32)
     _check_exits(exits, threshold, costs)
-    order, bounds = _chunks(exits, threshold)
-    count = np.zeros((len(exits), costs.n_positions + 1), np.int64)
-    score_sum = np.zeros(count.shape, np.float64)
-    sorted_exits, sorted_threshold = exits[order], threshold[order]
-
-    def fill(first: int, stop: int) -> None:
-        leave_counts(records.confidence, records.score, sorted_exits, sorted_threshold, first, stop, count, score_sum)
-
-    side_by_side(fill, bounds[:-1], bounds[1:])
-    back = np.empty_like(order)
-    back[order] = np.arange(len(order))
-    count, score_sum = count[back], score_sum[back]
+    count, score_sum = _leave(records.confidence, records.score, exits, threshold)
     accuracy = score_sum.sum(axis=1) / records.n_samples
     cost = (count * prices(costs, exits)).sum(axis=1) / records.n_samples
     return BatchEvaluation(
@@ -166,6 +155,48 @@ def evaluate_arrays(
         exit_share=count / records.n_samples,
         exit_accuracy=np.divide(score_sum, count, out=np.full(count.shape, np.nan), where=count > 0),
     )
+
+
+def disagreements(records: ExitRecords, exits: npt.NDArray[np.int32], threshold: npt.NDArray[np.float32]) -> FloatArray:
+    """(F,) how far configurations differ from the whole network: mean |score - score of the final exit|.
+
+    With scores of 0 and 1 it is the share of the samples on which one of the two is right and the other wrong.
+
+    Args:
+        records: to measure on.
+        exits: (F, P) int32, flat index of the enabled candidate at each position, -1 for none.
+        threshold: (F, P) float32.
+    """
+    total = np.zeros(len(exits))
+    for start in range(0, records.n_samples, SAMPLES_AT_A_TIME):
+        part = slice(start, start + SAMPLES_AT_A_TIME)
+        score = records.score[:, part]
+        differs = read_only(np.abs(score - score[-1]), np.float32)
+        total += _leave(read_only(records.confidence[:, part], np.float32), differs, exits, threshold)[1].sum(axis=1)
+    return total / records.n_samples
+
+
+def _leave(
+    confidence: npt.NDArray[np.float32],
+    score: npt.NDArray[np.float32],
+    exits: npt.NDArray[np.int32],
+    threshold: npt.NDArray[np.float32],
+) -> tuple[npt.NDArray[np.int64], FloatArray]:
+    """How many samples leave at each position, and the sum of their scores, (F, P+1) each."""
+    from dyce_search.evaluation._kernels import leave_counts
+
+    order, bounds = _chunks(exits, threshold)
+    count = np.zeros((len(exits), exits.shape[1] + 1), np.int64)
+    score_sum = np.zeros(count.shape, np.float64)
+    sorted_exits, sorted_threshold = exits[order], threshold[order]
+
+    def fill(first: int, stop: int) -> None:
+        leave_counts(confidence, score, sorted_exits, sorted_threshold, first, stop, count, score_sum)
+
+    side_by_side(fill, bounds[:-1], bounds[1:])
+    back = np.empty_like(order)
+    back[order] = np.arange(len(order))
+    return count[back], score_sum[back]
 
 
 def non_dominated(cost: FloatArray | npt.NDArray[np.int64], accuracy: FloatArray) -> npt.NDArray[np.intp]:

@@ -34,6 +34,9 @@ class ProvenanceEntry(_Entry):
     evaluations: int
     stop_reason: str
     versions: dict[str, str]
+    scores: str = "observed"
+    caution: float = 0.0
+    expected: dict[str, Any] = {}
 
 
 class RecordsEntry(_Entry):
@@ -69,6 +72,7 @@ class PointEntry(_Entry):
     position: list[int]
     candidate: list[int]
     threshold: list[Threshold]
+    disagreement: float | None = None
 
 
 class FrontFile1(_Entry):
@@ -102,6 +106,7 @@ def front_content(front: "ParetoFront") -> dict[str, Any]:
             {
                 "cost": float(front.cost[f]),
                 "accuracy": float(front.accuracy[f]),
+                "disagreement": None if np.isnan(front.disagreement[f]) else float(front.disagreement[f]),
                 "position": on.tolist(),
                 "candidate": front.candidate[f, on].tolist(),
                 "threshold": thresholds_to_json(front.threshold[f, on]),
@@ -152,6 +157,10 @@ def read_front(path: PathLike) -> dict[str, Any]:
         "threshold": threshold,
         "accuracy": np.array([point.accuracy for point in found.points], np.float64),
         "cost": np.array([point.cost for point in found.points], np.float64),
+        "disagreement": np.array(
+            [np.nan if point.disagreement is None else point.disagreement for point in found.points], np.float64
+        ),
+        "scores": found.provenance.scores,
         "exit_accuracy": np.array(found.exit_accuracy, np.float64),
         "n_samples": found.records.n_samples,
         "records_digest": found.records.digest,

@@ -11,7 +11,7 @@ from dyce_search.arrays import require_type, restore
 from dyce_search.errors import ConfigError, DyceError, FileFormatError, FrontError
 from dyce_search.evaluation.config import ExitConfig
 from dyce_search.evaluation.curve import Curve, OperatingPoint
-from dyce_search.evaluation.evaluate import evaluate_arrays, non_dominated
+from dyce_search.evaluation.evaluate import disagreements, evaluate_arrays, non_dominated
 from dyce_search.evaluation.limits import LIMITS, asked_for, choose, require_finite
 from dyce_search.files import PathLike, write_json
 from dyce_search.fingerprints import fingerprint
@@ -28,6 +28,8 @@ BY_HAND = Provenance(solver="by hand")
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class ParetoFront(Curve):
     """Non-dominated configurations, sorted by cost, accuracy strictly increasing. Never empty, read-only.
+
+    With caution (`Provenance`), it is `accuracy - caution * disagreement` that is strictly increasing.
 
     Attributes:
         provenance: how it was found.
@@ -51,8 +53,10 @@ class ParetoFront(Curve):
         super(ParetoFront, self).__post_init__()  # slots make a new class, which bare super() misses
         if not len(self):
             raise FrontError("a front must have at least one point")
-        if np.any(np.diff(self.cost) <= 0) or np.any(np.diff(self.accuracy) <= 0):
-            raise FrontError("a front's cost and accuracy must both rise strictly: use ParetoFront.from_configs")
+        if np.any(np.diff(self.cost) <= 0) or np.any(np.diff(self.cautious_accuracy) <= 0):
+            raise FrontError(
+                "a front's cost and (cautious) accuracy must both rise strictly: use ParetoFront.from_configs"
+            )
 
     __setstate__ = restore
 
@@ -104,8 +108,15 @@ class ParetoFront(Curve):
             provenance: where they come from.
         """
         measured = evaluate_arrays(records, exits, threshold)
+        keep = non_dominated(measured.cost, measured.accuracy)
         return cls.from_measured(
-            records, exits, threshold, cost=measured.cost, accuracy=measured.accuracy, provenance=provenance
+            records,
+            exits[keep],
+            threshold[keep],
+            cost=measured.cost[keep],
+            accuracy=measured.accuracy[keep],
+            exit_accuracy=records.exit_accuracy,
+            provenance=provenance,
         )
 
     @classmethod
@@ -117,6 +128,7 @@ class ParetoFront(Curve):
         *,
         cost: npt.NDArray[np.float64],
         accuracy: npt.NDArray[np.float64],
+        exit_accuracy: npt.NDArray[np.float64],
         provenance: Provenance,
     ) -> Self:
         """`from_arrays` for configurations that were measured already.
@@ -126,10 +138,12 @@ class ParetoFront(Curve):
             exits: (F, P) int32, flat index of the enabled candidate at each position, -1 for none.
             threshold: (F, P) float32.
             cost: (F,) float64, as `evaluate_many` has it.
-            accuracy: (F,) float64, as `evaluate_many` has it.
+            accuracy: (F,) float64, of the scores that the provenance names.
+            exit_accuracy: (E,) float64, of each exit used alone, of the same scores.
             provenance: where they come from.
         """
-        keep = non_dominated(cost, accuracy)
+        differs = disagreements(records, exits, threshold)
+        keep = non_dominated(cost, accuracy - provenance.caution * differs)
         return cls(
             costs=records.costs,
             layout=records.layout,
@@ -137,18 +151,26 @@ class ParetoFront(Curve):
             threshold=threshold[keep],
             accuracy=accuracy[keep],
             cost=cost[keep],
-            exit_accuracy=records.exit_accuracy,
+            disagreement=differs[keep],
+            scores=provenance.scores,
+            exit_accuracy=exit_accuracy,
             n_samples=records.n_samples,
             records_digest=records.digest,
             provenance=provenance,
             fingerprint=fingerprint(records.confidence),
         )
 
+    @property
+    def cautious_accuracy(self) -> npt.NDArray[np.float64]:
+        """(F,) accuracy - caution * disagreement, by which the points are ordered; the accuracy without caution."""
+        caution = self.provenance.caution
+        return self.accuracy - caution * self.disagreement if caution else self.accuracy
+
     def __repr__(self) -> str:
         """One line: size, range and origin."""
         return (
             f"ParetoFront({len(self)} points, relative cost {self.relative_cost[0]:.4f} to "
-            f"{self.relative_cost[-1]:.4f}, accuracy {self.accuracy[0]:.4f} to {self.accuracy[-1]:.4f}, "
+            f"{self.relative_cost[-1]:.4f}, {self.scores} accuracy {self.accuracy[0]:.4f} to {self.accuracy[-1]:.4f}, "
             f"by {self.provenance.solver})"
         )
 
@@ -162,8 +184,8 @@ class ParetoFront(Curve):
     ) -> OperatingPoint:
         """The best point within limits: the cheapest where accuracy is limited, else the most accurate.
 
-        The figures are those of the samples that the search saw; see `evaluate` for others. Limits have a tolerance
-        of 1e-12 for rounding.
+        The figures are those of the search: the accuracy to expect, or with `scores="observed"` that on the samples
+        that it saw; see `evaluate` for other samples. Limits have a tolerance of 1e-12 for rounding.
 
         Args:
             max_accuracy_drop: below the final exit alone, absolute: 0.005 is half a point. May be negative.
@@ -214,6 +236,7 @@ class ParetoFront(Curve):
             threshold=self.threshold,
             accuracy=measured.accuracy,
             cost=measured.cost,
+            disagreement=disagreements(records, self.exits, self.threshold),
             exit_accuracy=records.exit_accuracy,
             n_samples=records.n_samples,
             records_digest=records.digest,
@@ -302,11 +325,18 @@ class ParetoFront(Curve):
                     "fronts to merge must be measured on the same records, these are not: use "
                     "ParetoFront.from_configs(records, [point.config for front in fronts for point in front])"
                 )
+            one, two = ((front.scores, front.provenance.caution) for front in (self, other))
+            if one != two:
+                raise FrontError(
+                    f"fronts to merge must have the same scores and caution, got {one[0]} with {one[1]:g} and {two[0]} "
+                    f"with {two[1]:g}: search both with the same scores= and caution="
+                )
         fields = {
             name: np.concatenate([getattr(front, name) for front in fronts])
-            for name in ("candidate", "threshold", "accuracy", "cost")
+            for name in ("candidate", "threshold", "accuracy", "cost", "disagreement")
         }
-        keep = non_dominated(fields["cost"], fields["accuracy"])
+        cautious = np.concatenate([front.cautious_accuracy for front in fronts])
+        keep = non_dominated(fields["cost"], cautious)
         return ParetoFront(
             **{name: values[keep] for name, values in fields.items()},
             costs=self.costs,
@@ -320,7 +350,11 @@ class ParetoFront(Curve):
                 seconds=sum(front.provenance.seconds for front in fronts),
                 evaluations=sum(front.provenance.evaluations for front in fronts),
                 stop_reason="converged",
+                scores=self.scores,
+                caution=self.provenance.caution,
+                expected=self.provenance.expected,
             ),
+            scores=self.scores,
             fingerprint=self.fingerprint,
         )
 

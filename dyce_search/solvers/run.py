@@ -40,7 +40,8 @@ class Run:
     """What a solver is given. It hands in configurations by `evaluate` or `propose`, until it is done or stopped.
 
     Attributes:
-        records: to search on.
+        records: to search on; their `score` is what is to be maximised: expected scores, or observed ones, less what
+            caution takes, so it may be below 0.
         seed: of this search.
         rng: the one random generator that a solver uses.
         evaluations: how many were spent.
@@ -80,6 +81,14 @@ class Run:
         self._figures: list[FloatArray | None] = [None]  # (2, F) cost and accuracy of each block, where measured
         self.history = [HandIn(seconds=0.0, evaluations=0, size=1)]
 
+    def maximise(self, records: ExitRecords) -> None:
+        """Takes the scores that are to be maximised, before a solver begins: see `SearchedScores`.
+
+        Args:
+            records: the same samples, with those scores; with caution they may be below 0.
+        """
+        self.records = records
+
     @property
     def seconds(self) -> float:
         """Wall-clock time since the start."""
@@ -115,6 +124,10 @@ class Run:
             self._stop_reason = "budget"
         except KeyboardInterrupt:
             self._stop_reason = "interrupted"
+
+    def interrupt(self) -> None:
+        """Notes that the user ended the search before its solver began."""
+        self._stop_reason = "interrupted"
 
     def declare_optimal(self) -> None:
         """For a solver that has proved that nothing beats its front: the stop reason is "optimal"."""

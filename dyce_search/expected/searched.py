@@ -1,0 +1,87 @@
+"""What a search maximises: expected, observed or one's own scores, with caution."""
+
+import copy
+from dataclasses import dataclass
+from typing import Any, Literal, Self
+
+import numpy as np
+import numpy.typing as npt
+
+from dyce_search.arrays import numbers, read_only
+from dyce_search.errors import RecordsError
+from dyce_search.expected.caution import cautious_scores, default_caution
+from dyce_search.expected.scores import Effort, ScoreOrigin, expected_with_origin
+from dyce_search.records.records import ExitRecords
+
+FloatArray = npt.NDArray[np.float32]
+Scores = Literal["expected", "observed"] | npt.ArrayLike
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class SearchedScores:
+    """Scores of some records that a search maximises, and what the figures of its front are means of.
+
+    Attributes:
+        kind: "expected", "observed" or "own".
+        accuracy: records with the scores whose means the front's figures are, in [0, 1].
+        searched: records with the scores that are maximised: the same, less `caution` times each sample's
+            disagreement with the final exit; they may be below 0.
+        caution: at least 0.
+        origin: how expected scores came about; None for others.
+    """
+
+    kind: str
+    accuracy: ExitRecords
+    searched: ExitRecords
+    caution: float
+    origin: ScoreOrigin | None
+
+    @classmethod
+    def of(
+        cls, records: ExitRecords, scores: Scores, caution: float | None, *, seed: int, effort: Effort = "default"
+    ) -> Self:
+        """Makes them.
+
+        Args:
+            records: to search on.
+            scores: "expected", "observed", or (E, N) in [0, 1].
+            caution: at least 0; None is `default_caution` with expected scores, 0 with others, and where nothing was
+                learned.
+            seed: of the expected scores.
+            effort: of the expected scores.
+
+        Raises:
+            RecordsError: an unknown kind of scores, scores of another shape or outside [0, 1], a bad caution.
+        """
+        origin, kind = None, scores if isinstance(scores, str) else "own"
+        if kind == "expected":
+            values, origin = expected_with_origin(records, seed=seed, effort=effort)
+        elif kind == "observed":
+            values = records.score
+        elif kind == "own":
+            values = _own(scores, records)
+        else:
+            raise RecordsError(f"scores must be 'expected', 'observed' or an array (E, N) in [0, 1], got {scores!r}")
+        if caution is None:
+            learned = kind == "expected" and values is not records.score
+            caution = default_caution(records.n_samples) if learned else 0.0
+        plain = records if values is records.score else with_scores(records, values)
+        searched = with_scores(records, cautious_scores(values, records.score, caution)) if caution else plain
+        return cls(kind=kind, accuracy=plain, searched=searched, caution=float(caution), origin=origin)
+
+
+def with_scores(records: ExitRecords, score: FloatArray) -> ExitRecords:
+    """The same samples with other scores (E, N), any finite numbers; for searches, which only add them up."""
+    other = copy.copy(records)
+    object.__setattr__(other, "score", read_only(score, np.float32))
+    object.__setattr__(other, "_known", {})
+    return other
+
+
+def _own(scores: Any, records: ExitRecords) -> FloatArray:
+    values = numbers(scores, "scores", RecordsError, dtype=np.float32, ndim=2)
+    if values.shape != records.score.shape:
+        raise RecordsError(f"scores must have the shape of records.score, {records.score.shape}, got {values.shape}")
+    if not all(row.min() >= 0 and row.max() <= 1 for row in values):
+        raise RecordsError("scores must lie in [0, 1]: scale them first")
+    return values
