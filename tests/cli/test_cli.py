@@ -349,8 +349,9 @@ def test_interrupt_elsewhere_is_one_line(monkeypatch: pytest.MonkeyPatch, capsys
 def test_a_real_interrupt_of_a_real_process(tmp_path: Path) -> None:
     out = tmp_path / "front.json"
     arguments = ["search", str(DATA / "fashion_resnet15_search.npz"), "--costs", COSTS, "--solver", "iterative"]
-    code = (  # imports and compiles before: an interrupt in the middle of that may be lost on other packages
-        "import runpy, dyce_search as ds; "
+    code = (  # as `-m` does, but takes interrupts, which a shell's background jobs ignore, and compiles before
+        "import runpy, signal, dyce_search as ds; "
+        "signal.signal(signal.SIGINT, signal.default_int_handler); "
         "ds.search(ds.load_example().subset(range(100)), solver='iterative', lambdas=[0.9]); "
         "runpy.run_module('dyce_search', run_name='__main__', alter_sys=True)"
     )
