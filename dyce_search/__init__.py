@@ -8,7 +8,6 @@ from dyce_search.analysis.calibration import ExitAuroc, Reliability, exit_auroc,
 from dyce_search.analysis.compare import compare
 from dyce_search.analysis.comparison import ComparedSearch, Comparison
 from dyce_search.analysis.config_plot import plot_config
-from dyce_search.analysis.cross_fit import CrossFit, cross_fitted
 from dyce_search.analysis.diagnostics import ExitFlow, ExitProfile, GroupDrops, exit_flow, exit_profile, worst_groups
 from dyce_search.analysis.exit_value import MarginalValue, OracleGap, marginal_value, oracle_gap
 from dyce_search.analysis.optimism import Band, Optimism, bootstrap_band, optimism
@@ -56,7 +55,6 @@ __all__ = [
     "Comparison",
     "ConfigError",
     "CostsError",
-    "CrossFit",
     "Curve",
     "DyceError",
     "Evaluation",
@@ -87,7 +85,6 @@ __all__ = [
     "Temperatures",
     "bootstrap_band",
     "compare",
-    "cross_fitted",
     "evaluate",
     "evaluate_many",
     "exit_auroc",

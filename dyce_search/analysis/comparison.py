@@ -82,7 +82,7 @@ class Comparison:
 
     @property
     def solvers(self) -> list[str]:
-        """The labels, largest median hypervolume on the records searched on first."""
+        """The labels, largest median hypervolume first: on the test records where there are some, else as promised."""
         labels = dict.fromkeys(entry.solver for entry in self.searches)
         return sorted(labels, key=lambda label: -self._hypervolume(label))
 
@@ -110,12 +110,13 @@ class Comparison:
         return found
 
     def to_frame(self) -> "pd.DataFrame":
-        """A pandas DataFrame with one row a solver, largest hypervolume first.
+        """A pandas DataFrame with one row a solver, in the order of `solvers`.
 
-        Columns: `solver`; `hypervolume` with `_low` and `_high` (median, least and largest of the seeds; see
-        `Curve.hypervolume`); with test records `test_hypervolume` likewise, of the same configurations; medians of
-        `relative_cost_at_0`, `_0.5`, `_1` and `_2`, the least cost for an accuracy drop up to so many points on the
-        records searched on; medians of `points`, `seconds` and `evaluations`; `seeds`, how many; `stopped`, why.
+        Columns: `solver`; with test records `test_hypervolume` with `_low` and `_high` (median, least and largest of
+        the seeds; see `Curve.hypervolume`), what the configurations deliver; `hypervolume` likewise, what the fronts
+        promise; `scores`, whether they promise expected or observed figures; medians of `relative_cost_at_0`, `_0.5`,
+        `_1` and `_2`, the least cost for an accuracy drop up to so many points, as promised; medians of `points`,
+        `seconds` and `evaluations`; `seeds`, how many; `stopped`, why.
         """
         import pandas as pd
 
@@ -123,9 +124,10 @@ class Comparison:
         for label in self.solvers:
             entries = self.of(label)
             row: dict[str, Any] = {"solver": label}
-            row |= _spread("hypervolume", [entry.front.hypervolume() for entry in entries])
             tested = [entry.test.hypervolume() for entry in entries if entry.test is not None]
             row |= _spread("test_hypervolume", tested) if tested else {}
+            row |= _spread("hypervolume", [entry.front.hypervolume() for entry in entries])
+            row["scores"] = entries[0].front.scores
             for drop in FEW_DROPS:
                 costs = [entry.front.select(max_accuracy_drop=drop).relative_cost for entry in entries]
                 row[f"relative_cost_at_{100 * drop:g}"] = float(np.median(costs))
@@ -244,11 +246,16 @@ class Comparison:
             _write(place / f"{name}.png", axes.to_png(ax))
 
     def _hypervolume(self, label: str) -> float:
-        return float(np.median([entry.front.hypervolume() for entry in self.of(label)]))
+        return float(np.median([_judged(entry) for entry in self.of(label)]))
 
     def _median_search(self, label: str) -> ComparedSearch:
-        entries = sorted(self.of(label), key=lambda entry: entry.front.hypervolume())
+        entries = sorted(self.of(label), key=_judged)
         return entries[(len(entries) - 1) // 2]
+
+
+def _judged(entry: ComparedSearch) -> float:
+    """The hypervolume by which a search is judged: on the test records where there are some."""
+    return (entry.front if entry.test is None else entry.test).hypervolume()
 
 
 def _spread(name: str, values: Sequence[float]) -> dict[str, float]:

@@ -50,6 +50,23 @@ def add_test(parser: argparse.ArgumentParser, what: str) -> None:
     parser.add_argument("--test", metavar="RECORDS", help=f"other samples of the same network, to measure {what} on")
 
 
+def add_scores(parser: argparse.ArgumentParser, *more: str) -> None:
+    """What a search maximises, and how cautious it is."""
+    parser.add_argument(
+        "--scores",
+        choices=("expected", "observed", *more),
+        default="expected",
+        help="what to maximise: scores to expect, learned from other samples, or those on the samples searched on, as "
+        "published baselines do (default: expected)",
+    )
+    parser.add_argument(
+        "--caution",
+        type=float,
+        metavar="X",
+        help="what a sample on which an exit and the final exit differ costs (default: by the number of samples)",
+    )
+
+
 def load(path: PathLike, costs: PathLike | None, *, part: Literal["val", "test"]) -> ExitRecords:
     """The records of a file; `part` says which, where MSDNet's file holds two sets."""
     return load_records(path, costs=costs, part=part if kind_of(path) == "torch" else None)

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from dyce_search.analysis.compare import MAX_EVALUATIONS, ONLY_SMALL, compare
 from dyce_search.cli import tables
-from dyce_search.cli.arguments import Commands, add_command, add_records, add_test, load_both
+from dyce_search.cli.arguments import Commands, add_command, add_records, add_scores, add_test, load_both
 from dyce_search.cli.output import make_folder, say_what_is_searched, wrote
 from dyce_search.errors import SolverError
 from dyce_search.search import SOLVERS
@@ -35,6 +35,7 @@ def add_compare(commands: Commands) -> None:
         help=f"budget of each search (default: {MAX_EVALUATIONS}, where --max-seconds is not given)",
     )
     parser.add_argument("--max-seconds", type=float, metavar="S", help="budget of each search in wall-clock time")
+    add_scores(parser, "both")
     parser.add_argument("--seeds", type=int, default=1, metavar="N", help="run each solver with N seeds (default: 1)")
     parser.add_argument("--jobs", type=int, metavar="N", help="searches at once, -1: one a core (default: 1)")
     parser.add_argument("--out", metavar="DIR", help="folder for the table, the fronts and the pictures")
@@ -57,12 +58,14 @@ def contrast(options: Namespace) -> int:
         max_seconds=options.max_seconds,
         seeds=range(options.seeds),
         n_jobs=options.jobs,
+        scores=["expected", "observed"] if options.scores == "both" else options.scores,
+        caution=options.caution,
     )
     seeds = f", medians of {options.seeds} seeds" if options.seeds > 1 else ""
     print(f"budget of each search: {comparison.budget}{seeds}\n")
     print(tables.solvers_table(comparison.to_frame()))
     print("\nHypervolume: share of relative accuracy x relative cost that a front dominates, 1 at best.")
-    print("Cost: the least, relative, for an accuracy drop up to 0, 0.5 ... points, on the samples searched on.")
+    print("Cost: the least, relative, for an accuracy drop up to 0, 0.5 ... points, as the front promises.")
     if options.out is not None:
         comparison.save(options.out)
         wrote(options.out, "comparison.csv, anytime.csv, every front as JSON, pictures")

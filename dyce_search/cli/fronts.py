@@ -37,7 +37,8 @@ def select(options: Namespace) -> int:
     point = front.select(**limits)
     say_figures(point, front.costs.unit)
     print(tables.config_table(front.costs, point.config))
-    print(f"\nFigures are those of the {front.n_samples:,} samples searched on; `dyce-search evaluate` gives others.")
+    what = f"{front.scores} ones, of a search on {front.n_samples:,} samples"
+    print(f"\nFigures are {what}; `dyce-search evaluate` gives those of other samples.")
     if options.out is not None:
         point.config.save(options.out)
         wrote(options.out, "the configuration")

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from dyce_search.cli import tables
-from dyce_search.cli.arguments import Commands, add_command, add_records, add_test, load_both
+from dyce_search.cli.arguments import Commands, add_command, add_records, add_scores, add_test, load_both
 from dyce_search.cli.output import INTERRUPTED, require_folder, say_what_is_searched, wrote
 from dyce_search.errors import FileFormatError
 from dyce_search.evaluation.curve import Curve, OperatingPoint
@@ -41,7 +41,7 @@ def add_search(commands: Commands) -> None:
     parser.add_argument("--seed", type=int, default=0, metavar="N", help="of whatever is random (default: 0)")
     parser.add_argument("--max-evaluations", type=int, metavar="N", help="stop after N evaluations")
     parser.add_argument("--max-seconds", type=float, metavar="S", help="stop after S seconds")
-    parser.add_argument("--min-samples", type=int, metavar="N", help="keep thresholds N samples apart: less optimism")
+    add_scores(parser)
     parser.add_argument("--out", metavar="FILE.json", help="write the front, for `dyce-search select`")
     parser.add_argument("--csv", metavar="FILE.csv", help="write the figures of every point as a table")
     parser.add_argument("--plot", metavar="FILE.png", help="write the picture (.png, .pdf or .svg)")
@@ -60,7 +60,8 @@ def find(options: Namespace) -> int:
         seed=options.seed,
         max_evaluations=options.max_evaluations,
         max_seconds=options.max_seconds,
-        min_samples=options.min_samples,
+        scores=options.scores,
+        caution=options.caution,
     )
     print()
     print(tables.operating_points(front, test))
@@ -81,6 +82,7 @@ def search_and_say(
         f"{how.solver}: {len(front):,} points in {how.seconds:.2f} s, "
         f"{how.evaluations:,} evaluations, stopped: {how.stop_reason}"
     )
+    print(tables.scores_line(front))
     return front, None if test_records is None else front.evaluate(test_records)
 
 
@@ -100,7 +102,7 @@ def write_front(
     if csv is not None:
         frame = front.to_frame()
         if test is not None:
-            frame = frame.join(test.to_frame().drop(columns="n_exits").add_prefix("test_"))
+            frame = frame.join(test.to_frame().drop(columns=["n_exits", "scores"]).add_prefix("test_"))
         text = frame.to_csv(index=False)
         write_atomically(csv, lambda stream: stream.write(text.encode()))
         wrote(csv, "its figures as a table")

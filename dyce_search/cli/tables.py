@@ -41,9 +41,21 @@ def table(header: Sequence[str], rows: Iterable[Sequence[str]], *, left: int = 1
     return "\n".join([text[0], "-" * (sum(widths) + 2 * (len(widths) - 1)), *text[1:]])
 
 
+def scores_line(front: ParetoFront) -> str:
+    """What the figures of a front are."""
+    how = front.provenance
+    if front.scores != "expected":
+        return f"figures are of {front.scores} scores: on the samples searched on"
+    weight, loss, means = (how.expected[name] for name in ("weight", "loss", "loss_of_means"))
+    return (
+        f"figures are expected ones: {weight:.2f} learned from other samples (loss {loss:.4f} out of fold, {means:.4f} "
+        f"of the means), the rest observed; caution {how.caution:.3g}"
+    )
+
+
 def operating_points(front: ParetoFront, test: Curve | None, drops: Sequence[float] = USUAL_DROPS) -> str:
     """For each limit on the accuracy drop: the cheapest point of the front, and what it does on test records."""
-    header = ["accuracy drop", "relative cost", "exits"]
+    header = [f"{front.scores} drop", "relative cost", "exits"]
     if test is not None:
         header += ["| drop on test", "relative cost on test"]
     rows = []
@@ -107,13 +119,13 @@ def solvers_table(frame: "pd.DataFrame") -> str:
     """`Comparison.to_frame` for people: with several seeds also half the range of the hypervolume."""
     tested = "test_hypervolume" in frame
     drops = [str(column) for column in frame.columns if str(column).startswith("relative_cost_at_")]
-    header = ["solver", "hypervolume", *(["on test"] if tested else [])]
+    header = ["solver", *(["hypervolume on test", "promised"] if tested else ["hypervolume"])]
     header += [f"{'| cost at ' * (k == 0)}{name.removeprefix('relative_cost_at_')}" for k, name in enumerate(drops)]
     header += ["points", "seconds", "evaluations", "stopped"]
     rows = []
     for _, row in frame.iterrows():
         cells = [str(row["solver"])]
-        for name in ["hypervolume", *(["test_hypervolume"] if tested else [])]:
+        for name in [*(["test_hypervolume"] if tested else []), "hypervolume"]:
             half = (row[f"{name}_high"] - row[f"{name}_low"]) / 2
             cells.append(f"{row[name]:.4f}" + (f" ±{half:.4f}" if row["seeds"] > 1 else ""))
         cells += [f"{row[name]:.4f}" for name in drops]

@@ -27,6 +27,7 @@ def draw_trade_off(
     held_out_baseline: float | None = None,
     selected: tuple[float, float] | None = None,
     unit: str = "MACs",
+    scores: str = "observed",
 ) -> None:
     """Draws accuracy (in %) against relative cost.
 
@@ -41,6 +42,7 @@ def draw_trade_off(
         held_out_baseline: accuracy of the final exit alone on those.
         selected: (relative_cost, accuracy) to mark.
         unit: of the costs.
+        scores: what the accuracy of the first curve is the mean of.
     """
     narrow = is_narrow(ax)
     shrink = 0.7 if narrow else 1.0
@@ -52,7 +54,7 @@ def draw_trade_off(
         order = np.argsort(held_out[0], kind="stable")
         shown += ax.plot(
             held_out[0][order], 100 * held_out[1][order], color=COLORS[0], lw=1.2 * shrink, ls=(0, (3, 1.2)),
-            label=f"{next(iter(curves))}, held-out", zorder=3,
+            label=f"{next(iter(curves))}, held-out (observed)", zorder=3,
         )  # fmt: skip
     if selected is not None:
         shown += ax.plot(
@@ -71,7 +73,12 @@ def draw_trade_off(
             static[0], 100 * static[1], "x", color="0.55", ms=5 * shrink, label="one exit for everybody", zorder=2
         )
     low, high = view(curves, baseline=baseline, static=static, held_out_baseline=held_out_baseline)
-    ax.set(xlabel=f"mean cost, relative ({unit})", ylabel="accuracy (%)", xlim=(0, 1.03), ylim=(100 * low, 100 * high))
+    ax.set(
+        xlabel=f"mean cost, relative ({unit})",
+        ylabel=f"accuracy, {scores} (%)",
+        xlim=(0, 1.03),
+        ylim=(100 * low, 100 * high),
+    )
     ax.grid(alpha=0.25)
     corner = [*curves.values(), *([] if static is None else [static])]
     free = not any(_enters_corner(points, low + 0.5 * (high - low)) for points in corner)

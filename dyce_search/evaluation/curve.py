@@ -245,6 +245,7 @@ class Curve:
             held_out_baseline=None if held_out is None else held_out.baseline_accuracy,
             selected=None if selected is None else (selected.relative_cost, selected.accuracy),
             unit=self.costs.unit,
+            scores=self.scores,
         )
         return ax
 

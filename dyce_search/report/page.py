@@ -140,7 +140,7 @@ def _trade_off(front: ParetoFront, records: ExitRecords, point: OperatingPoint, 
         if not optimistic:
             row += [f"{found.elsewhere.relative_cost:.4f}", _points(found.elsewhere.accuracy_drop)]
         rows.append([*row, str(found.point.config.n_exits)])
-    header = ["accuracy drop", "cost where searched", "drop there"]
+    header = ["accuracy drop", "cost where searched", f"drop, {front.scores}"]
     header += [] if optimistic else ["cost held-out", "drop held-out"]
     yield html_page.table([*header, "exits"], rows)
 
