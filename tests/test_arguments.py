@@ -49,8 +49,8 @@ def calls() -> dict[str, Call]:
         name: Call(getattr(ds, name), {"records": records})
         for name in (
             "compare",
-            "cross_fitted",
             "exit_auroc",
+            "expected_scores",
             "marginal_value",
             "objective",
             "oracle",

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import dyce_search as ds
 from dyce_search.search import SOLVERS
+from tests import observed
 
 GOLDEN = Path(__file__).parent / "golden"
 SHORT = dict.fromkeys(("differential_evolution", "cma_es", "nsga2", "nsga3", "tpe", "random"), 60)  # they never end
@@ -13,7 +14,7 @@ SHORT = dict.fromkeys(("differential_evolution", "cma_es", "nsga2", "nsga3", "tp
 
 def golden_content(records, solver):
     """About twenty points of a solver's front, the last among them."""
-    front = ds.search(records, solver=solver, seed=0, max_evaluations=SHORT.get(solver))
+    front = observed.search(records, solver=solver, seed=0, max_evaluations=SHORT.get(solver))
     kept = sorted({*range(0, len(front), max(1, len(front) // 20)), len(front) - 1})
     fields = ("candidate", "threshold", "accuracy", "cost")
     content = {"solver": solver, "seed": 0, "points": len(front)}

@@ -19,6 +19,7 @@ from dyce_search.parallel import run_all
 from dyce_search.search import SOLVERS
 from dyce_search.solvers.run import StopSearch
 from dyce_search.testing import small_example
+from tests import observed
 from tests.drawing.test_plot import require_nothing_cut_off
 
 QUICK = ["coordinate_descent", "exit_shares", "same_threshold"]
@@ -44,7 +45,7 @@ def other_half(records: ds.ExitRecords) -> ds.ExitRecords:
 
 @pytest.fixture(scope="module")
 def comparison(records: ds.ExitRecords, other_half: ds.ExitRecords) -> ds.Comparison:
-    return ds.compare(records, solvers=[*QUICK, sampler], test=other_half, max_evaluations=80, seeds=(0, 1, 2))
+    return observed.compare(records, solvers=[*QUICK, sampler], test=other_half, max_evaluations=80, seeds=(0, 1, 2))
 
 
 @pytest.fixture(scope="module")
@@ -65,7 +66,7 @@ class TestFigures:
         ]
         for entry in comparison.searches:
             solver = sampler if entry.solver == "sampler" else entry.solver
-            alone = ds.search(records, solver=solver, seed=entry.seed, max_evaluations=80)
+            alone = observed.search(records, solver=solver, seed=entry.seed, max_evaluations=80)
             assert list(entry.front) == list(alone)
             how = entry.front.provenance
             assert (how.solver, how.evaluations) == (entry.solver, alone.provenance.evaluations)
@@ -95,7 +96,7 @@ class TestFigures:
         assert (stopped["exit_shares"], stopped["sampler"]) == ("converged", "budget")
 
     def test_no_test_records_no_test_columns(self, records: ds.ExitRecords) -> None:
-        comparison = ds.compare(records, solvers=["exit_shares"], max_evaluations=20)
+        comparison = observed.compare(records, solvers=["exit_shares"], max_evaluations=20)
         assert not any(column.startswith("test") for column in comparison.to_frame().columns)
         assert comparison.searches[0].test is None
 
@@ -110,11 +111,11 @@ class TestFigures:
 
     def test_repr_and_budget(self, comparison: ds.Comparison, records: ds.ExitRecords) -> None:
         assert repr(comparison).startswith("Comparison(4 solvers x 3 seeds, budget 80 evaluations, largest hypervolume")
-        both = ds.compare(records, solvers=["exit_shares"], max_evaluations=2000, max_seconds=60)
+        both = observed.compare(records, solvers=["exit_shares"], max_evaluations=2000, max_seconds=60)
         assert both.budget == "2,000 evaluations and 60 s"
-        only = ds.compare(records, solvers=["exit_shares"], max_seconds=60)
+        only = observed.compare(records, solvers=["exit_shares"], max_seconds=60)
         assert (only.max_evaluations, only.budget) == (None, "60 s")
-        assert ds.compare(records, solvers=["exit_shares"]).max_evaluations == MAX_EVALUATIONS
+        assert observed.compare(records, solvers=["exit_shares"]).max_evaluations == MAX_EVALUATIONS
 
     def test_every_solver_of_the_package_takes_part_unless_told(
         self, records: ds.ExitRecords, monkeypatch: pytest.MonkeyPatch
@@ -122,7 +123,7 @@ class TestFigures:
         tried = []
         module = sys.modules["dyce_search.analysis.compare"]
         monkeypatch.setattr(module, "find_solver", lambda solver: tried.append(solver) or sampler)
-        ds.compare(records, max_evaluations=5)
+        observed.compare(records, max_evaluations=5)
         assert set(tried) == set(SOLVERS) - set(ONLY_SMALL)
 
     def test_a_callable_object(self, records: ds.ExitRecords) -> None:
@@ -132,13 +133,13 @@ class TestFigures:
                     ds.ExitConfig(candidate=[0, 0, 0], threshold=[level] * 3) for level in np.linspace(0.5, 0.9, levels)
                 ]
 
-        comparison = ds.compare(records, solvers=[Grid()], max_evaluations=9)
+        comparison = observed.compare(records, solvers=[Grid()], max_evaluations=9)
         assert comparison.solvers == ["Grid"]
-        assert list(comparison.fronts["Grid"]) == list(ds.search(records, solver=Grid()))
+        assert list(comparison.fronts["Grid"]) == list(observed.search(records, solver=Grid()))
 
     def test_options_and_labels(self, records: ds.ExitRecords) -> None:
         solvers = {"few": ("exit_shares", {"settings": 2}), "many": ("exit_shares", {"settings": 9}), "own": sampler}
-        comparison = ds.compare(records, solvers=solvers, max_evaluations=50)
+        comparison = observed.compare(records, solvers=solvers, max_evaluations=50)
         spent = {entry.solver: entry.front.provenance.evaluations for entry in comparison.searches}
         assert spent == {"few": 4, "many": 18, "own": 50}
 
@@ -158,7 +159,7 @@ class TestAnytime:
     ) -> None:
         entry = comparison.of("sampler")[0]
         for spent in (5, 30, 55):
-            front = ds.search(records, solver=sampler, seed=0, max_evaluations=spent)
+            front = observed.search(records, solver=sampler, seed=0, max_evaluations=spent)
             at = np.flatnonzero(entry.evaluations == spent)[-1]
             assert entry.hypervolume[at] == pytest.approx(front.hypervolume(), rel=1e-12)
 
@@ -174,12 +175,12 @@ class TestAnytime:
         costs = ds.ExitCosts(backbone=[1, 1, 2], head=[3, 3, 0], position=[0, 1, 2])
         rng = np.random.default_rng(0)
         records = ds.ExitRecords(confidence=rng.random((3, 50)), score=rng.integers(0, 2, (3, 50)), costs=costs)
-        entry = ds.compare(records, solvers=[sampler], max_evaluations=40).searches[0]
+        entry = observed.compare(records, solvers=[sampler], max_evaluations=40).searches[0]
         assert entry.hypervolume[-1] == entry.front.hypervolume() == 0
 
     def test_a_long_history_is_thinned(self, records: ds.ExitRecords) -> None:
         solvers = {"one by one": (sampler, {"size": 1})}
-        entry = ds.compare(records, solvers=solvers, max_evaluations=700).searches[0]
+        entry = observed.compare(records, solvers=solvers, max_evaluations=700).searches[0]
         assert 50 < len(entry.hypervolume) <= 102
         assert entry.hypervolume[-1] == pytest.approx(entry.front.hypervolume(), rel=1e-12)
 
@@ -225,7 +226,7 @@ class TestPictures:
     @pytest.mark.parametrize("size", [(6.4, 4.4), (3.3, 2.5)])
     def test_twelve_solvers_fit(self, records: ds.ExitRecords, size: tuple[float, float]) -> None:
         solvers = {f"differential_evolution{k}": (sampler, {"size": k}) for k in range(1, 13)}
-        comparison = ds.compare(records, solvers=solvers, max_evaluations=12, seeds=(0, 1))
+        comparison = observed.compare(records, solvers=solvers, max_evaluations=12, seeds=(0, 1))
         for draw in (comparison.plot, comparison.plot_anytime):
             ax = draw(axes.new_axes(*size))
             figure = ax.figure
@@ -256,7 +257,9 @@ class TestFiles:
         assert all(path.read_bytes().startswith(b"\x89PNG") for path in place.glob("*.png"))
 
     def test_labels_of_any_kind(self, records: ds.ExitRecords, tmp_path: Path) -> None:
-        comparison = ds.compare(records, solvers={"a/b: c": "exit_shares", "a b c": "exit_shares"}, max_evaluations=10)
+        comparison = observed.compare(
+            records, solvers={"a/b: c": "exit_shares", "a b c": "exit_shares"}, max_evaluations=10
+        )
         comparison.save(tmp_path)
         found = sorted(path.name for path in (tmp_path / "fronts").iterdir())
         assert found == ["0_a_b_c_seed0.json", "1_a_b_c_seed0.json"]
@@ -288,35 +291,35 @@ class TestMistakes:
     )
     def test_solver_error(self, records: ds.ExitRecords, options: dict[str, object], message: str) -> None:
         with pytest.raises(ds.SolverError, match=message):
-            ds.compare(records, **{"solvers": QUICK, "max_evaluations": 5, **options})  # type: ignore[arg-type]
+            observed.compare(records, **{"solvers": QUICK, "max_evaluations": 5, **options})  # type: ignore[arg-type]
 
     def test_records_of_another_kind(self, records: ds.ExitRecords) -> None:
         with pytest.raises(ds.RecordsError, match="records must be an ExitRecords, got str"):
-            ds.compare("records.npz", solvers=QUICK)  # type: ignore[arg-type]
+            observed.compare("records.npz", solvers=QUICK)  # type: ignore[arg-type]
         with pytest.raises(ds.RecordsError, match="test must be an ExitRecords, got dict"):
-            ds.compare(records, test={}, solvers=QUICK)  # type: ignore[arg-type]
+            observed.compare(records, test={}, solvers=QUICK)  # type: ignore[arg-type]
         with pytest.raises(ds.ConfigError, match="records has 6 exits at 3 positions, test 46 exits at 15 positions"):
-            ds.compare(records, test=ds.load_example("test"), solvers=QUICK)
+            observed.compare(records, test=ds.load_example("test"), solvers=QUICK)
 
     def test_a_final_exit_that_is_never_right(self, records: ds.ExitRecords) -> None:
         score = records.score.copy()
         score[-1] = 0
         wrong = ds.ExitRecords(confidence=records.confidence, score=score, costs=records.costs)
         with pytest.raises(ds.FrontError, match="the final exit is never right on records: the hypervolume"):
-            ds.compare(wrong, solvers=QUICK)
+            observed.compare(wrong, solvers=QUICK)
         with pytest.raises(ds.FrontError, match="never right on test"):
-            ds.compare(records, test=wrong, solvers=QUICK)
+            observed.compare(records, test=wrong, solvers=QUICK)
 
     def test_ctrl_c_ends_the_comparison(self, records: ds.ExitRecords) -> None:
         def interrupted(run: ds.Run) -> None:
             raise KeyboardInterrupt
 
         with pytest.raises(KeyboardInterrupt):
-            ds.compare(records, solvers=[interrupted], max_evaluations=5)
+            observed.compare(records, solvers=[interrupted], max_evaluations=5)
 
     def test_inputs_stay_as_they_are(self, records: ds.ExitRecords, other_half: ds.ExitRecords) -> None:
         before = [part.tobytes() for half in (records, other_half) for part in (half.confidence, half.score)]
-        ds.compare(records, solvers=QUICK, test=other_half, max_evaluations=20)
+        observed.compare(records, solvers=QUICK, test=other_half, max_evaluations=20)
         assert [part.tobytes() for half in (records, other_half) for part in (half.confidence, half.score)] == before
 
 
@@ -340,14 +343,14 @@ class TestSideBySide:
     def test_two_processes_find_the_same(self, records: ds.ExitRecords) -> None:
         solvers = ["exit_shares", sampler]
         one, two = (
-            ds.compare(records, solvers=solvers, max_evaluations=30, seeds=(0, 1), n_jobs=jobs) for jobs in (1, 2)
+            observed.compare(records, solvers=solvers, max_evaluations=30, seeds=(0, 1), n_jobs=jobs) for jobs in (1, 2)
         )
         assert same_results(one, two)
 
     def test_records_that_joblib_maps_into_memory(self, example: ds.ExitRecords) -> None:
         """Arrays above 1 MB reach the processes as files that are mapped."""
         options = {"solver": "exit_shares", "max_evaluations": 8}
-        alone = [ds.search(example, **options), ds.search(example.subset(np.arange(9000)), **options)]  # type: ignore[arg-type]
+        alone = [observed.search(example, **options), observed.search(example.subset(np.arange(9000)), **options)]  # type: ignore[arg-type]
         many = ds.search_many([example, example.subset(np.arange(9000))], n_jobs=2, **options)
         assert [list(front) for front in many] == [list(front) for front in alone]
 
@@ -367,14 +370,14 @@ class TestSideBySide:
 
     def test_dask(self, records: ds.ExitRecords) -> None:
         distributed = pytest.importorskip("distributed")
-        alone = ds.compare(records, solvers=["exit_shares", "same_threshold"], max_evaluations=30)
+        alone = observed.compare(records, solvers=["exit_shares", "same_threshold"], max_evaluations=30)
         options = {"n_workers": 2, "threads_per_worker": 1, "dashboard_address": None}
         with (
             distributed.LocalCluster(**options) as cluster,
             distributed.Client(cluster),
             joblib.parallel_config(backend="dask"),
         ):
-            there = ds.compare(records, solvers=["exit_shares", "same_threshold"], max_evaluations=30)
+            there = observed.compare(records, solvers=["exit_shares", "same_threshold"], max_evaluations=30)
         assert same_results(alone, there)
 
     def test_search_many_by_name_and_in_a_list(self, records: ds.ExitRecords, other_half: ds.ExitRecords) -> None:
@@ -382,7 +385,7 @@ class TestSideBySide:
         listed = ds.search_many((records, other_half), solver="exit_shares", settings=3)
         assert list(named) == ["all", "half"]
         assert [list(front) for front in listed] == [list(front) for front in named.values()]
-        assert list(named["half"]) == list(ds.search(other_half, solver="exit_shares", settings=3))
+        assert list(named["half"]) == list(observed.search(other_half, solver="exit_shares", settings=3))
 
     def test_search_many_refuses_other_things(self, records: ds.ExitRecords) -> None:
         with pytest.raises(ds.RecordsError, match="got a single one: use search"):
@@ -401,7 +404,7 @@ class TestCommandLine:
         assert main([*arguments, "--max-evaluations", "40", "--seeds", "2", "--out", str(tmp_path / "out")]) == 0
         printed = capsys.readouterr().out
         assert "budget of each search: 40 evaluations, medians of 2 seeds" in printed
-        expected = ds.compare(
+        expected = observed.compare(
             ds.load_records(files[0]),
             test=ds.load_records(files[1]),
             solvers=["exit_shares", "same_threshold"],

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 import dyce_search as ds
 from dyce_search.analysis.optimism import smooth
 from dyce_search.drawing import axes
-from tests import oracles
+from tests import observed, oracles
 from tests.drawing.test_plot import require_nothing_cut_off, require_ticks_apart
 from tests.strategies import exit_configs, exit_records
 
@@ -24,7 +24,7 @@ def halves():
 
 @pytest.fixture(scope="module")
 def front(halves):
-    return ds.search(halves[0], effort="fast", progress=False)
+    return observed.search(halves[0], effort="fast", progress=False)
 
 
 def few_points(front, every=40):
@@ -235,11 +235,11 @@ class TestMarginalValue:
             score=small_example.score[kept],
             costs=ds.ExitCosts(backbone=costs.backbone[1:], head=costs.head[kept], position=[0, 1, 1, 2]),
         )
-        whole = ds.search(small_example, effort="fast").hypervolume()
+        whole = observed.search(small_example, effort="fast").hypervolume()
         assert value.hypervolume == whole
-        assert value.loss[0] == whole - ds.search(rest, effort="fast").hypervolume()
+        assert value.loss[0] == whole - observed.search(rest, effort="fast").hypervolume()
         costs_at_a_point = [
-            ds.search(part, effort="fast").select(max_accuracy_drop=0.01).relative_cost
+            observed.search(part, effort="fast").select(max_accuracy_drop=0.01).relative_cost
             for part in (rest, small_example)
         ]
         assert value.extra_cost[0] == costs_at_a_point[0] - costs_at_a_point[1]
@@ -258,7 +258,7 @@ class TestMarginalValue:
         records = ds.synthetic_records(500, positions=1, types=2, seed=0)
         value = ds.marginal_value(records)
         assert value.loss.tolist() == [value.hypervolume]
-        cheapest = ds.search(records, effort="fast").select(max_accuracy_drop=0.01)
+        cheapest = observed.search(records, effort="fast").select(max_accuracy_drop=0.01)
         assert value.extra_cost.tolist() == [1 - cheapest.relative_cost]
 
     def test_a_twin_of_an_exit_is_worth_nothing(self):
@@ -277,7 +277,7 @@ class TestMarginalValue:
     def test_held_out(self, halves):
         records, held_out = (part.subset(np.arange(1000)) for part in halves)
         value = ds.marginal_value(records, by="type", held_out=held_out)
-        front = ds.search(records, effort="fast")
+        front = observed.search(records, effort="fast")
         assert value.hypervolume == front.evaluate(held_out).hypervolume()
         assert (value.loss < value.hypervolume).all()
 

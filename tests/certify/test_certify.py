@@ -14,7 +14,7 @@ import dyce_search as ds
 from dyce_search.certify import p_values
 from dyce_search.certify.limit_tests import Trial
 from dyce_search.fingerprints import fingerprint, share_in_common
-from tests import oracles
+from tests import observed, oracles
 from tests.benchmarks import certification
 from tests.strategies import records_and_configs
 
@@ -47,7 +47,7 @@ def parts():
 @pytest.fixture(scope="module")
 def front(parts):
     """Of the first half."""
-    return ds.search(parts[0], solver="exit_shares")
+    return observed.search(parts[0], solver="exit_shares")
 
 
 @pytest.fixture(params=["as found", "from a file"])
@@ -221,7 +221,7 @@ class TestWalk:
 
     def test_figures_are_those_of_the_calibration(self, example):
         search, calibration = example.split(0.5, seed=0)
-        front = ds.search(search, effort="fast")
+        front = observed.search(search, effort="fast")
         point = front.certify(calibration, max_accuracy_drop=0.01)
         measured = ds.evaluate(calibration, point.config)
         for name in ("accuracy", "cost", "relative_cost", "accuracy_drop"):
@@ -238,7 +238,7 @@ class TestWalk:
 
     def test_more_is_certified_with_less_confidence_and_with_the_better_test(self, example):
         search, calibration = example.split(0.5, seed=0)
-        front = ds.search(search, effort="fast")
+        front = observed.search(search, effort="fast")
 
         def cost(**options):
             return front.certify(calibration, max_accuracy_drop=0.04, **options).cost
@@ -248,7 +248,7 @@ class TestWalk:
 
     def test_all_limits_hold_at_once(self, example):
         search, calibration = example.split(0.5, seed=0)
-        front = ds.search(search, effort="fast")
+        front = observed.search(search, effort="fast")
         single = {"max_accuracy_drop": 0.02, "min_accuracy": 0.915, "min_agreement": 0.96}
         point = front.certify(calibration, **single)
         costs = [front.certify(calibration, **{name: limit}).cost for name, limit in single.items()]
@@ -272,7 +272,7 @@ class TestWalk:
 
     def test_cost_is_walked_from_the_cheap_end(self, example):
         search, calibration = example.split(0.5, seed=0)
-        front = ds.search(search, solver="exit_shares")
+        front = observed.search(search, solver="exit_shares")
         point = front.certify(calibration, max_relative_cost=0.3)
         (limit,) = point.certificate.limits
         assert 0.28 < point.relative_cost < limit.bound <= 0.3
@@ -455,7 +455,7 @@ class TestFingerprints:
         assert fingerprint(drawn) == fingerprint(negative)
 
     def test_merged_fronts_keep_it(self, small_example):
-        one, other = (ds.search(small_example, solver=solver) for solver in ("same_threshold", "exit_shares"))
+        one, other = (observed.search(small_example, solver=solver) for solver in ("same_threshold", "exit_shares"))
         assert one.merge(other).fingerprint == one.fingerprint == fingerprint(small_example.confidence)
 
 

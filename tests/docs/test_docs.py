@@ -19,7 +19,7 @@ PUBLISHED = (  # methods of others: the source is named
     *(name for name in SOLVERS if name not in ("exhaustive", "same_threshold", "random")),
     "patience",
     "bootstrap_band",
-    "cross_fitted",
+    "expected_scores",
     "fit_temperatures",
     "reliability",
     "exit_auroc",

@@ -14,7 +14,7 @@ from dyce_search.drawing import axes
 SIZES = {"notebook": (6.4, 4.8), "column": (3.3, 2.5)}
 NAMES = (
     *("front", "comparison", "anytime", "anytime in seconds", "configuration", "configuration, few exits"),
-    *("exit flow", "exit profile", "reliability", "auroc", "optimism", "band", "cross-fit", "oracle gap"),
+    *("exit flow", "exit profile", "reliability", "auroc", "optimism", "band", "oracle gap"),
     *("marginal value", "worst groups", "temperatures"),
 )
 
@@ -42,7 +42,6 @@ def drawings(positions):
     compared = ds.compare(search, solvers=solvers, max_evaluations=200, seeds=[0, 1])
     logits = np.random.default_rng(0).normal(size=(search.n_exits, 200, 4)) * 3
     temperatures = ds.fit_temperatures(logits, np.arange(200) % 4)
-    fitted = ds.cross_fitted(search, folds=2, effort="fast")
     value = ds.marginal_value(search, effort="fast")
     return {
         "front": lambda ax: front.plot(ax, held_out=front.evaluate(test), selected=point),
@@ -57,7 +56,6 @@ def drawings(positions):
         "auroc": ds.exit_auroc(test).plot,
         "optimism": ds.optimism(front, test).plot,
         "band": ds.bootstrap_band(front, test, resamples=20).plot,
-        "cross-fit": fitted.plot,
         "oracle gap": ds.oracle_gap(front, test).plot,
         "marginal value": value.plot,
         "worst groups": ds.worst_groups(test, point.config).plot,

@@ -16,7 +16,6 @@ def limits_of(function: object) -> list[str]:
 def test_whoever_takes_limits_takes_these() -> None:
     assert limits_of(ds.ParetoFront.certify) == list(LIMITS)
     assert limits_of(ds.ParetoFront.select) == list(POINT_LIMITS)
-    assert set(limits_of(ds.CrossFit.select)) <= set(POINT_LIMITS)
     assert COST_LIMITS == ("max_cost", "max_relative_cost")
 
 

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 
 import dyce_search as ds
 from dyce_search.provenance import Provenance
-from tests import oracles
+from tests import observed, oracles
 from tests.strategies import records_and_configs
 
 COSTS = ds.ExitCosts(backbone=[1.0, 10.0], head=[0.0, 0.0], position=[0, 1])
@@ -190,7 +190,7 @@ class TestHypervolume:
 class TestElsewhere:
     def test_length_and_order_stay(self, example):
         train, test = example.subset(np.arange(500)), example.subset(np.arange(500, 900))
-        front = ds.search(train, solver="same_threshold")
+        front = observed.search(train, solver="same_threshold")
         held = front.evaluate(test)
         assert type(held) is ds.Curve
         assert len(held) == len(front)
@@ -211,7 +211,7 @@ class TestElsewhere:
 class TestMerge:
     def test_is_the_front_of_all_configurations(self, example):
         records = example.subset(np.arange(300))
-        fronts = [ds.search(records, solver=solver) for solver in ("same_threshold", "exit_shares")]
+        fronts = [observed.search(records, solver=solver) for solver in ("same_threshold", "exit_shares")]
         merged = fronts[0].merge(fronts[1])
         assert oracles.points(merged) == oracles.non_dominated(oracles.points(fronts[0]) + oracles.points(fronts[1]))
         np.testing.assert_array_equal(merged.evaluate(records).accuracy, merged.accuracy)

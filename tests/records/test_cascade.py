@@ -6,6 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import dyce_search as ds
+from tests import observed
 
 PRICE = [1.0, 4.0, 20.0]
 CONFIDENCE = [[0.9, 0.5, 0.1, 0.2], [0.0, 0.9, 0.8, 0.1], [0.5, 0.5, 0.5, 0.5]]
@@ -51,7 +52,7 @@ class TestClosedForm:
         assert records.exit_accuracy.tolist() == [1 / 4, 2 / 4, 3 / 4]
 
     def test_an_exhaustive_search_finds_the_cheapest(self):
-        front = ds.search(cascade(), solver="exhaustive")
+        front = observed.search(cascade(), solver="exhaustive")
         assert front[0].cost == 1
         best = front.select(max_accuracy_drop=0)  # the small model for sample 0, the middle one for sample 1
         assert best.cost == min((1 + 5 + 25 + 25) / 4, (1 + 21 + 21 + 21) / 4)

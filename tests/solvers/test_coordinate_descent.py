@@ -14,6 +14,7 @@ from dyce_search.solvers.descent.archive import Archive, Choice
 from dyce_search.solvers.descent.objective import Objective
 from dyce_search.solvers.descent.problem import Problem
 from dyce_search.solvers.trade_off import TradeOff
+from tests import observed
 from tests.strategies import exit_records
 
 BEST_KNOWN_COST = {0: 0.215, 0.0025: 0.195, 0.005: 0.178, 0.01: 0.155, 0.02: 0.131, 0.05: 0.091}
@@ -111,7 +112,7 @@ def test_float_scores_take_the_other_path(example):
     records = example.subset(np.arange(2000))
     soft = ds.ExitRecords(confidence=records.confidence, score=0.25 + 0.5 * records.score, costs=records.costs)
     assert Problem.of(soft, 512).score is not None
-    hard_front, soft_front = ds.search(records), ds.search(soft)
+    hard_front, soft_front = observed.search(records), observed.search(soft)
     reached = np.interp(hard_front.cost, soft_front.cost, (soft_front.accuracy - 0.25) / 0.5)
     assert np.median(np.abs(reached - hard_front.accuracy)) < 0.002
 
@@ -156,13 +157,13 @@ def test_polish_finds_the_best_threshold_between_the_bins(example):
 
 
 def test_the_default_front_of_the_example_is_near_the_best_known(example):
-    front = ds.search(example)
+    front = observed.search(example)
     assert front.hypervolume() >= BEST_KNOWN_HYPERVOLUME * (1 - 0.001)
     assert len(front) >= 500
     for drop, best in BEST_KNOWN_COST.items():
         point = front.select(max_accuracy_drop=drop * example.baseline_accuracy)
         assert point.relative_cost <= best * 1.02, drop
-    rival = ds.search(example, solver="single_pass")
+    rival = observed.search(example, solver="single_pass")
     for point in rival:
         beats = (front.cost <= point.cost) & (front.accuracy >= point.accuracy)
         assert beats.any(), point
@@ -194,8 +195,8 @@ def test_small_problems_are_solved_nearly_always(effort, problems, share):
     for _ in range(problems):
         records = small_problem(rng)
         trade_off = TradeOff.of(records)
-        optimum = ds.search(records, solver="exhaustive", levels=1000)
-        front = ds.search(records, effort=effort)
+        optimum = observed.search(records, solver="exhaustive", levels=1000)
+        front = observed.search(records, effort=effort)
         for weight in (0.3, 0.5, 0.7, 0.9, 0.97):
             best = trade_off(weight, optimum.accuracy, optimum.cost).min()
             hits.append(trade_off(weight, front.accuracy, front.cost).min() <= best + 1e-3 * abs(best) + 1e-12)
@@ -207,7 +208,7 @@ def test_the_number_of_threads_changes_nothing(example, monkeypatch):
     fronts = []
     for threads in (1, 2, 5):
         monkeypatch.setattr(numba.config, "NUMBA_NUM_THREADS", threads)
-        fronts.append(ds.search(records, seed=3))
+        fronts.append(observed.search(records, seed=3))
     for front in fronts[1:]:
         assert np.array_equal(front.cost, fronts[0].cost)
         assert np.array_equal(front.threshold, fronts[0].threshold)
@@ -218,25 +219,25 @@ def test_the_unit_of_cost_changes_nothing(example):
     costs = records.costs
     scaled = ds.ExitCosts(backbone=costs.backbone * 2.0**-40, head=costs.head * 2.0**-40, position=costs.position)
     other = ds.ExitRecords(confidence=records.confidence, score=records.score, costs=scaled)
-    one, two = ds.search(records), ds.search(other)
+    one, two = observed.search(records), observed.search(other)
     assert np.array_equal(one.candidate, two.candidate)
     assert np.allclose(one.relative_cost, two.relative_cost, rtol=1e-12)
 
 
 def test_asking_for_a_point_finds_one_at_least_as_good(example):
     records = example.subset(np.arange(5000))
-    plain = ds.search(records)
+    plain = observed.search(records)
     for drop in (0.0, 0.005, 0.02):
-        asked = ds.search(records, max_accuracy_drop=drop)
+        asked = observed.search(records, max_accuracy_drop=drop)
         limit = {"max_accuracy_drop": drop}
         assert asked.select(**limit).cost <= plain.select(**limit).cost * (1 + 1e-9)
         assert asked.provenance.evaluations > plain.provenance.evaluations
-    asked = ds.search(records, max_relative_cost=0.15)
+    asked = observed.search(records, max_relative_cost=0.15)
     assert asked.select(max_relative_cost=0.15).accuracy >= plain.select(max_relative_cost=0.15).accuracy
 
 
 def test_an_impossible_wish_still_gives_a_front(example):
-    front = ds.search(example.subset(np.arange(500)), max_accuracy_drop=-0.9)
+    front = observed.search(example.subset(np.arange(500)), max_accuracy_drop=-0.9)
     assert len(front) > 10
     with pytest.raises(ds.InfeasibleError, match="the most accurate has"):
         front.select(max_accuracy_drop=-0.9)
@@ -245,9 +246,9 @@ def test_an_impossible_wish_still_gives_a_front(example):
 @pytest.mark.parametrize("budget", [None, 200, 2000])
 def test_large_records_are_searched_on_some_samples_then_refined_on_all(example, monkeypatch, budget):
     records = example.subset(np.arange(6000))
-    whole = ds.search(records, max_evaluations=budget)
+    whole = observed.search(records, max_evaluations=budget)
     monkeypatch.setattr(module, "SAMPLE", 2999)
-    front = ds.search(records, max_evaluations=budget)
+    front = observed.search(records, max_evaluations=budget)
     assert front.provenance.evaluations <= (budget or np.inf)
     assert front.provenance.stop_reason == ("budget" if budget else "converged")
     assert front.n_samples == 6000
@@ -258,7 +259,7 @@ def test_given_lambdas_are_the_ones_that_are_solved(example):
     records = example.subset(np.arange(2000))
     trade_off = TradeOff.of(records)
     weights = [0.6, 0.85]
-    front, general = ds.search(records, lambdas=weights), ds.search(records)
+    front, general = observed.search(records, lambdas=weights), observed.search(records)
     for weight in weights:
         value = trade_off(weight, front.accuracy, front.cost).min()
         assert value <= trade_off(weight, general.accuracy, general.cost).min() + 0.002
@@ -276,4 +277,4 @@ def test_given_lambdas_are_the_ones_that_are_solved(example):
 )
 def test_bad_options(example, options, message):
     with pytest.raises(ds.SolverError, match=message):
-        ds.search(example.subset(np.arange(50)), **options)
+        observed.search(example.subset(np.arange(50)), **options)

@@ -9,6 +9,7 @@ from dyce_search.evaluation.evaluate import evaluate_arrays
 from dyce_search.solvers import run as run_module
 from dyce_search.solvers.run import Run
 from dyce_search.solvers.search_space import SearchSpace
+from tests import observed
 from tests.strategies import exit_records
 
 BOTH = pytest.mark.parametrize("solver", ["differential_evolution", "cma_es"])
@@ -73,7 +74,7 @@ class TestMeasuredOnce:
             return evaluate_arrays(records, exits, threshold)
 
         monkeypatch.setattr(run_module, "evaluate_arrays", counted)
-        ds.search(small_example, solver="random", max_evaluations=150)
+        observed.search(small_example, solver="random", max_evaluations=150)
         assert sorted(measured) == [1, 50, 50, 50]  # the baseline, and three batches
 
     def test_a_solver_may_change_what_it_got(self, small_example):
@@ -83,7 +84,7 @@ class TestMeasuredOnce:
             measured.cost[:] = 0
             measured.accuracy[:] = 1
 
-        front = ds.search(small_example, solver=careless)
+        front = observed.search(small_example, solver=careless)
         assert front[0].cost > 0
         assert front[0].accuracy < 1
 
@@ -91,24 +92,24 @@ class TestMeasuredOnce:
 @BOTH
 class TestBoth:
     def test_spends_2000_evaluations_by_default(self, solver, records):
-        found = ds.search(records, solver=solver).provenance
+        found = observed.search(records, solver=solver).provenance
         assert (found.evaluations, found.stop_reason) == (2000, "converged")
 
     def test_spends_the_whole_budget(self, solver, small_example):
         for budget in (3, 41, 333):
-            found = ds.search(small_example, solver=solver, max_evaluations=budget).provenance
+            found = observed.search(small_example, solver=solver, max_evaluations=budget).provenance
             assert (found.evaluations, found.stop_reason) == (budget, "budget")
 
     def test_comes_near_the_best_of_a_small_problem(self, solver, records):
-        best = ds.search(records, solver="exhaustive")
-        front = ds.search(records, solver=solver, max_evaluations=3000)
+        best = observed.search(records, solver="exhaustive")
+        front = observed.search(records, solver=solver, max_evaluations=3000)
         assert front.hypervolume() > 0.98 * best.hypervolume()
 
     @pytest.mark.parametrize("population", [3, 20.5, "many"])
     def test_refuses_bad_populations(self, solver, small_example, population):
         with pytest.raises(ds.SolverError, match="population must be a whole number >= "):
-            ds.search(small_example, solver=solver, population=population)
+            observed.search(small_example, solver=solver, population=population)
 
     def test_a_budget_of_0_is_refused(self, solver, small_example):
         with pytest.raises(ds.SolverError, match="max_evaluations must be a whole number >= 1, got 0"):
-            ds.search(small_example, solver=solver, max_evaluations=0)
+            observed.search(small_example, solver=solver, max_evaluations=0)

@@ -15,13 +15,14 @@ from optuna.storages.journal import JournalFileBackend
 
 import dyce_search as ds
 from dyce_search.solvers import optuna_samplers
+from tests import observed
 
 SAMPLERS = pytest.mark.parametrize("solver", ["nsga2", "nsga3", "tpe", "random"])
 WORKER = """
 import sys
 import dyce_search as ds
 records = ds.ExitRecords.{load}
-ds.search(records, solver="nsga2", seed=1, n_trials=int(sys.argv[2]), storage=sys.argv[1], study_name="s")
+observed.search(records, solver="nsga2", seed=1, n_trials=int(sys.argv[2]), storage=sys.argv[1], study_name="s")
 """
 
 
@@ -54,18 +55,18 @@ def sqlite(tmp_path):
 class TestBudget:
     @SAMPLERS
     def test_n_trials_is_the_budget(self, solver, small_example):
-        one = ds.search(small_example, solver=solver, n_trials=70)
-        other = ds.search(small_example, solver=solver, max_evaluations=70)
+        one = observed.search(small_example, solver=solver, n_trials=70)
+        other = observed.search(small_example, solver=solver, max_evaluations=70)
         assert (one.provenance.evaluations, one.provenance.stop_reason) == (70, "converged")
         np.testing.assert_array_equal(one.cost, other.cost)
         np.testing.assert_array_equal(one.threshold, other.threshold)
 
     def test_seeds_differ(self, small_example):
-        one, other = (ds.search(small_example, solver="random", n_trials=50, seed=seed) for seed in (0, 1))
+        one, other = (observed.search(small_example, solver="random", n_trials=50, seed=seed) for seed in (0, 1))
         assert not np.array_equal(one.cost, other.cost)
 
     def test_2000_trials_by_default(self, records):
-        assert ds.search(records, solver="random").provenance.evaluations == 2000
+        assert observed.search(records, solver="random").provenance.evaluations == 2000
 
     @pytest.mark.parametrize(
         ("options", "message"),
@@ -84,31 +85,31 @@ class TestBudget:
     )
     def test_bad_options_are_refused(self, small_example, options, message):
         with pytest.raises(ds.SolverError, match=message):
-            ds.search(small_example, solver="nsga2", **options)
+            observed.search(small_example, solver="nsga2", **options)
 
     def test_an_unknown_sampler_is_refused(self, small_example):
         with pytest.raises(ds.SolverError, match=r"unknown solver 'nsga4': use one of .*nsga2"):
-            ds.search(small_example, solver="nsga4")
+            observed.search(small_example, solver="nsga4")
 
 
 class TestWarmStart:
     @SAMPLERS
     @pytest.mark.parametrize("n_trials", [1, 60])
     def test_never_ends_below_the_front_it_started_from(self, solver, n_trials, small_example):
-        start = ds.search(small_example, solver="coordinate_descent")
-        front = ds.search(small_example, solver=solver, n_trials=n_trials, warm_start=start)
+        start = observed.search(small_example, solver="coordinate_descent")
+        front = observed.search(small_example, solver=solver, n_trials=n_trials, warm_start=start)
         for point in start:
             assert np.any((front.cost <= point.cost) & (front.accuracy >= point.accuracy))
         assert front.provenance.evaluations == n_trials
 
     def test_a_front_of_another_network_is_refused(self, small_example, records):
-        other = ds.search(records, solver="exit_shares")
+        other = observed.search(records, solver="exit_shares")
         with pytest.raises(ds.ConfigError, match=r"warm_start has 4 exits at 2 positions.* belong to another network"):
-            ds.search(small_example, solver="nsga2", warm_start=other)
+            observed.search(small_example, solver="nsga2", warm_start=other)
 
     def test_known_configurations_are_the_first_trials(self, small_example, tmp_path):
-        start = ds.search(small_example, solver="exit_shares")
-        ds.search(small_example, solver="nsga2", n_trials=20, warm_start=start, storage=sqlite(tmp_path))
+        start = observed.search(small_example, solver="exit_shares")
+        observed.search(small_example, solver="nsga2", n_trials=20, warm_start=start, storage=sqlite(tmp_path))
         study = optuna.load_study(study_name="dyce_search", storage=sqlite(tmp_path))
         accuracy = [trial.values[0] for trial in study.trials[: min(len(start), 10)]]
         assert set(accuracy) <= set(start.accuracy)
@@ -116,7 +117,7 @@ class TestWarmStart:
 
 def test_a_floor_is_a_constraint_of_every_trial(small_example, tmp_path):
     floor = 0.8
-    ds.search(small_example, solver="nsga2", n_trials=20, min_accuracy=floor, storage=sqlite(tmp_path))
+    observed.search(small_example, solver="nsga2", n_trials=20, min_accuracy=floor, storage=sqlite(tmp_path))
     for trial in optuna.load_study(study_name="dyce_search", storage=sqlite(tmp_path)).trials:
         assert trial.constraints["min_accuracy"] == pytest.approx(floor - trial.values[0])
 
@@ -126,7 +127,9 @@ def test_a_floor_improves_the_part_above_it(example):
     floor = example.baseline_accuracy - 0.01
     cost = {}
     for asked in (None, floor):
-        fronts = [ds.search(example, solver="nsga2", n_trials=600, min_accuracy=asked, seed=seed) for seed in range(3)]
+        fronts = [
+            observed.search(example, solver="nsga2", n_trials=600, min_accuracy=asked, seed=seed) for seed in range(3)
+        ]
         cost[asked] = np.median([front.select(min_accuracy=floor).relative_cost for front in fronts])
     assert cost[floor] < cost[None]
 
@@ -134,25 +137,25 @@ def test_a_floor_improves_the_part_above_it(example):
 class TestStorage:
     def test_a_study_is_taken_up_again(self, small_example, tmp_path):
         storage = sqlite(tmp_path)
-        first = ds.search(small_example, solver="nsga2", n_trials=10, storage=storage, study_name="s")
-        front = ds.search(small_example, solver="nsga2", n_trials=25, storage=storage, study_name="s")
+        first = observed.search(small_example, solver="nsga2", n_trials=10, storage=storage, study_name="s")
+        front = observed.search(small_example, solver="nsga2", n_trials=25, storage=storage, study_name="s")
         assert front.provenance.evaluations == 15
         assert states(storage) == {"COMPLETE": 25, "RUNNING": 0, "WAITING": 0}
         for point in first:
             assert np.any((front.cost <= point.cost) & (front.accuracy >= point.accuracy))
-        again = ds.search(small_example, solver="nsga2", n_trials=25, storage=storage, study_name="s")
+        again = observed.search(small_example, solver="nsga2", n_trials=25, storage=storage, study_name="s")
         assert again.provenance.evaluations == 0
         np.testing.assert_array_equal(again.cost, front.cost)
 
     def test_a_study_of_another_network_is_refused(self, small_example, records, tmp_path):
-        ds.search(records, solver="random", n_trials=5, storage=sqlite(tmp_path))
+        observed.search(records, solver="random", n_trials=5, storage=sqlite(tmp_path))
         with pytest.raises(ds.SolverError, match="belongs to another network"):
-            ds.search(small_example, solver="random", n_trials=10, storage=sqlite(tmp_path))
+            observed.search(small_example, solver="random", n_trials=10, storage=sqlite(tmp_path))
 
     def test_a_study_of_other_objectives_is_refused(self, small_example, tmp_path):
         optuna.create_study(study_name="s", storage=sqlite(tmp_path), sampler=optuna.samplers.RandomSampler(seed=0))
         with pytest.raises(ds.SolverError, match="study 's' has the directions"):
-            ds.search(small_example, solver="random", storage=sqlite(tmp_path), study_name="s")
+            observed.search(small_example, solver="random", storage=sqlite(tmp_path), study_name="s")
 
     def test_two_processes_share_one_study(self, small_example, tmp_path):
         storage = sqlite(tmp_path)
@@ -171,7 +174,7 @@ class TestStorage:
     def test_a_process_is_known_by_its_start_too(self, small_example, tmp_path):
         """A dead process's number that another has now: its trial is made again; a living one's is left."""
         storage = sqlite(tmp_path)
-        ds.search(small_example, solver="random", n_trials=1, storage=storage, study_name="s")
+        observed.search(small_example, solver="random", n_trials=1, storage=storage, study_name="s")
         study = optuna.load_study(study_name="s", storage=storage)
         own = optuna_samplers._owner()
         dead, alive = study.ask(), study.ask()
@@ -213,7 +216,7 @@ class TestStorage:
         process.wait()
         done = states(storage)["COMPLETE"]
         assert 20 <= done < 5000
-        front = ds.search(small_example, solver="nsga2", n_trials=done + 10, storage=storage, study_name="s")
+        front = observed.search(small_example, solver="nsga2", n_trials=done + 10, storage=storage, study_name="s")
         assert front.provenance.evaluations == 10
         assert states(storage) == {"COMPLETE": done + 10, "RUNNING": 0, "WAITING": 0}
 
@@ -237,5 +240,5 @@ class TestObjective:
 
 def test_log_level_and_warning_filters_are_left_as_they_were(small_example):
     level, filters = optuna.logging.get_verbosity(), list(warnings.filters)
-    ds.search(small_example, solver="nsga2", n_trials=5)
+    observed.search(small_example, solver="nsga2", n_trials=5)
     assert (optuna.logging.get_verbosity(), warnings.filters) == (level, filters)

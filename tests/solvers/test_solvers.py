@@ -15,7 +15,7 @@ from dyce_search.search import SOLVERS, find_solver, run_solver
 from dyce_search.solvers.run import Run, StopSearch
 from dyce_search.solvers.trade_off import check_lambdas
 from dyce_search.testing import SolverContract
-from tests import oracles
+from tests import observed, oracles
 from tests.strategies import exit_records
 from tests.write_golden import GOLDEN, SHORT, golden_content
 
@@ -55,30 +55,34 @@ class TestContract(SolverContract):
     @settings(max_examples=15)
     @given(records=exit_records(max_positions=2, max_candidates=2, max_samples=4))
     def test_finds_a_valid_front_among_drawn_ties(self, solver, records):
-        self.check_front(ds.search(records, solver=solver, max_evaluations=SHORT.get(solver)), records)
+        self.check_front(observed.search(records, solver=solver, max_evaluations=SHORT.get(solver)), records)
 
     def test_beats_the_baseline_on_real_records(self, solver, small_example):
-        front = ds.search(small_example, solver=solver, max_evaluations=SHORT.get(solver))
+        front = observed.search(small_example, solver=solver, max_evaluations=SHORT.get(solver))
         assert front.select(max_accuracy_drop=0.02).relative_cost < 0.9
 
     def test_names_itself(self, solver, small_example):
-        assert ds.search(small_example, solver=solver, max_evaluations=SHORT.get(solver)).provenance.solver == solver
+        assert (
+            observed.search(small_example, solver=solver, max_evaluations=SHORT.get(solver)).provenance.solver == solver
+        )
 
     def test_writes_to_neither_stream(self, solver, small_example, capfd):
-        ds.search(small_example, solver=solver, progress=False, max_evaluations=20)
-        ds.search(small_example, solver=solver, max_evaluations=SHORT.get(solver))  # here standard error is no terminal
+        observed.search(small_example, solver=solver, progress=False, max_evaluations=20)
+        observed.search(
+            small_example, solver=solver, max_evaluations=SHORT.get(solver)
+        )  # here standard error is no terminal
         assert capfd.readouterr() == ("", "")
 
     def test_refuses_options_that_it_does_not_have(self, solver, small_example):
         with pytest.raises(ds.SolverError, match=f"solver '{solver}' does not take the option 'colour': it takes"):
-            ds.search(small_example, solver=solver, colour="red")
+            observed.search(small_example, solver=solver, colour="red")
 
     @pytest.mark.parametrize("lambdas", [[], [0.5, 1.5], [-0.1], [np.nan], ["much"], 0.5])
     def test_refuses_bad_lambdas(self, solver, small_example, lambdas):
         if "lambdas" not in inspect.signature(find_solver(solver)).parameters:
             pytest.skip("takes no lambdas")
         with pytest.raises(ds.SolverError, match=r"lambdas must be one or more numbers in \[0, 1\]"):
-            ds.search(small_example, solver=solver, lambdas=lambdas)
+            observed.search(small_example, solver=solver, lambdas=lambdas)
 
     def test_has_a_golden_front(self, solver, small_example):
         path = GOLDEN / f"{solver}.json"
@@ -100,7 +104,7 @@ class TestTwins:
     @settings(max_examples=150)
     @given(exit_records())
     def test_same_threshold(self, records):
-        front = ds.search(records, solver="same_threshold")
+        front = observed.search(records, solver="same_threshold")
         assert oracles.points(front) == oracles.front(records, oracles.same_threshold(records))
 
     @pytest.mark.parametrize("seed", range(3))
@@ -108,50 +112,50 @@ class TestTwins:
         rng = np.random.default_rng(seed)
         confidence = rng.integers(0, 30, (6, 97)) / 30  # many ties
         records = make(confidence, rng.integers(0, 2, (6, 97)), [2, 1, 2], [10, 20, 30, 60])
-        front = ds.search(records, solver="exit_shares")
+        front = observed.search(records, solver="exit_shares")
         assert oracles.points(front) == oracles.front(records, oracles.exit_shares(records))
 
     @settings(max_examples=12)
     @given(exit_records(levels=("ties",), max_samples=6), st.sampled_from(FEW_LAMBDAS))
     def test_single_pass(self, records, weight):
-        front = ds.search(records, solver="single_pass", lambdas=[weight])
+        front = observed.search(records, solver="single_pass", lambdas=[weight])
         assert oracles.points(front) == oracles.front(records, oracles.single_pass(records, [weight]))
 
     def test_single_pass_on_real_records(self, small_example):
         records = small_example.subset(np.arange(80))
-        front = ds.search(records, solver="single_pass", lambdas=FEW_LAMBDAS)
+        front = observed.search(records, solver="single_pass", lambdas=FEW_LAMBDAS)
         assert_near(oracles.points(front), oracles.front(records, oracles.single_pass(records, FEW_LAMBDAS)))
 
     @settings(max_examples=12)
     @given(exit_records(levels=("ties",), max_positions=2, max_samples=6), st.sampled_from(FEW_LAMBDAS))
     def test_iterative(self, records, weight):
-        front = ds.search(records, solver="iterative", lambdas=[weight])
+        front = observed.search(records, solver="iterative", lambdas=[weight])
         assert oracles.points(front) == oracles.front(records, oracles.iterative(records, [weight]))
 
     def test_iterative_on_real_records(self, small_example):
         records = small_example.subset(np.arange(60))
-        front = ds.search(records, solver="iterative", lambdas=(0.6, 0.9))
+        front = observed.search(records, solver="iterative", lambdas=(0.6, 0.9))
         assert_near(oracles.points(front), oracles.front(records, oracles.iterative(records, (0.6, 0.9))))
 
 
 def test_single_pass_reproduces_the_released_code_on_the_example(example):
-    front = ds.search(example, solver="single_pass")
+    front = observed.search(example, solver="single_pass")
     drops = [drop * example.baseline_accuracy for drop in (0, 0.005, 0.01, 0.02, 0.05)]
     found = [front.select(max_accuracy_drop=drop).relative_cost for drop in drops]
     assert found == pytest.approx([0.252, 0.219, 0.175, 0.151, 0.107], abs=0.01)
 
 
 def test_exit_shares_takes_the_number_of_settings(small_example):
-    assert ds.search(small_example, solver="exit_shares", settings=2).provenance.evaluations == 4  # 2 exit types
+    assert observed.search(small_example, solver="exit_shares", settings=2).provenance.evaluations == 4  # 2 exit types
     for settings_ in (0, 2.5, "many"):
         with pytest.raises(ds.SolverError, match="settings must be a whole number >= 1"):
-            ds.search(small_example, solver="exit_shares", settings=settings_)
+            observed.search(small_example, solver="exit_shares", settings=settings_)
 
 
 def test_same_threshold_thins_long_fronts_and_keeps_their_ends(small_example, monkeypatch):
-    whole = ds.search(small_example, solver="same_threshold")
+    whole = observed.search(small_example, solver="same_threshold")
     monkeypatch.setattr("dyce_search.solvers.same_threshold.MAX_LEVELS", 5)
-    thin = ds.search(small_example, solver="same_threshold")
+    thin = observed.search(small_example, solver="same_threshold")
     assert 2 <= len(thin) <= 1 + 2 * 5 < len(whole)  # the baseline, and five of each of two types
     assert thin[0].config == whole[0].config
 
@@ -162,7 +166,7 @@ def test_exhaustive_measures_nothing_twice(small_example, monkeypatch):
         "dyce_search.solvers.run.evaluate_arrays",
         lambda records, exits, threshold: measured.append(len(exits)) or evaluate_arrays(records, exits, threshold),
     )
-    ds.search(small_example, solver="exhaustive", levels=4)
+    observed.search(small_example, solver="exhaustive", levels=4)
     assert measured == [1]  # the baseline
 
 
@@ -171,15 +175,17 @@ def test_lambdas_that_are_off_the_ends_by_rounding_are_the_ends(solver, small_ex
     sweep = np.arange(0.5, 1.01, 0.01)
     assert sweep[-1] > 1
     assert check_lambdas([-1e-10, 1e-9, *sweep]) == [0.0, 0.0, *sweep[:-1], 1.0]
-    fronts = [ds.search(small_example, solver=solver, lambdas=found) for found in (sweep[-3:], [*sweep[-3:-1], 1.0])]
+    fronts = [
+        observed.search(small_example, solver=solver, lambdas=found) for found in (sweep[-3:], [*sweep[-3:-1], 1.0])
+    ]
     assert list(fronts[0]) == list(fronts[1])
     with pytest.raises(ds.SolverError, match="lambdas must be one or more numbers in"):
         check_lambdas([1 + 1e-8])
 
 
 def test_single_pass_keeps_what_it_decided_before_the_budget_ended(small_example):
-    whole = ds.search(small_example, solver="single_pass", lambdas=[0.9]).provenance.evaluations
-    front = ds.search(small_example, solver="single_pass", lambdas=[0.9], max_evaluations=whole - 1)
+    whole = observed.search(small_example, solver="single_pass", lambdas=[0.9]).provenance.evaluations
+    front = observed.search(small_example, solver="single_pass", lambdas=[0.9], max_evaluations=whole - 1)
     assert front.provenance.stop_reason == "budget"
     assert front[0].relative_cost < 1
 
@@ -189,9 +195,9 @@ class TestSearch:
 
     def test_an_unknown_solver_gets_the_list_of_known_ones(self, records):
         with pytest.raises(ds.SolverError, match=f"unknown solver 'sinlge_pass': use one of {', '.join(SOLVERS)}, or"):
-            ds.search(records, solver="sinlge_pass")
+            observed.search(records, solver="sinlge_pass")
         with pytest.raises(ds.SolverError, match="unknown solver None"):
-            ds.search(records, solver=None)
+            observed.search(records, solver=None)
 
     @pytest.mark.parametrize(
         ("budget", "message"),
@@ -207,17 +213,17 @@ class TestSearch:
     )
     def test_bad_budgets_are_refused(self, records, budget, message):
         with pytest.raises(ds.SolverError, match=message):
-            ds.search(records, solver="exit_shares", **budget)
+            observed.search(records, solver="exit_shares", **budget)
 
     def test_something_else_than_records_is_refused(self):
         with pytest.raises(ds.RecordsError, match="must be an ExitRecords, got str"):
-            ds.search("records.npz")
+            observed.search("records.npz")
 
     def test_a_solver_of_ones_own_may_return_configurations(self, records):
         def two(run, *, level=0.5):
             return (ds.ExitConfig(candidate=[k, -1], threshold=[level, 0]) for k in (0, 1))
 
-        front = ds.search(records, solver=two, level=0.75)
+        front = observed.search(records, solver=two, level=0.75)
         assert_near(oracles.points(front), oracles.front(records, two(None, level=0.75)))
         assert front.provenance.solver == "two"
         assert front.provenance.options == {"level": 0.75}
@@ -227,10 +233,10 @@ class TestSearch:
             while True:
                 run.evaluate(np.array([[0, 2]] * 7, np.int32), run.rng.random((7, 2), np.float32))
 
-        front = ds.search(records, solver=endless, max_evaluations=10)
+        front = observed.search(records, solver=endless, max_evaluations=10)
         assert (front.provenance.evaluations, front.provenance.stop_reason) == (10, "budget")
         assert len(front) > 1
-        assert ds.search(records, solver=endless, max_seconds=0.05).provenance.stop_reason == "budget"
+        assert observed.search(records, solver=endless, max_seconds=0.05).provenance.stop_reason == "budget"
 
     def test_what_is_handed_in_may_change_afterwards(self, records):
         def reuses_its_arrays(run):
@@ -238,7 +244,7 @@ class TestSearch:
             run.evaluate(exits, threshold)
             exits[:], threshold[:] = -1, 9
 
-        front = ds.search(records, solver=reuses_its_arrays)
+        front = observed.search(records, solver=reuses_its_arrays)
         assert front[0].config == ds.ExitConfig(candidate=[-1, 0], threshold=[0, 0])
 
     def test_ctrl_c_returns_what_was_found(self, records):
@@ -246,7 +252,7 @@ class TestSearch:
             run.evaluate(np.array([[0, -1]], np.int32), np.full((1, 2), -np.inf, np.float32))
             raise KeyboardInterrupt
 
-        front = ds.search(records, solver=interrupted)
+        front = observed.search(records, solver=interrupted)
         assert front.provenance.stop_reason == "interrupted"
         assert front[0].cost == 1.5
 
@@ -255,23 +261,25 @@ class TestSearch:
             raise ZeroDivisionError
 
         with pytest.raises(ZeroDivisionError):
-            ds.search(records, solver=broken)
+            observed.search(records, solver=broken)
 
     def test_a_config_of_another_network_is_refused(self, records):
         with pytest.raises(ds.ConfigError, match="another network"):
-            ds.search(records, solver=lambda run: [ds.ExitConfig.none(5)])
+            observed.search(records, solver=lambda run: [ds.ExitConfig.none(5)])
 
     def test_odd_options_can_be_saved(self, records, tmp_path):
         def odd(run, **options):
             pass
 
-        front = ds.search(records, solver=odd, a=np.inf, b=np.arange(2), c=[np.float32(0.5), (1,)], d={1: 2}, e=None)
+        front = observed.search(
+            records, solver=odd, a=np.inf, b=np.arange(2), c=[np.float32(0.5), (1,)], d={1: 2}, e=None
+        )
         front.save(tmp_path / "front.json")
         options = ds.ParetoFront.load(tmp_path / "front.json").provenance.options
         assert options == {"a": "inf", "b": [0, 1], "c": [0.5, [1]], "d": "{1: 2}", "e": None}
 
     def test_progress_is_drawn_where_wanted(self, small_example, capsys):
-        ds.search(small_example, solver="single_pass", lambdas=FEW_LAMBDAS, progress=True)
+        observed.search(small_example, solver="single_pass", lambdas=FEW_LAMBDAS, progress=True)
         assert "single_pass" in capsys.readouterr().err
 
     def test_run_counts_down(self, records):
@@ -304,4 +312,4 @@ class TestSearch:
     def test_the_run_of_a_search(self, records):
         run, front = run_solver(records, "exit_shares", {"settings": 3}, seed=4)
         assert front.provenance.evaluations == run.evaluations == sum(came.size for came in run.history) - 1
-        assert list(front) == list(ds.search(records, solver="exit_shares", settings=3, seed=4))
+        assert list(front) == list(observed.search(records, solver="exit_shares", settings=3, seed=4))
