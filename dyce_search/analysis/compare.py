@@ -68,8 +68,8 @@ def compare(
         SolverError: no solver, an unknown one, two of the same label, options that one does not take, a bad budget
             or seed.
         RecordsError: `records` or `test` is something else.
-        FrontError: the test records are another network's, or a baseline accuracy of 0, which leaves the hypervolume
-            undefined.
+        FrontError: a baseline accuracy of 0, which leaves the hypervolume undefined.
+        ConfigError: test records of other exits, or of confidences of another measure or temperature.
 
     Example:
         >>> import dyce_search as ds
@@ -181,7 +181,7 @@ def _check_records(records: ExitRecords, test: ExitRecords | None) -> None:
                 f"the final exit is never right on {name}: the hypervolume, relative to its accuracy, is undefined"
             )
     if test is not None:
-        records.layout.require_fits(test.layout, "records", "test")
+        records.layout.joined(test.layout, "records", "test")
 
 
 def _check_seeds(seeds: Sequence[int]) -> tuple[int, ...]:

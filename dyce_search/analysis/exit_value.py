@@ -161,7 +161,8 @@ def marginal_value(
 
     Raises:
         RecordsError: `records`, `held_out` or `by` is something else.
-        FrontError: `held_out` is another network's; a limit on the drop that is below 0.
+        FrontError: a limit on the drop that is below 0.
+        ConfigError: `held_out` is of other exits, or of confidences of another measure or temperature.
 
     Example:
         >>> import dyce_search as ds
@@ -211,7 +212,8 @@ def oracle_gap(front: ParetoFront, records: ExitRecords) -> OracleGap:
         records: of the same network.
 
     Raises:
-        FrontError: records of another network.
+        FrontError: no front.
+        ConfigError: records of other exits, or of confidences of another measure or temperature.
         RecordsError: `records` is something else.
 
     Example:

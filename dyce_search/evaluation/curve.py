@@ -11,7 +11,7 @@ from dyce_search.arrays import frame_of, numbers, read_only, restore
 from dyce_search.errors import FrontError
 from dyce_search.evaluation.config import ExitConfig
 from dyce_search.records.costs import ExitCosts
-from dyce_search.records.layout import ExitLayout
+from dyce_search.records.layout import ExitLayout, require_layout
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -95,7 +95,8 @@ class Curve:
         """Checks and freezes the arrays."""
         if self.layout is None:
             object.__setattr__(self, "layout", self.costs.layout)
-        self.layout.require_fits(self.costs.layout, "the layout", "the costs")
+        require_layout(self.layout, "layout")
+        self.layout.joined(self.costs.layout, "the layout", "the costs")
         n_points, n_positions = len(self.cost), self.costs.n_positions
         shapes = {
             "candidate": (n_points, n_positions),

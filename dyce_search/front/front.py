@@ -205,11 +205,11 @@ class ParetoFront(Curve):
             RecordsError: `records` is something else.
         """
         require_records(records)
-        self.layout.require_fits(records.layout, "the front", "the records")
+        layout = self.layout.joined(records.layout, "the front", "the records")
         measured = evaluate_arrays(records, self.exits, self.threshold)
         return Curve(
             costs=records.costs,
-            layout=self.layout,
+            layout=layout,
             candidate=self.candidate,
             threshold=self.threshold,
             accuracy=measured.accuracy,
@@ -292,6 +292,7 @@ class ParetoFront(Curve):
 
         Raises:
             FrontError: a front of other records, or no front.
+            ConfigError: fronts of other exits, or of confidences of another measure or temperature.
         """
         fronts = (self, *others)
         for other in others:
@@ -302,6 +303,9 @@ class ParetoFront(Curve):
                     "fronts to merge must be measured on the same records, these are not: use "
                     "ParetoFront.from_configs(records, [point.config for front in fronts for point in front])"
                 )
+        layout = self.layout
+        for k, other in enumerate(others, start=1):
+            layout = layout.joined(other.layout, "the first front", f"front {k}")
         fields = {
             name: np.concatenate([getattr(front, name) for front in fronts])
             for name in ("candidate", "threshold", "accuracy", "cost")
@@ -310,7 +314,7 @@ class ParetoFront(Curve):
         return ParetoFront(
             **{name: values[keep] for name, values in fields.items()},
             costs=self.costs,
-            layout=self.layout,
+            layout=layout,
             exit_accuracy=self.exit_accuracy,
             n_samples=self.n_samples,
             records_digest=self.records_digest,

@@ -263,6 +263,14 @@ class TestFiles:
             ({"points": [{"cost": 1}]}, r"missing required field `accuracy` - at `\$.points\[0\]`"),
             ({"points": []}, "is damaged: a front must have at least one point"),
             ({"points": 5}, "is damaged"),
+            (
+                {"points": [{"cost": 1, "accuracy": 1, "position": [0], "candidate": [0, 0], "threshold": [0, 0]}]},
+                r"as many positions, candidates and thresholds, got \(1, 2, 2\)",
+            ),
+            (
+                {"points": [{"cost": 1, "accuracy": 1, "position": [1, 0], "candidate": [0, 0], "threshold": [0, 0]}]},
+                r"a point's positions must be from 0 to 0, rising, got \[1, 0\]",
+            ),
             ({"records": {"digest": "x"}}, r"missing required field `n_samples` - at `\$.records`"),
         ],
     )
