@@ -54,8 +54,11 @@ def write_atomically(path: PathLike, write: Callable[[IO[bytes]], object]) -> No
 
 def write_json(path: PathLike, content: Mapping[str, Any]) -> None:
     """Writes JSON that a person can read: what holds plain values only is one line. Floats round-trip exactly."""
-    text = _laid_out(content, "\n")
-    write_atomically(path, lambda stream: stream.write((text + "\n").encode()))
+    try:
+        text = (_laid_out(content, "\n") + "\n").encode()
+    except UnicodeEncodeError as cause:
+        raise FileFormatError(f"cannot write {path}: a name in it is no text that UTF-8 can keep ({cause})") from cause
+    write_atomically(path, lambda stream: stream.write(text))
 
 
 def _laid_out(value: Any, line: str) -> str:

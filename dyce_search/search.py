@@ -145,11 +145,10 @@ def run_solver(
         effort: Effort = "fast" if options.get("effort") == "fast" else "default"
         try:
             (scores,) = [
-                SearchedScores.of(records, scores, caution, seed=seed, effort=effort)
-                for _ in run.bar([0], "scores to search on")
+                SearchedScores.of(records, scores, caution, effort=effort) for _ in run.bar([0], "scores to search on")
             ]
         except KeyboardInterrupt:
-            scores = SearchedScores.of(records, "observed", 0.0, seed=seed)
+            scores = SearchedScores.of(records, "observed", 0.0)
             run.interrupt()
     run.maximise(scores.searched)
     if run.stop_reason != "interrupted":

@@ -74,8 +74,8 @@ def compare(
         SolverError: no solver, an unknown one, two of the same label, options that one does not take, a bad budget
             or seed.
         RecordsError: `records` or `test` is something else.
-        FrontError: the test records are another network's, or a baseline accuracy of 0, which leaves the hypervolume
-            undefined.
+        FrontError: a baseline accuracy of 0, which leaves the hypervolume undefined.
+        ConfigError: test records of other exits, or of confidences of another measure or temperature.
 
     Example:
         >>> import dyce_search as ds
@@ -93,7 +93,7 @@ def compare(
     kinds = [scores] if isinstance(scores, str) else list(scores)
     if not kinds or len(set(kinds)) < len(kinds) or not set(kinds) <= {"expected", "observed"}:
         raise SolverError(f"scores must be 'expected', 'observed' or a list of both, got {scores!r}")
-    shared = {kind: SearchedScores.of(records, kind, caution, seed=tried[0]) for kind in kinds}
+    shared = {kind: SearchedScores.of(records, kind, caution) for kind in kinds}
     calls = [
         ((records, test, label if len(kinds) == 1 else f"{label}, {kind}", solver, seed, options, made), budget)
         for label, (solver, options) in chosen.items()
@@ -195,7 +195,7 @@ def _check_records(records: ExitRecords, test: ExitRecords | None) -> None:
                 f"the final exit is never right on {name}: the hypervolume, relative to its accuracy, is undefined"
             )
     if test is not None:
-        records.layout.require_fits(test.layout, "records", "test")
+        records.layout.joined(test.layout, "records", "test")
 
 
 def _check_seeds(seeds: Sequence[int]) -> tuple[int, ...]:

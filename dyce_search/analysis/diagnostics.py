@@ -221,7 +221,8 @@ def exit_flow(front: ParetoFront, records: ExitRecords) -> ExitFlow:
         records: of the same network.
 
     Raises:
-        FrontError: records of another network.
+        FrontError: no front.
+        ConfigError: records of other exits, or of confidences of another measure or temperature.
         RecordsError: `records` is something else.
 
     Example:

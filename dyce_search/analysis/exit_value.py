@@ -12,10 +12,13 @@ from dyce_search.errors import FrontError, RecordsError
 from dyce_search.evaluation.baselines import RulePoints, oracle, static_exits
 from dyce_search.evaluation.curve import Curve
 from dyce_search.evaluation.limits import LIMITS, is_number
+from dyce_search.expected.caution import default_caution
+from dyce_search.expected.scores import Effort, expected_scores
 from dyce_search.front.front import ParetoFront
-from dyce_search.parallel import search_many
+from dyce_search.parallel import run_all
 from dyce_search.records.costs import ExitCosts
 from dyce_search.records.records import ExitRecords, require_records
+from dyce_search.search import search
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -150,6 +153,8 @@ def marginal_value(
 ) -> MarginalValue:
     """Searches again without each position, exit or type of exit: what the front loses is what they are worth.
 
+    All searches maximise the scores that are expected from the confidences of all exits.
+
     Args:
         records: to search on.
         by: what is taken away at a time: all exits of a position, a single exit, or all exits of a name.
@@ -161,7 +166,8 @@ def marginal_value(
 
     Raises:
         RecordsError: `records`, `held_out` or `by` is something else.
-        FrontError: `held_out` is another network's; a limit on the drop that is below 0.
+        FrontError: a limit on the drop that is below 0.
+        ConfigError: `held_out` is of other exits, or of confidences of another measure or temperature.
 
     Example:
         >>> import dyce_search as ds
@@ -178,8 +184,13 @@ def marginal_value(
     removed = _removals(costs, by)
     kept = [np.setdiff1d(np.arange(costs.n_exits), exits) for exits in removed.values()]
     possible = [exits for exits in kept if len(exits) > 1]  # else only the baseline is left
-    sets = [records, *(_with_exits(records, exits) for exits in possible)]
-    fronts = search_many(sets, n_jobs=n_jobs, effort=effort, seed=seed, progress=False)
+    kind: Effort = "fast" if effort == "fast" else "default"
+    scores = expected_scores(records, effort=kind)  # from the confidences of all exits
+    caution = default_caution(records.n_samples)
+    options = {"effort": effort, "seed": seed, "progress": False, "caution": caution}
+    parts = [np.arange(costs.n_exits), *possible]
+    calls = [((_with_exits(records, exits),), {**options, "scores": scores[exits]}) for exits in parts]
+    fronts = run_all(search, calls, n_jobs)
     curves: list[Curve] = list(fronts)
     if held_out is not None:
         curves[0] = fronts[0].evaluate(held_out)  # first, as it checks that the network is the same
@@ -211,7 +222,8 @@ def oracle_gap(front: ParetoFront, records: ExitRecords) -> OracleGap:
         records: of the same network.
 
     Raises:
-        FrontError: records of another network.
+        FrontError: no front.
+        ConfigError: records of other exits, or of confidences of another measure or temperature.
         RecordsError: `records` is something else.
 
     Example:

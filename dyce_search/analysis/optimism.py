@@ -147,7 +147,8 @@ def optimism(front: ParetoFront, held_out: ExitRecords) -> Optimism:
         held_out: other samples of the same network.
 
     Raises:
-        FrontError: the samples are those searched on, or another network's.
+        FrontError: the samples are those searched on.
+        ConfigError: records of other exits, or of confidences of another measure or temperature.
         RecordsError: `held_out` is something else.
 
     Example:
@@ -192,7 +193,8 @@ def bootstrap_band(
         seed: of the resampling.
 
     Raises:
-        FrontError: records of another network, a level, a number of resamples or a seed out of range.
+        FrontError: a level, a number of resamples or a seed out of range.
+        ConfigError: records of other exits, or of confidences of another measure or temperature.
         RecordsError: `records` is something else.
 
     Reference: the percentile bootstrap of Efron 1979, point by point.
@@ -237,13 +239,14 @@ def measured_on(front: ParetoFront, records: ExitRecords, name: str = "records")
     """The front itself where these are the records that it was searched on, else its configurations measured there.
 
     Raises:
-        FrontError: no front, or records of another network.
+        FrontError: no front.
+        ConfigError: records of other exits, or of confidences of another measure or temperature.
         RecordsError: `records` is something else.
     """
     if not isinstance(front, ParetoFront):
         raise FrontError(f"front must be a ParetoFront, got {type(front).__name__}: pass what a search returned")
     require_records(records, name)
-    front.layout.require_fits(records.layout, "the front", "the records")
+    front.layout.joined(records.layout, "the front", "the records")
     return front if records.digest == front.records_digest else front.evaluate(records)
 
 

@@ -1,13 +1,12 @@
 """A point with a guarantee: what was promised, how it was tested, and its file."""
 
 from dataclasses import asdict, dataclass, replace
-from typing import Any, Self
+from typing import Self
 
-from dyce_search.errors import FileFormatError
 from dyce_search.evaluation.config import ExitConfig
 from dyce_search.evaluation.curve import OperatingPoint
 from dyce_search.evaluation.limits import LIMITS
-from dyce_search.files import PathLike, entry, read_json, write_json
+from dyce_search.files import PathLike, read_json, write_json
 from dyce_search.records.layout import ExitLayout
 
 
@@ -120,18 +119,34 @@ class CertifiedPoint(OperatingPoint):
             FileFormatError: no such file, another kind or version, a configuration without certificate.
             ConfigError: the values are no configuration.
         """
+        from dyce_search.certify.certificate_file import read_promise
+
         content = read_json(path)
         config = ExitConfig.from_dict(content, path)
-        if "certificate" not in content:
-            raise FileFormatError(f"{path} is a configuration without a certificate: ExitConfig.load reads it")
-        figures, promised = entry(content, "calibration", path), dict(entry(content, "certificate", path))
-        try:
-            limits = tuple(CertifiedLimit(**limit) for limit in entry(promised, "limits", path))
-            certificate = Certificate(**{**promised, "limits": limits, "layout": config.layout})
-        except TypeError as cause:
-            raise FileFormatError(f"{path} is damaged: {cause}") from cause
-        known: dict[str, Any] = {name: float(entry(figures, name, path)) for name in FIGURES}
-        return cls(config=config, certificate=certificate, **known)
+        promise = read_promise(content, path)
+        entry = promise.certificate
+        certificate = Certificate(
+            limits=tuple(
+                CertifiedLimit(
+                    name=limit.name,
+                    limit=limit.limit,
+                    measured=limit.measured,
+                    bound=limit.bound,
+                    p_value=limit.p_value,
+                    method=limit.method,
+                )
+                for limit in entry.limits
+            ),
+            confidence=entry.confidence,
+            n_samples=entry.n_samples,
+            n_groups=entry.n_groups,
+            n_tested=entry.n_tested,
+            records_digest=entry.records_digest,
+            search_digest=entry.search_digest,
+            layout=config.layout,
+        )
+        figures = {name: getattr(promise.calibration, name) for name in FIGURES}
+        return cls(config=config, certificate=certificate, **figures)
 
 
 FIGURES = ("accuracy", "cost", "relative_cost", "accuracy_drop")

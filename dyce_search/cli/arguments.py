@@ -43,6 +43,16 @@ def add_records(parser: argparse.ArgumentParser) -> None:
         metavar="FILE.json",
         help="DyCE's JSON of MACs, or MSDNet's flops.pth; files of this library hold their costs, which this replaces",
     )
+    add_measure(parser)
+
+
+def add_measure(parser: argparse.ArgumentParser) -> None:
+    """What the confidences of a table are."""
+    parser.add_argument(
+        "--measure",
+        metavar="NAME",
+        help="what the confidences of a table are, such as entropy; other files say it themselves",
+    )
 
 
 def add_test(parser: argparse.ArgumentParser, what: str) -> None:
@@ -67,15 +77,18 @@ def add_scores(parser: argparse.ArgumentParser, *more: str) -> None:
     )
 
 
-def load(path: PathLike, costs: PathLike | None, *, part: Literal["val", "test"]) -> ExitRecords:
+def load(
+    path: PathLike, costs: PathLike | None, *, part: Literal["val", "test"], measure: str | None = None
+) -> ExitRecords:
     """The records of a file; `part` says which, where MSDNet's file holds two sets."""
-    return load_records(path, costs=costs, part=part if kind_of(path) == "torch" else None)
+    return load_records(path, costs=costs, measure=measure, part=part if kind_of(path) == "torch" else None)
 
 
 def load_both(options: argparse.Namespace) -> tuple[ExitRecords, ExitRecords | None]:
     """The records to search on, and the test records where they were named."""
-    records = load(options.records, options.costs, part="val")
-    return records, None if options.test is None else load(options.test, options.costs, part="test")
+    known = {"costs": options.costs, "measure": options.measure}
+    records = load(options.records, **known, part="val")
+    return records, None if options.test is None else load(options.test, **known, part="test")
 
 
 def add_limits(parser: argparse.ArgumentParser, names: Sequence[str]) -> None:

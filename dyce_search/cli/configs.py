@@ -25,7 +25,7 @@ def add_evaluate(commands: Commands) -> None:
 def measure(options: Namespace) -> int:
     """Prints what a configuration does on some records."""
     config = ExitConfig.load(options.config)
-    records = load(options.records, options.costs, part="test")
+    records = load(options.records, options.costs, part="test", measure=options.measure)
     result = evaluate(records, config)
     print(f"samples        {records.n_samples:,}")
     print(f"baseline       {baseline(records)}")

@@ -76,7 +76,7 @@ def certify(options: Namespace) -> int:
     limits = limits_in(options, "certify", CERTIFIED_LIMITS)
     require_folder(options.out)
     front = ParetoFront.load(options.front)
-    records = load(options.records, options.costs, part="test")
+    records = load(options.records, options.costs, part="test", measure=options.measure)
     point = front.certify(records, **limits, confidence=options.confidence, method=options.method)
     print(f"{point.certificate}\n")
     say_figures(point, records.costs.unit)

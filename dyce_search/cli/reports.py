@@ -36,8 +36,9 @@ def write_report(options: Namespace) -> int:
     """Writes a page about a front; says whether its point is certified."""
     require_folder(options.out)  # before the work, not after it
     front = ParetoFront.load(options.front)
-    records = load_records(options.records, costs=options.costs)
-    searched = None if options.search is None else load_records(options.search, costs=options.costs)
+    known = {"costs": options.costs, "measure": options.measure}
+    records = load_records(options.records, **known)
+    searched = None if options.search is None else load_records(options.search, **known)
     point = report(
         front,
         records,

@@ -9,7 +9,7 @@ import numpy.typing as npt
 from dyce_search.arrays import numbers, read_only, restore, whole_numbers
 from dyce_search.errors import ConfigError, RecordsError
 from dyce_search.files import PathLike, read_json, typed, write_json
-from dyce_search.records.layout import ExitLayout
+from dyce_search.records.layout import ExitLayout, require_layout
 
 
 def leaves(confidence: Any, threshold: Any) -> Any:
@@ -89,8 +89,7 @@ class ExitConfig:
             p = int(np.flatnonzero(np.isnan(threshold))[0])
             raise ConfigError(f"threshold must not be NaN, got NaN at position {p}")
         if self.layout is not None:
-            if not isinstance(self.layout, ExitLayout):
-                raise ConfigError(f"layout must be an ExitLayout or None, got {type(self.layout).__name__}")
+            require_layout(self.layout, "layout")
             self.layout.exits(candidate)
         object.__setattr__(self, "candidate", candidate)
         object.__setattr__(self, "threshold", threshold)
@@ -121,18 +120,20 @@ class ExitConfig:
         """Number of enabled exits, the final exit not counted."""
         return int(np.count_nonzero(self.candidate >= 0))
 
-    def exits(self, layout: ExitLayout) -> npt.NDArray[np.int32]:
+    def exits(self, layout: ExitLayout, of: str = "the network") -> npt.NDArray[np.int32]:
         """(P,) flat index of the enabled candidate of each position, -1 for none.
 
         Args:
             layout: of the records or the network (`records.layout`, `costs.layout`).
+            of: what it belongs to, for messages.
 
         Raises:
             ConfigError: the configuration belongs to other exits, or to confidences of another measure or
                 temperature.
         """
+        require_layout(layout, "layout")
         if self.layout is not None and self.layout is not layout:
-            self.layout.require_fits(layout, "the configuration", "the network")
+            self.layout.joined(layout, "the configuration", of)
         return layout.exits(self.candidate)
 
     def route(self, confidence: npt.ArrayLike, *, layout: ExitLayout | None = None) -> npt.NDArray[np.int64]:

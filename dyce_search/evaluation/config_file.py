@@ -1,6 +1,6 @@
 """The file of a configuration: which exits it enables, by name, and what their confidences must be."""
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import msgspec
 import numpy as np
@@ -12,6 +12,9 @@ from dyce_search.records.layout import ExitLayout
 
 FORMAT, VERSION = "dyce_search.config", 2
 Threshold = float | Literal["inf", "-inf"]
+Count = Annotated[int, msgspec.Meta(ge=0, le=1 << 31)]
+Candidate = Annotated[int, msgspec.Meta(ge=-1, le=1 << 31)]
+Positions = Annotated[int, msgspec.Meta(ge=1, le=1 << 20)]
 
 
 class LayoutEntry(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
@@ -19,15 +22,15 @@ class LayoutEntry(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
 
     measure: str | None
     temperature: list[float] | None
-    position: list[int]
+    position: list[Count]
     names: list[str]
 
 
 class ExitEntry(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     """One enabled exit; `name` and `temperature` repeat what the layout says of it, for people."""
 
-    position: int
-    candidate: int
+    position: Count
+    candidate: Count
     threshold: Threshold
     name: str | None = None
     temperature: float | None = None
@@ -38,7 +41,7 @@ class ConfigFile(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
 
     format: str
     version: Literal[2]
-    n_positions: int
+    n_positions: Positions
     exits: list[ExitEntry]
     layout: LayoutEntry | None = None
     calibration: dict[str, Any] | None = None
@@ -50,7 +53,7 @@ class ConfigFile1(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
 
     format: str
     version: Literal[1]
-    candidate: list[int]
+    candidate: list[Candidate]
     threshold: list[Threshold]
     calibration: dict[str, Any] | None = None
     certificate: dict[str, Any] | None = None
@@ -95,6 +98,8 @@ def read_content(found: ConfigFile | ConfigFile1, path: PathLike) -> Arrays:
             f"{path} is damaged: exits must be at different positions from 0 to {found.n_positions - 1}, rising, "
             f"got {positions}"
         )
+    if layout is None and any(entry.name is not None or entry.temperature is not None for entry in found.exits):
+        raise FileFormatError(f"{path} is damaged: it names exits or temperatures, but its layout is missing")
     candidate, threshold = np.full(found.n_positions, -1), np.zeros(found.n_positions, np.float32)
     candidate[positions] = [entry.candidate for entry in found.exits]
     threshold[positions] = thresholds_from_json([entry.threshold for entry in found.exits])

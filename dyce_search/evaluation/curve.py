@@ -11,7 +11,7 @@ from dyce_search.arrays import frame_of, numbers, read_only, restore
 from dyce_search.errors import FrontError
 from dyce_search.evaluation.config import ExitConfig
 from dyce_search.records.costs import ExitCosts
-from dyce_search.records.layout import ExitLayout
+from dyce_search.records.layout import ExitLayout, require_layout
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -43,7 +43,7 @@ class OperatingPoint:
         relative_cost: cost / cost of the final exit alone.
         accuracy_drop: accuracy of the final exit alone - accuracy, absolute: 0.005 is half a point.
         disagreement: mean |score - score of the final exit| over the samples: with scores of 0 and 1 the share on
-            which one of the two is right and the other wrong. NaN where it was not measured.
+            which one of the two is right and the other wrong; None where it was not measured.
     """
 
     config: ExitConfig
@@ -51,7 +51,7 @@ class OperatingPoint:
     cost: float
     relative_cost: float
     accuracy_drop: float
-    disagreement: float = float("nan")
+    disagreement: float | None = None
 
     def __str__(self) -> str:
         """One line for people."""
@@ -103,7 +103,8 @@ class Curve:
         """Checks and freezes the arrays."""
         if self.layout is None:
             object.__setattr__(self, "layout", self.costs.layout)
-        self.layout.require_fits(self.costs.layout, "the layout", "the costs")
+        require_layout(self.layout, "layout")
+        self.layout.joined(self.costs.layout, "the layout", "the costs")
         n_points, n_positions = len(self.cost), self.costs.n_positions
         if self.disagreement is None:
             object.__setattr__(self, "disagreement", np.full(n_points, np.nan))
@@ -145,7 +146,7 @@ class Curve:
             cost=float(self.cost[index]),
             relative_cost=float(self.relative_cost[index]),
             accuracy_drop=float(self.accuracy_drop[index]),
-            disagreement=float(self.disagreement[index]),
+            disagreement=None if np.isnan(self.disagreement[index]) else float(self.disagreement[index]),
         )
 
     def __iter__(self) -> Iterator[OperatingPoint]:

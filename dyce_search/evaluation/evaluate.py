@@ -86,7 +86,11 @@ def evaluate(records: ExitRecords, config: ExitConfig, *, per_sample: bool = Fal
         (1.0, 3.0)
     """
     batch = evaluate_many(records, [config])
-    where = outcomes(records, config.exits(records.layout), config.threshold).position if per_sample else None
+    where = (
+        outcomes(records, config.exits(records.layout, "the records"), config.threshold).position
+        if per_sample
+        else None
+    )
     return Evaluation(
         accuracy=float(batch.accuracy[0]),
         cost=float(batch.cost[0]),
@@ -124,7 +128,7 @@ def evaluate_many(records: ExitRecords, configs: Sequence[ExitConfig]) -> BatchE
     for f, config in enumerate(configs):
         if not isinstance(config, ExitConfig):
             raise ConfigError(f"expected an ExitConfig, got {type(config).__name__} as config {f}")
-        exits[f], threshold[f] = config.exits(records.layout), config.threshold
+        exits[f], threshold[f] = config.exits(records.layout, "the records"), config.threshold
     return evaluate_arrays(records, exits, threshold)
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
-from typing import Any, Literal, Protocol, Self
+from typing import Any, Literal, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -12,6 +12,7 @@ from dyce_search.errors import RecordsError
 from dyce_search.expected import forest, mixing, ridge
 from dyce_search.expected.normal_ranks import NormalRanks
 from dyce_search.expected.units import some_of, units_of
+from dyce_search.records.records import ExitRecords, require_records
 
 FloatArray = npt.NDArray[np.float32]
 Effort = Literal["fast", "default"]
@@ -19,17 +20,6 @@ Effort = Literal["fast", "default"]
 MOST_FITTED = 20_000  # samples that are learned from; the others are predicted from them
 LEAST_WEIGHT = 0.05  # below which the predictions of the others are not worth their time
 CHUNK = 32_768  # samples predicted at a time
-
-
-class Records(Protocol):
-    """What is needed of `ExitRecords`."""
-
-    @property
-    def confidence(self) -> FloatArray: ...  # noqa: D102
-    @property
-    def score(self) -> FloatArray: ...  # noqa: D102
-    @property
-    def group(self) -> npt.NDArray[Any] | None: ...  # noqa: D102
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,7 +61,7 @@ class ScoreOrigin:
 
 
 def expected_scores(
-    records: Records,
+    records: ExitRecords,
     *,
     seed: int = 0,
     effort: Effort = "default",
@@ -119,7 +109,7 @@ def expected_scores(
 
 
 def expected_with_origin(
-    records: Records,
+    records: ExitRecords,
     *,
     seed: int = 0,
     effort: Effort = "default",
@@ -127,6 +117,7 @@ def expected_with_origin(
     most_fitted: int = MOST_FITTED,
 ) -> tuple[FloatArray, ScoreOrigin]:
     """`expected_scores`, and how they came about. Arguments and errors are the same."""
+    require_records(records)
     _check(seed, effort, weight, most_fitted)
     confidence, score = records.confidence, records.score
     n_samples = confidence.shape[1]

@@ -37,17 +37,14 @@ class SearchedScores:
     origin: ScoreOrigin | None
 
     @classmethod
-    def of(
-        cls, records: ExitRecords, scores: Scores, caution: float | None, *, seed: int, effort: Effort = "default"
-    ) -> Self:
-        """Makes them.
+    def of(cls, records: ExitRecords, scores: Scores, caution: float | None, *, effort: Effort = "default") -> Self:
+        """Makes them; the same for every search of some records, whatever its seed, so that fronts can be compared.
 
         Args:
             records: to search on.
             scores: "expected", "observed", or (E, N) in [0, 1].
             caution: at least 0; None is `default_caution` with expected scores, 0 with others, and where nothing was
                 learned.
-            seed: of the expected scores.
             effort: of the expected scores.
 
         Raises:
@@ -55,7 +52,7 @@ class SearchedScores:
         """
         origin, kind = None, scores if isinstance(scores, str) else "own"
         if kind == "expected":
-            values, origin = expected_with_origin(records, seed=seed, effort=effort)
+            values, origin = expected_with_origin(records, effort=effort)
         elif kind == "observed":
             values = records.score
         elif kind == "own":

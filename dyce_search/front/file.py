@@ -1,6 +1,5 @@
 """The file of a front: versioned JSON that a person can read, every float exact."""
 
-from collections.abc import Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -8,7 +7,7 @@ import msgspec
 import numpy as np
 
 from dyce_search.errors import DyceError, FileFormatError
-from dyce_search.evaluation.config_file import Threshold, thresholds_from_json, thresholds_to_json
+from dyce_search.evaluation.config_file import Count, Threshold, thresholds_from_json, thresholds_to_json
 from dyce_search.files import PathLike, read_json, typed
 from dyce_search.provenance import Provenance
 from dyce_search.records.costs import ExitCosts
@@ -69,8 +68,8 @@ class PointEntry(_Entry):
 
     cost: float
     accuracy: float
-    position: list[int]
-    candidate: list[int]
+    position: list[Count]
+    candidate: list[Count]
     threshold: list[Threshold]
     disagreement: float | None = None
 
@@ -145,7 +144,7 @@ def read_front(path: PathLike) -> dict[str, Any]:
         shape = (len(found.points), costs.n_positions)
         candidate, threshold = np.full(shape, -1), np.zeros(shape, np.float32)
         for f, point in enumerate(found.points):
-            _require_positions(point.position, costs.n_positions)
+            _require_exits(point, costs.n_positions)
             candidate[f, point.position] = point.candidate
             threshold[f, point.position] = thresholds_from_json(point.threshold)
     except (DyceError, ValueError) as cause:
@@ -169,6 +168,9 @@ def read_front(path: PathLike) -> dict[str, Any]:
     }
 
 
-def _require_positions(position: Sequence[int], n_positions: int) -> None:
-    if list(position) != sorted(set(position)) or not all(0 <= p < n_positions for p in position):
-        raise FileFormatError(f"a point's positions must be from 0 to {n_positions - 1}, rising, got {list(position)}")
+def _require_exits(point: PointEntry, n_positions: int) -> None:
+    position, lengths = point.position, (len(point.position), len(point.candidate), len(point.threshold))
+    if position != sorted(set(position)) or any(p >= n_positions for p in position):
+        raise FileFormatError(f"a point's positions must be from 0 to {n_positions - 1}, rising, got {position}")
+    if len(set(lengths)) > 1:
+        raise FileFormatError(f"a point must have as many positions, candidates and thresholds, got {lengths}")

@@ -227,11 +227,11 @@ class ParetoFront(Curve):
             RecordsError: `records` is something else.
         """
         require_records(records)
-        self.layout.require_fits(records.layout, "the front", "the records")
+        layout = self.layout.joined(records.layout, "the front", "the records")
         measured = evaluate_arrays(records, self.exits, self.threshold)
         return Curve(
             costs=records.costs,
-            layout=self.layout,
+            layout=layout,
             candidate=self.candidate,
             threshold=self.threshold,
             accuracy=measured.accuracy,
@@ -315,6 +315,7 @@ class ParetoFront(Curve):
 
         Raises:
             FrontError: a front of other records, or no front.
+            ConfigError: fronts of other exits, or of confidences of another measure or temperature.
         """
         fronts = (self, *others)
         for other in others:
@@ -325,12 +326,15 @@ class ParetoFront(Curve):
                     "fronts to merge must be measured on the same records, these are not: use "
                     "ParetoFront.from_configs(records, [point.config for front in fronts for point in front])"
                 )
-            one, two = ((front.scores, front.provenance.caution) for front in (self, other))
+            one, two = ((how.scores, how.caution, how.expected) for how in (self.provenance, other.provenance))
             if one != two:
                 raise FrontError(
-                    f"fronts to merge must have the same scores and caution, got {one[0]} with {one[1]:g} and {two[0]} "
-                    f"with {two[1]:g}: search both with the same scores= and caution="
+                    f"fronts to merge must be measured in the same scores, got {one[0]} with caution {one[1]:g} and "
+                    f"{two[0]} with {two[1]:g}: search both with the same scores=, caution= and kind of effort="
                 )
+        layout = self.layout
+        for k, other in enumerate(others, start=1):
+            layout = layout.joined(other.layout, "the first front", f"front {k}")
         fields = {
             name: np.concatenate([getattr(front, name) for front in fronts])
             for name in ("candidate", "threshold", "accuracy", "cost", "disagreement")
@@ -340,7 +344,7 @@ class ParetoFront(Curve):
         return ParetoFront(
             **{name: values[keep] for name, values in fields.items()},
             costs=self.costs,
-            layout=self.layout,
+            layout=layout,
             exit_accuracy=self.exit_accuracy,
             n_samples=self.n_samples,
             records_digest=self.records_digest,

@@ -4,6 +4,7 @@ All measures are in [0, 1], higher is surer, whatever the number of classes.
 """
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -121,7 +122,7 @@ def find_measure(measure: str | Measure) -> Measure:
     """
     if callable(measure):
         return measure
-    if measure not in MEASURES:
+    if not isinstance(measure, str) or measure not in MEASURES:
         raise RecordsError(f"unknown confidence {measure!r}: use one of {', '.join(MEASURES)}, or a callable")
     return MEASURES[measure]
 
@@ -130,7 +131,8 @@ def measure_name(measure: str | Callable[..., Any], known: Mapping[str, Callable
     """What layouts call a measure: its name, which is how records and the model that serves know it again.
 
     Args:
-        measure: a name, or a callable, which is called by its `__name__`; a lambda also by where it is written.
+        measure: a name, or a callable, which is called by its `__name__`; a lambda also by where it is written, and
+            partials, closures and objects also by the plain values that they were made with.
         known: the measures that have a name; no other callable is called like one of them.
 
     Example:
@@ -140,10 +142,21 @@ def measure_name(measure: str | Callable[..., Any], known: Mapping[str, Callable
     """
     if isinstance(measure, str):
         return measure
-    name = str(getattr(measure, "__name__", type(measure).__name__))
-    code = getattr(measure, "__code__", None)
+    if isinstance(measure, partial):
+        values = [*map(_shown, measure.args), *(f"{key}={_shown(value)}" for key, value in measure.keywords.items())]
+        return f"{measure_name(measure.func, known)}({', '.join(values)})"
+    if not hasattr(measure, "__name__"):  # an object that can be called: what it was made with tells it apart
+        values = [f"{key}={_shown(value)}" for key, value in sorted(getattr(measure, "__dict__", {}).items())]
+        return f"{type(measure).__name__}({', '.join(values)})"
+    name, code = str(measure.__name__), getattr(measure, "__code__", None)
     if name == "<lambda>" and code is not None:
-        return f"<lambda> of {Path(code.co_filename).name}, line {code.co_firstlineno}"
-    if name in known and known[name] is not measure:
-        return f"{getattr(measure, '__module__', 'own')}.{name}"
-    return name
+        name = f"<lambda> of {Path(code.co_filename).name}, line {code.co_firstlineno}"
+    elif name in known and known[name] is not measure:
+        name = f"{getattr(measure, '__module__', 'own')}.{name}"
+    enclosed = [cell.cell_contents for cell in getattr(measure, "__closure__", None) or ()]
+    return f"{name}[{', '.join(map(_shown, enclosed))}]" if enclosed else name
+
+
+def _shown(value: Any) -> str:
+    """A value as part of a name: plain ones as they are, others by type."""
+    return repr(value) if isinstance(value, (bool, int, float, str, type(None))) else type(value).__name__

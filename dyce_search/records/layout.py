@@ -10,6 +10,8 @@ import numpy.typing as npt
 from dyce_search.arrays import read_only, restore, to_numpy, whole_numbers
 from dyce_search.errors import ConfigError, DyceError
 
+SAME_TEMPERATURE = 1e-6  # relative: as float32 keeps it
+
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
 
@@ -135,6 +137,8 @@ class ExitLayout:
             ConfigError: another number of positions, or candidates that a position does not have.
         """
         chosen = np.asarray(candidate)
+        if chosen.size and chosen.dtype.kind not in "iu":
+            raise ConfigError(f"candidate must hold whole numbers, got dtype {chosen.dtype}")
         if chosen.shape[-1:] != (self.n_positions,):
             raise ConfigError(
                 f"the configuration has {chosen.shape[-1] if chosen.ndim else 'no'} positions, the network "
@@ -177,6 +181,7 @@ class ExitLayout:
         """
         if self is other:
             return []
+        require_layout(other, "other")
         if not np.array_equal(self.position, other.position):
             sizes = [f"{one.n_exits} exits at {one.n_positions} positions" for one in (self, other)]
             if sizes[0] == sizes[1]:
@@ -194,25 +199,27 @@ class ExitLayout:
                 found.append(f"exit {e} is called {self.names[e]!r} by {ours}, {other.names[e]!r} by {theirs}{more}")
         if None not in (self.measure, other.measure) and self.measure != other.measure:
             found.append(f"confidences are {self.measure!r} for {ours}, {other.measure!r} for {theirs}")
-        given = self.temperature is not None and other.temperature is not None
-        known_both = None not in (self.measure, other.measure) or given
-        wrong = np.flatnonzero(self.temperatures != other.temperatures).tolist()
-        if known_both and wrong:
-            e = wrong[0]
-            more = f" ({len(wrong)} exits differ)" if len(wrong) > 1 else ""
+        told = all(one.measure is not None or one.temperature is not None for one in (self, other))
+        same = np.isclose(self.temperatures, other.temperatures, rtol=SAME_TEMPERATURE, atol=0)
+        if told and not same.all():
+            e = int(np.flatnonzero(~same)[0])
+            more = f" ({np.count_nonzero(~same)} exits differ)" if np.count_nonzero(~same) > 1 else ""
             found.append(
-                f"the temperature of exit {e} is {self.temperatures[e]:.6g} for {ours}, {other.temperatures[e]:.6g} "
+                f"the temperature of exit {e} is {self.temperatures[e]:.7g} for {ours}, {other.temperatures[e]:.7g} "
                 f"for {theirs}{more}"
             )
         return found
 
-    def require_fits(self, other: "ExitLayout", ours: str, theirs: str) -> None:
-        """The one check of "is it the same network, and do its confidences mean the same?".
+    def joined(self, other: "ExitLayout", ours: str, theirs: str) -> "ExitLayout":
+        """What both layouts know together: the one check of "the same network, and the same kind of confidences?".
 
         Args:
             other: to compare with.
             ours: what this layout belongs to, for the message.
             theirs: what the other belongs to.
+
+        Returns:
+            A layout with the measure, the temperatures and the (longer) names of whichever knows them.
 
         Raises:
             ConfigError: they contradict each other; says how, and what to do.
@@ -221,12 +228,26 @@ class ExitLayout:
         if found:
             same_network = not self.network.differences(other.network)
             advice = (
-                "build both with the same confidence= and temperature=, or search anew on records of that kind"
+                "build both with the same confidence= and temperature= (of bare arrays, measure=), or search anew on "
+                "records of that kind"
                 if same_network
                 else "they belong to another network, or to other exits of it: use records, costs and configurations "
                 "of the same exits"
             )
             raise ConfigError(f"{ours} and {theirs} do not fit: {'; '.join(found)}; {advice}")
+        if self == other:
+            return self
+        known = self if self.measure is not None or other.measure is None else other
+        if known.measure is None and known.temperature is None:
+            known = other
+        default = _default_names(self.position)
+        pairs = zip(self.names, other.names, default, strict=True)
+        return replace(
+            self,
+            names=tuple(b if a == numbered or (b != numbered and len(b) > len(a)) else a for a, b, numbered in pairs),
+            measure=known.measure,
+            temperature=known.temperature,
+        )
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values for JSON; `ExitLayout(**...)` reads them back exactly."""
@@ -238,6 +259,17 @@ class ExitLayout:
         }
 
 
+def require_layout(layout: object, name: str) -> None:
+    """For functions that are given a layout.
+
+    Raises:
+        ConfigError: it is something else.
+    """
+    if not isinstance(layout, ExitLayout):
+        hint = f": pass its .layout, as in {name}=costs.layout" if hasattr(layout, "layout") else ""
+        raise ConfigError(f"{name} must be an ExitLayout, got {type(layout).__name__}{hint}")
+
+
 def check_positions(position: IntArray, n_positions: int, error: type[DyceError]) -> None:
     """Checks that candidates (E,) stand at positions 0 to P in rising order, the final exit alone at the last.
 
@@ -246,7 +278,7 @@ def check_positions(position: IntArray, n_positions: int, error: type[DyceError]
     """
     expected = np.arange(n_positions + 1)
     if np.any(np.diff(position) < 0) or not np.array_equal(np.unique(position), expected):
-        raise error(f"position must rise from 0 to P = {n_positions} without gaps, got {position.tolist()}")
+        raise error(f"position must rise from 0 to P = {n_positions} without gaps, got {shortened(position)}")
     if n_positions < 1 or np.count_nonzero(position == n_positions) != 1:
         raise error(f"position must name the final exit, P = {n_positions}, exactly once, as the last entry, P >= 1")
 
@@ -276,8 +308,18 @@ def checked_temperature(temperature: Any, n_exits: int, error: type[DyceError]) 
     heat = to_numpy(temperature, "temperature", error)
     fits = heat.dtype.kind in "iuf" and heat.shape in ((), (n_exits,))
     if not fits or not np.all(np.isfinite(heat) & (heat > 0)):
-        raise error(f"temperature must be one number > 0, or one for each of the {n_exits} exits, got {temperature}")
+        raise error(
+            f"temperature must be one number > 0, or one for each of the {n_exits} exits, got {shortened(temperature)}"
+        )
     return None if np.all(heat == 1) else read_only(np.broadcast_to(heat, n_exits), np.float64, copy=True)
+
+
+def shortened(values: Any) -> str:
+    """Values for a message, of many the first few."""
+    array = np.asarray(values)
+    if array.size <= 12:
+        return str(array.tolist())
+    return f"{str(array.ravel()[:6].tolist())[:-1]}, ...] of shape {array.shape}"
 
 
 def _default_names(position: IntArray) -> tuple[str, ...]:

@@ -21,7 +21,8 @@ def load_records(
     path: PathLike,
     *,
     costs: ExitCosts | PathLike | None = None,
-    confidence: str | Measure = "max_prob",
+    confidence: str | Measure | None = None,
+    measure: str | None = None,
     part: Literal["val", "test"] | None = None,
 ) -> ExitRecords:
     """Loads records from a file, whose kind is recognised by its content. Nothing in it is ever run.
@@ -38,8 +39,11 @@ def load_records(
         path: the file.
         costs: an `ExitCosts`, DyCE's JSON of MACs, what `ExitCosts.save` wrote, or MSDNet's `flops.pth`. Needed for
             all but this library's `.npz`, where it replaces the costs of the file, say by measured milliseconds.
-        confidence: of MSDNet's files, as in `ExitRecords.from_probs`; of DyCE's, "max_prob", the top probability, or
-            "margin", its distance from the second. The others hold confidences as they are.
+        confidence: to compute from the probabilities of a file, "max_prob" by default: of MSDNet's files, as in
+            `ExitRecords.from_probs`; of DyCE's, "max_prob", the top probability, or "margin", its distance from the
+            second. The others hold confidences as they are.
+        measure: what the confidences of the others are, where the file does not say: of tables, and of this library's
+            files of version 1. See `ExitRecords`.
         part: of MSDNet's files: "val" (the default), to search on, or "test", to report on.
 
     Raises:
@@ -66,10 +70,18 @@ def load_records(
         raise not_records(path, kind)
     if costs is not None and not isinstance(costs, ExitCosts):
         costs = _load_costs(costs)
+    if kind == "torch" and measure is not None:
+        raise RecordsError(f"measure is for confidences that a file holds, {path} holds outputs: pass confidence=")
     if kind == "npz":
         found = read_arrays(path, costs, confidence)
+        if None not in (measure, found.measure) and measure != found.measure:
+            raise RecordsError(f"measure must be that of {path}, {found.measure!r}, got {measure!r}: leave it out")
         return ExitRecords(
-            **found.arrays, costs=found.costs, measure=found.measure, temperature=found.temperature, source=found.source
+            **found.arrays,
+            costs=found.costs,
+            measure=found.measure or measure,
+            temperature=found.temperature,
+            source=found.source,
         )
     if costs is None:
         raise FileFormatError(
@@ -77,10 +89,12 @@ def load_records(
             "--costs on the command line"
         )
     if kind == "torch":
-        return _load_msdnet(path, costs, confidence, part or "val")
+        return _load_msdnet(path, costs, confidence or "max_prob", part or "val")
+    if confidence is not None:
+        raise RecordsError(f"{path} holds confidences as they are, got confidence={confidence!r}: say measure= of them")
     frame = read_frame(path, parquet=kind == "parquet")
     try:
-        return ExitRecords.from_frame(frame, costs=costs, source=f"table {path}")
+        return ExitRecords.from_frame(frame, costs=costs, measure=measure, source=f"table {path}")
     except RecordsError as cause:
         raise RecordsError(f"{path}: {cause}") from cause
 

@@ -1,12 +1,13 @@
 """This library's records in an `.npz`, as plain arrays; and which of the two `.npz` formats a file has."""
 
 import json
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
-from dyce_search.errors import DyceError, FileFormatError
+from dyce_search.errors import DyceError, FileFormatError, RecordsError
 from dyce_search.files import PathLike, check_header, entry, write_atomically
 from dyce_search.records.costs import ExitCosts
 from dyce_search.records.dyce_files import read_predictions
@@ -67,13 +68,18 @@ def read_arrays(path: PathLike, costs: ExitCosts | None, confidence: object) -> 
 
     Raises:
         FileFormatError: see `load_records`.
-        RecordsError: arrays of DyCE's format that do not fit together.
+        RecordsError: arrays of DyCE's format that do not fit together; a confidence for this library's.
+        ConfigError: costs of other exits than the file's.
     """
     try:
         with open(path, "rb") as stream:
             archive = np.load(stream, allow_pickle=False)
             names = set(archive.files)
             if "header" in names:
+                if confidence is not None:
+                    raise RecordsError(
+                        f"{path} holds confidences as they are, got confidence={confidence!r}: leave it out"
+                    )
                 return _read_own(archive, names, path, costs)
             if {"label", "preds", "confs"} <= names:
                 if costs is None:
@@ -81,6 +87,7 @@ def read_arrays(path: PathLike, costs: ExitCosts | None, confidence: object) -> 
                         f"{path} is in DyCE's format, which has no costs: pass costs= (its JSON of MACs), "
                         "--costs on the command line"
                     )
+                confidence = "max_prob" if confidence is None else confidence
                 wanted = {name: _array(archive, name) for name in ("label", "preds", "confs")}
                 return Content(
                     arrays=read_predictions(wanted, path, confidence),
@@ -123,16 +130,17 @@ def _read_own(archive: Any, names: set[str], path: PathLike, costs: ExitCosts | 
     missing = {"confidence", "score", "backbone", "head", "position"} - names
     if missing:
         raise FileFormatError(f"{path} lacks the arrays {', '.join(sorted(missing))}")
-    if costs is None:
-        costs = ExitCosts(
-            **{name: _array(archive, name) for name in ("backbone", "head", "position")},
-            unit=entry(header, "unit", path),
-            names=entry(header, "names", path),
-        )
+    own = ExitCosts(
+        **{name: _array(archive, name) for name in ("backbone", "head", "position")},
+        unit=entry(header, "unit", path),
+        names=entry(header, "names", path),
+    )
+    if costs is not None:  # in place of the file's, for the same exits
+        own = replace(costs, names=own.layout.joined(costs.layout, f"the file {path}", "costs").names)
     wanted = ("confidence", "score", "label", "prediction", "group")
     return Content(
         arrays={name: _array(archive, name) for name in wanted if name in names},
-        costs=costs,
+        costs=own,
         source=str(entry(header, "provenance" if version == 1 else "source", path)),
         measure=None if version == 1 else entry(header, "measure", path),  # version 1 did not know it
         temperature=None if version == 1 else entry(header, "temperature", path),

@@ -53,7 +53,8 @@ def report(
         The point, a `CertifiedPoint` where it could be certified.
 
     Raises:
-        FrontError: records of another network, or no front; a confidence outside (0, 1).
+        FrontError: no front, or a confidence outside (0, 1).
+        ConfigError: records of other exits, or of confidences of another measure or temperature.
         RecordsError: `records` is something else, or holds some of the samples searched on; `search` is not what the
             front was searched on.
         InfeasibleError: no point of the front has so small a drop on the samples searched on.

@@ -76,7 +76,7 @@ def find_measure(measure: str | Measure) -> Measure:
     """
     if callable(measure):
         return measure
-    if measure not in MEASURES:
+    if not isinstance(measure, str) or measure not in MEASURES:
         raise ModelError(f"unknown confidence {measure!r}: use one of {', '.join(MEASURES)}, or a callable")
     return MEASURES[measure]
 

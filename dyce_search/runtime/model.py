@@ -1,5 +1,6 @@
 """A backbone with exits attached, whose configuration is switched at run time."""
 
+import difflib
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -182,10 +183,12 @@ class EarlyExitModel(nn.Module):
         elif layout.measure in MEASURES:
             measure = layout.measure
         else:
+            known = dict.fromkeys([*MEASURES, str(self._layout.measure)])
+            close = difflib.get_close_matches(layout.measure, known, 1, 0.8)
+            hint = f" (is it {close[0]!r}?)" if close else ""
             raise ConfigError(
-                f"the confidences of {theirs} are {layout.measure!r}, which the model cannot measure: it has "
-                f"{', '.join(dict.fromkeys([*MEASURES, str(self._layout.measure)]))}; build it with "
-                f"EarlyExitModel(..., confidence={layout.measure.partition(' ')[0]}), a callable of that name"
+                f"the confidences of {theirs} are {layout.measure!r}, which the model cannot measure{hint}: it has "
+                f"{', '.join(known)}; build it with EarlyExitModel(..., confidence=) a function that is called so"
             )
         return Reading(measure, tuple(layout.temperatures.tolist()))
 
@@ -201,7 +204,7 @@ class EarlyExitModel(nn.Module):
         """
         if not isinstance(front, ParetoFront):
             raise FrontError(f"front must be a ParetoFront, got {type(front).__name__}")
-        self._layout.network.require_fits(front.layout.network, "the model", "the front")
+        self._layout.network.joined(front.layout.network, "the model", "the front")
         self._reading(front.layout, "the front")
         self.front = front
 

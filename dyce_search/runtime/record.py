@@ -2,6 +2,7 @@
 
 import tempfile
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -66,7 +67,8 @@ def record(
     """
     from tqdm import tqdm
 
-    _check(model, costs, top_k)
+    _check(model, top_k)
+    costs = replace(costs, names=model.layout.network.joined(costs.layout, "the model", "the costs").names)
     size = _expected(loader, n_samples)
     label = _table((size,), np.int64, directory)
     prediction, confidence, score = (_table((costs.n_exits, size), t, directory) for t in (np.int32, "f4", "f4"))
@@ -112,7 +114,7 @@ def record(
     )
 
 
-def _check(model: EarlyExitModel, costs: ExitCosts, top_k: int) -> None:
+def _check(model: EarlyExitModel, top_k: int) -> None:
     if not isinstance(model, EarlyExitModel):
         raise ModelError(f"model must be an EarlyExitModel, got {type(model).__name__}")
     training = [name for name, module in model.named_modules() if module.training]
@@ -120,7 +122,6 @@ def _check(model: EarlyExitModel, costs: ExitCosts, top_k: int) -> None:
         raise ModelError(
             f"the model must be in eval mode, but {training[0] or 'it'!r} is in training mode: call eval()"
         )
-    model.layout.network.require_fits(costs.layout, "the model", "the costs")
     if top_k < 1:
         raise RecordsError(f"top_k must be >= 1, got {top_k}")
 

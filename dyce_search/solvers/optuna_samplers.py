@@ -338,7 +338,7 @@ def _known(run: Run, warm_start: ParetoFront | None) -> Any:
         return None
     if not isinstance(warm_start, ParetoFront):
         raise SolverError(f"warm_start must be a ParetoFront, got {type(warm_start).__name__}")
-    warm_start.layout.require_fits(run.records.layout, "warm_start", "the records")
+    warm_start.layout.joined(run.records.layout, "warm_start", "the records")
     return warm_start.exits, warm_start.threshold
 
 

@@ -43,12 +43,12 @@ class Split:
     calibration: ds.ExitRecords
 
     @classmethod
-    def draw(cls, everything, seed, n_calibration, n_search=SEARCHED):
+    def draw(cls, everything, seed, n_calibration, n_search=SEARCHED, scores="expected"):
         """Search on some samples, keep others for the calibration."""
         rng = np.random.default_rng([seed, n_search])
         chosen = rng.choice(everything.n_samples, n_search + n_calibration, replace=False)
         used = everything.subset(chosen)
-        front = ds.search(used.subset(np.arange(n_search)), effort="fast", progress=False)
+        front = ds.search(used.subset(np.arange(n_search)), effort="fast", progress=False, scores=scores)
         rest = np.arange(n_search, used.n_samples)
         return cls(everything=everything, used=used, front=front, calibration=used.subset(rest))
 
@@ -67,7 +67,7 @@ class Split:
             return None
 
 
-def violations(everything, runs, n_calibration, choices, n_search=SEARCHED):
+def violations(everything, runs, n_calibration, choices, n_search=SEARCHED, scores="expected"):
     """How often each way to choose breaks the limit in deployment.
 
     Args:
@@ -76,6 +76,7 @@ def violations(everything, runs, n_calibration, choices, n_search=SEARCHED):
         n_calibration: samples.
         choices: name -> function of a Split that returns a point or None.
         n_search: samples to search on.
+        scores: that the search maximises.
 
     Returns:
         name -> Outcome.
@@ -83,7 +84,7 @@ def violations(everything, runs, n_calibration, choices, n_search=SEARCHED):
     drops = {name: [] for name in choices}
     costs = {name: [] for name in choices}
     for seed in range(runs):
-        split = Split.draw(everything, seed, n_calibration, n_search)
+        split = Split.draw(everything, seed, n_calibration, n_search, scores)
         points = {name: choose(split) for name, choose in choices.items()}
         found = {name: point for name, point in points.items() if point is not None}
         if found:

@@ -329,10 +329,16 @@ class TestValidity:
         runs = 100
         everything = certification.population(n=200_000, positions=3, types=1)
         choices = {"naive": certification.naive, "certified": certification.certified(0.9)}
-        found = certification.violations(everything, runs, 2000, choices, n_search=2000)
+        found = certification.violations(everything, runs, 2000, choices, n_search=2000, scores="observed")
         assert found["certified"].violations <= 0.1 + 2 * math.sqrt(0.1 * 0.9 / runs)
         assert found["certified"].nothing < 0.5
         assert found["naive"].violations > 0.5
+
+
+def everybody_leaves():
+    """A front of one point, where everybody leaves at the first exit."""
+    figures = {"accuracy": [0.9], "cost": [1.0], "disagreement": [0]}
+    return replace(front_of(EVERYBODY), candidate=[[0]], threshold=[[-np.inf]], **figures)
 
 
 class TestRefusals:
@@ -380,7 +386,11 @@ class TestRefusals:
 
     def test_nothing_within_the_limit(self, front, parts):
         cheap = replace(
-            front, **{name: getattr(front, name)[:1] for name in ("candidate", "threshold", "accuracy", "cost")}
+            front,
+            **{
+                name: getattr(front, name)[:1]
+                for name in ("candidate", "threshold", "accuracy", "cost", "disagreement")
+            },
         )
         with pytest.raises(
             ds.InfeasibleError, match=r"measures an accuracy drop of \+\d+\.\d\d points, p = 1; it breaks"
@@ -389,7 +399,9 @@ class TestRefusals:
 
     def test_twice_as_many_samples_as_it_says_are_enough_more_often_than_not(self):
         rng = np.random.default_rng(0)
-        alone = replace(front_of(EVERYBODY), candidate=[[0]], threshold=[[-np.inf]], accuracy=[0.9], cost=[1.0])
+        alone = replace(
+            front_of(EVERYBODY), candidate=[[0]], threshold=[[-np.inf]], accuracy=[0.9], cost=[1.0], disagreement=[0]
+        )
         with pytest.raises(ds.InfeasibleError, match=r"about 1,700 samples like these"):
             alone.certify(answers(10, 9, 500), max_accuracy_drop=0.01)
         passed = 0
@@ -403,7 +415,9 @@ class TestRefusals:
         assert passed > 10
 
     def test_a_limit_that_nobody_can_certify(self):
-        alone = replace(front_of(EVERYBODY), candidate=[[0]], threshold=[[-np.inf]], accuracy=[0.9], cost=[1.0])
+        alone = replace(
+            front_of(EVERYBODY), candidate=[[0]], threshold=[[-np.inf]], accuracy=[0.9], cost=[1.0], disagreement=[0]
+        )
         with pytest.raises(ds.InfeasibleError, match="p = 1; millions of samples like these would be needed"):
             alone.certify(answers(0, 0, 300), max_accuracy_drop=1e-9)
 
@@ -487,10 +501,11 @@ class TestFiles:
         ("change", "message"),
         [
             ({"certificate": None}, "is a configuration without a certificate: ExitConfig.load reads it"),
-            ({"calibration": None}, "lacks the key 'calibration'"),
-            ({"calibration": {"accuracy": 1}}, "lacks the key 'cost'"),
-            ({"certificate": {"limits": []}}, "is damaged"),
-            ({"certificate": {"confidence": 1}}, "lacks the key 'limits'"),
+            ({"calibration": None}, "missing required field `calibration`"),
+            ({"calibration": {"accuracy": 1}}, r"missing required field `cost` - at `\$.calibration`"),
+            ({"calibration": {"accuracy": "x"}}, r"Expected `float`, got `str` - at `\$.calibration.accuracy`"),
+            ({"certificate": {"limits": []}}, r"Expected `array` of length >= 1 - at `\$.certificate.limits`"),
+            ({"certificate": {"confidence": 0.9}}, "missing required field `limits`"),
             ({"version": 7}, "has format version 7, this release reads 1 and 2"),
             ({"exits": None}, "missing required field `exits`"),
         ],

@@ -87,18 +87,20 @@ def test_front_draws_all_that_is_asked_for(front: ds.ParetoFront, held_out: ds.C
     assert labels(ax) == [
         "shares",
         "one threshold",
-        "shares, held-out",
+        "shares, held-out (observed)",
         "selected",
         "final exit alone",
         "final exit alone, held-out",
         "one exit for everybody",
     ]
     assert line(ax, "selected") == ([point.relative_cost], [100 * point.accuracy])
-    assert sorted(line(ax, "shares, held-out")[1]) == pytest.approx(sorted(100 * held_out.accuracy))
+    assert sorted(line(ax, "shares, held-out (observed)")[1]) == pytest.approx(sorted(100 * held_out.accuracy))
     assert line(ax, "final exit alone, held-out") == ([1], [100 * held_out.baseline_accuracy])
     cost, accuracy = line(ax, "one exit for everybody")
     assert cost == (records.costs.alone[:-1] / records.costs.baseline).tolist()
-    assert accuracy == (100 * records.exit_accuracy[:-1]).tolist()
+    assert accuracy == (100 * front.exit_accuracy[:-1]).tolist()
+    np.testing.assert_allclose(accuracy, 100 * records.exit_accuracy[:-1], rtol=1e-6)
+    assert ax.get_ylabel() == "accuracy, expected (%)"
 
 
 def test_curves_have_different_colours_and_styles(front: ds.ParetoFront) -> None:
@@ -113,7 +115,7 @@ def test_unit_is_on_the_axis(records: ds.ExitRecords) -> None:
     timed_records = ds.ExitRecords(confidence=records.confidence, score=records.score, costs=timed)
     ax = ds.ParetoFront.from_configs(timed_records, [ds.ExitConfig.none(15)]).plot()
     assert ax.get_xlabel() == "mean cost, relative (ms)"
-    assert ax.get_ylabel() == "accuracy (%)"
+    assert ax.get_ylabel() == "accuracy, observed (%)"
 
 
 @pytest.mark.parametrize("size", [(6.4, 4.4), (3.3, 2.5)])

@@ -147,6 +147,8 @@ def test_files_of_version_1_are_read_with_an_unknown_measure(tmp_path):
         ({"exits": [{"position": 1, "candidate": 0, "threshold": 0.9, "name": "a"}]}, "'b/linear' with temp.*'a' with"),
         ({"exits": [{"position": 1, "candidate": 0, "threshold": 0.9, "temperature": 2}]}, "contradicts itself"),
         ({"measure": "margin"}, "unknown field `measure`"),
+        ({"layout": None}, "it names exits or temperatures, but its layout is missing"),
+        ({"n_positions": 10**12}, r"Expected `int` <= 1048576 - at `\$.n_positions`"),
         ({"layout": {"position": [0, 1]}}, r"missing required field `measure` - at `\$.layout`"),
     ],
 )

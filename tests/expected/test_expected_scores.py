@@ -3,7 +3,6 @@ import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -187,9 +186,8 @@ def test_one_exit_constant():
     assert np.abs(means(expected) - means(records.score)).max() < 1e-7
 
 
-def test_final_exit_alone():
-    some = drawn(2, 100)
-    records = SimpleNamespace(confidence=some.confidence[:1], score=some.score[:1], group=None)
+def test_one_exit_beside_the_final_one():
+    records = drawn(2, 100)
     assert np.abs(means(expected_scores(records)) - means(records.score)).max() < 1e-7
 
 

@@ -64,7 +64,7 @@ def test_bad_fronts_are_refused(records):
 def replace_points(n):
     """A front cut to its first n points."""
     front = make_front([1.0], [0.5])
-    fields = ("candidate", "threshold", "accuracy", "cost")
+    fields = ("candidate", "threshold", "accuracy", "cost", "disagreement")
     return replace(front, **{name: getattr(front, name)[:n] for name in fields})
 
 
@@ -91,13 +91,15 @@ class TestPoints:
 
     def test_the_table_has_a_row_a_configuration(self, front):
         frame = front.to_frame()
-        assert list(frame.columns[:5]) == ["cost", "relative_cost", "accuracy", "accuracy_drop", "n_exits"]
+        names = ["cost", "relative_cost", "accuracy", "accuracy_drop", "disagreement", "n_exits", "scores"]
+        assert list(frame.columns) == names
+        assert set(frame["scores"]) == {"observed"}
         assert frame["cost"].tolist() == [1, 2, 4, 8]
         assert frame["n_exits"].tolist() == [1] * 4
         np.testing.assert_allclose(frame["accuracy_drop"], [0.4, 0.2, 0.05, -0.05])
 
     def test_it_describes_itself(self, front):
-        assert repr(front).startswith("ParetoFront(4 points, relative cost 0.1000 to 0.8000, accuracy 0.5000 to 0.9500")
+        assert "relative cost 0.1000 to 0.8000, observed accuracy 0.5000 to 0.9500, by by hand" in repr(front)
         assert str(front[2]) == "accuracy 0.8500 (drop +5.00 points) at relative cost 0.4000, 1 exits"
 
 
@@ -263,6 +265,14 @@ class TestFiles:
             ({"points": [{"cost": 1}]}, r"missing required field `accuracy` - at `\$.points\[0\]`"),
             ({"points": []}, "is damaged: a front must have at least one point"),
             ({"points": 5}, "is damaged"),
+            (
+                {"points": [{"cost": 1, "accuracy": 1, "position": [0], "candidate": [0, 0], "threshold": [0, 0]}]},
+                r"as many positions, candidates and thresholds, got \(1, 2, 2\)",
+            ),
+            (
+                {"points": [{"cost": 1, "accuracy": 1, "position": [1, 0], "candidate": [0, 0], "threshold": [0, 0]}]},
+                r"a point's positions must be from 0 to 0, rising, got \[1, 0\]",
+            ),
             ({"records": {"digest": "x"}}, r"missing required field `n_samples` - at `\$.records`"),
         ],
     )

@@ -2,6 +2,7 @@
 
 import pickle
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import pytest
@@ -74,11 +75,43 @@ def test_flat_indices_and_back():
         (NAMED, replace(NAMED, measure="margin")),  # an unknown measure
         (NAMED, replace(NAMED, measure="margin", temperature=2)),
         (replace(NAMED, temperature=2), replace(NAMED, measure="margin", temperature=2)),
+        (replace(NAMED, temperature=1.3), replace(NAMED, temperature=np.float32(1.3))),
     ],
 )
 def test_what_is_unknown_fits(one, other):
     assert one.differences(other) == other.differences(one) == []
-    one.require_fits(other, "one", "the other")
+    known = one.joined(other, "one", "the other")
+    assert known == other.joined(one, "the other", "one") or known.temperature is not None
+    assert known.measure == (one.measure or other.measure)
+    assert known.names == NAMED.names or one.names[-1] == "head"
+
+
+def test_what_both_know_together():
+    """What one side knows is not lost where the other does not: it goes on with whatever was checked."""
+    heat = replace(PLAIN, measure="entropy", temperature=2)
+    assert PLAIN.joined(heat, "a", "b") == heat.joined(PLAIN, "b", "a") == heat
+    assert NAMED.joined(heat, "a", "b") == replace(NAMED, measure="entropy", temperature=2)
+    types = replace(PLAIN, names=["linear", "mlp", "linear", "final"])
+    assert types.joined(NAMED, "a", "b").names == NAMED.names
+
+
+def test_a_temperature_counts_where_the_measure_is_unknown():
+    told, plain = replace(NAMED, temperature=4), replace(NAMED, measure="max_prob")
+    with pytest.raises(ds.ConfigError, match="the temperature of exit 0 is 4 for the records, 1 for the model"):
+        told.joined(plain, "the records", "the model")
+
+
+@pytest.mark.parametrize("wrong", [5, "x", None])
+def test_something_else_is_refused(wrong, costs, example):
+    config = ds.ExitConfig(candidate=[0] * 15, threshold=[0.5] * 15)
+    with pytest.raises(ds.ConfigError, match="other must be an ExitLayout, got"):
+        PLAIN.differences(wrong)
+    with pytest.raises(ds.ConfigError, match="layout must be an ExitLayout, got"):
+        config.exits(wrong)
+    with pytest.raises(ds.ConfigError, match=r"layout must be an ExitLayout, got ExitCosts: pass its \.layout"):
+        config.route(example.confidence, layout=example.costs)
+    with pytest.raises(ds.ConfigError, match="candidate must hold whole numbers, got dtype float64"):
+        PLAIN.exits([0.5, 0.0])
 
 
 @pytest.mark.parametrize(
@@ -107,7 +140,7 @@ def test_what_contradicts_is_named(change, message):
     known = replace(NAMED, measure="entropy", temperature=heat)
     other = replace(known, **change)
     with pytest.raises(ds.ConfigError, match=message):
-        known.require_fits(other, "the records", "the model")
+        known.joined(other, "the records", "the model")
     assert other.differences(known)
 
 
@@ -145,6 +178,25 @@ class TestWhoCarriesOne:
 
         own = ds.ExitRecords.from_probs(probs, [0, 1, 2, 0, 1], costs=costs, confidence=margin).measure
         assert own == f"{__name__}.margin"  # not taken for the package's
+
+        def powered(power):
+            return lambda probs: probs[:, 0] ** power
+
+        def one(probs, power=1):
+            return probs[:, 0] ** power
+
+        class Power:
+            def __init__(self, power):
+                self.power = power
+
+            def __call__(self, probs):
+                return probs[:, 0] ** self.power
+
+        pairs = [(powered(1), powered(2)), (partial(one, power=1), partial(one, power=2)), (Power(1), Power(2))]
+        for pair in pairs:
+            names = [ds.ExitRecords.from_probs(probs, [0, 1, 2, 0, 1], costs=costs, confidence=p).measure for p in pair]
+            assert names[0] != names[1], names
+        assert names == ["Power(power=1)", "Power(power=2)"]
         lambdas = [lambda probs: probs[:, 0], lambda probs: probs[:, 1]]
         names = {
             ds.ExitRecords.from_probs(probs, [0, 1, 2, 0, 1], costs=costs, confidence=one).measure for one in lambdas
@@ -194,8 +246,51 @@ class TestSilentBefore:
         other = replace(example, costs=replace(example.costs, names=names))
         with pytest.raises(ds.ConfigError, match=r"exit 0 is called 'gap_linear' by the front, 'tiny' by the records"):
             front.evaluate(other)
-        with pytest.raises(ds.ConfigError, match=r"exit 0 is called 'gap_linear' by the configuration"):
+        with pytest.raises(ds.ConfigError, match=r"exit 0 is called 'gap_linear' by the configuration, 'tiny' by"):
             ds.evaluate(other, front[0].config)
+
+    def test_a_known_measure_is_not_lost_to_an_unknown_one(self, example):
+        """A front of bare arrays, certified on records that know what their confidences are."""
+        search, calibration = example.split(0.5, seed=0)
+        bare = ds.search(replace(search, measure=None), solver="exit_shares")
+        assert bare.layout.measure is None
+        assert bare.evaluate(calibration).layout.measure == "max_prob"
+        point = bare.certify(calibration, max_accuracy_drop=0.03)
+        assert point.certificate.layout.measure == point.config.layout.measure == "max_prob"
+
+    def test_merged_fronts(self, example):
+        """The same digest, as it holds neither measure nor temperature."""
+        known = ds.search(example, solver="exit_shares")
+        bare = ds.search(replace(example, measure=None), solver="same_threshold")
+        assert bare.merge(known).layout == known.merge(bare).layout == known.layout
+        with pytest.raises(ds.ConfigError, match="'entropy' for the first front, 'max_prob' for front 1"):
+            ds.search(replace(example, measure="entropy"), solver="exit_shares").merge(known)
+
+    def test_costs_that_replace_those_of_a_file(self, records, tmp_path):
+        path = tmp_path / "records.npz"
+        names = ["a/linear", "a/mlp", "b/linear", "final"]
+        replace(records, costs=replace(records.costs, names=names)).save(path)
+        milliseconds = ds.ExitCosts(backbone=[3, 5, 9], head=[0, 0, 0, 0], position=[0, 0, 1, 2], unit="ms")
+        assert ds.load_records(path, costs=milliseconds).layout.names == tuple(names)
+        with pytest.raises(ds.ConfigError, match=r"the file .* has 4 exits at 2 positions, costs 4 exits at 3"):
+            ds.load_records(path, costs=ds.ExitCosts(backbone=[1, 2, 3, 4], head=[0] * 4, position=[0, 1, 2, 3]))
+        with pytest.raises(ds.ConfigError, match=r"exit 0 is called 'a/linear' by the file .*'q' by costs"):
+            ds.load_records(path, costs=replace(milliseconds, names=["q", "w", "e", "final"]))
+
+    def test_what_a_file_does_not_say(self, records, tmp_path):
+        path, table = tmp_path / "records.npz", tmp_path / "table.csv"
+        records.save(path)
+        assert ds.load_records(path, measure="entropy").measure == "entropy"
+        replace(records, measure="margin").save(path)
+        with pytest.raises(ds.RecordsError, match=r"measure must be that of .*, 'margin', got 'entropy': leave it out"):
+            ds.load_records(path, measure="entropy")
+        with pytest.raises(ds.RecordsError, match="holds confidences as they are, got confidence='entropy'"):
+            ds.load_records(path, confidence="entropy")
+        table.write_text("confidence_0,confidence_1,score_0,score_1\n0.5,0.9,1,1\n")
+        costs = ds.ExitCosts(backbone=[1, 2], head=[0, 0], position=[0, 1])
+        assert ds.load_records(table, costs=costs, measure="entropy").measure == "entropy"
+        with pytest.raises(ds.RecordsError, match="holds confidences as they are, got confidence='margin': say"):
+            ds.load_records(table, costs=costs, confidence="margin")
 
     def test_other_places_that_take_both(self, example):
         small = example.subset(range(600))

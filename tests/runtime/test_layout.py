@@ -143,6 +143,9 @@ class TestSilentBefore:
     def test_a_measure_that_the_model_lacks(self, network):
         records = ds.ExitRecords.from_logits(logits_of(network), network[3], costs=costs_of(network), confidence=energy)
         front, model = ds.search(records, effort="fast"), build(network)
+        typo = ds.search(replace(records, measure="maxprob"), solver="exit_shares")
+        with pytest.raises(ds.ConfigError, match=r"'maxprob', which the model cannot measure \(is it 'max_prob'\?\)"):
+            model.configure(typo[0])
         words = (
             "'energy', which the model cannot measure: it has max_prob, margin, entropy; build it with EarlyExitModel"
         )
@@ -165,6 +168,8 @@ class TestSilentBefore:
                 refuse(front[0] if refuse == model.configure else front)
         with pytest.raises(ds.ConfigError, match="exit 0 is called"):
             record(model, [(network[2], network[3])], costs=front.costs, n_samples=N)
+        bare = ds.ExitCosts(backbone=costs.backbone, head=costs.head, position=costs.position)
+        assert record(model, [(network[2], network[3])], costs=bare, n_samples=N).layout == model.layout
         types = tuple(name.rpartition("/")[2] for name in costs.names)  # as DyCE's files have them
         model.load_front(ds.search(replace(records, costs=replace(costs, names=types)), effort="fast"))
 

@@ -22,7 +22,8 @@ WORKER = """
 import sys
 import dyce_search as ds
 records = ds.ExitRecords.{load}
-observed.search(records, solver="nsga2", seed=1, n_trials=int(sys.argv[2]), storage=sys.argv[1], study_name="s")
+options = {"n_trials": int(sys.argv[2]), "storage": sys.argv[1], "study_name": "s", "scores": "observed"}
+ds.search(records, solver="nsga2", seed=1, **options)
 """
 
 

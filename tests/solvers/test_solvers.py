@@ -310,6 +310,6 @@ class TestSearch:
             run.stop_reason = "optimal"
 
     def test_the_run_of_a_search(self, records):
-        run, front = run_solver(records, "exit_shares", {"settings": 3}, seed=4)
+        run, front = run_solver(records, "exit_shares", {"settings": 3}, seed=4, scores="observed")
         assert front.provenance.evaluations == run.evaluations == sum(came.size for came in run.history) - 1
         assert list(front) == list(observed.search(records, solver="exit_shares", settings=3, seed=4))
