@@ -99,7 +99,7 @@ def search(
         >>> import dyce_search as ds
         >>> front = ds.search(ds.load_example(), solver="exit_shares")
         >>> round(front.select(max_accuracy_drop=0.01).relative_cost, 2), front.scores
-        (0.2, 'expected')
+        (0.24, 'expected')
     """
     return run_solver(
         records, solver, options, seed=seed, max_evaluations=max_evaluations, max_seconds=max_seconds,

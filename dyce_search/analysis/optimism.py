@@ -153,7 +153,7 @@ def optimism(front: ParetoFront, held_out: ExitRecords) -> Optimism:
 
     Example:
         >>> import dyce_search as ds
-        >>> front = ds.search(ds.load_example(), solver="exit_shares")
+        >>> front = ds.search(ds.load_example(), solver="exit_shares", scores="observed")
         >>> result = ds.optimism(front, ds.load_example("test"))
         >>> bool(result.gap.mean() > 0)  # thresholds fit the samples that they were chosen on best
         True

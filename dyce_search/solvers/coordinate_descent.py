@@ -93,7 +93,7 @@ def coordinate_descent(
         >>> import dyce_search as ds
         >>> front = ds.search(ds.load_example(), effort="fast")
         >>> round(front.select(max_accuracy_drop=0.01).relative_cost, 2)
-        0.15
+        0.17
     """
     if effort not in EFFORTS:
         raise SolverError(f"effort must be one of {', '.join(EFFORTS)}, got {effort!r}")
