@@ -45,8 +45,8 @@ front
 # %% [markdown]
 # ## Look
 #
-# What was chosen on some samples looks better there than elsewhere, so measure the same configurations on others.
-# The broken line is what you will get.
+# The front's figures are expected ones: a search on what was observed finds what was lucky, so scores are learned
+# from other samples first. What the same configurations do on samples that played no part is the broken line.
 
 # %%
 test = ds.load_example("test")
@@ -78,7 +78,8 @@ print(f"accuracy {result.accuracy:.4f}, {100 * result.accuracy_drop:+.2f} points
 print(f"{100 * result.relative_cost:.1f} % of its multiply-adds")
 
 # %% [markdown]
-# The promise was one point, and on other images it is more. Notebook 05 says how to get what you asked for.
+# The promise was one point, and on other images it is about that. Notebook 05 measures how far such promises hold,
+# and shows how to get a guarantee.
 #
 # ## Save
 #

@@ -42,7 +42,7 @@ search, held_out = records.split(0.5, seed=0)
 search
 
 # %%
-front = ds.search(search, min_samples=100)
+front = ds.search(search)
 ax = front.plot(held_out=front.evaluate(held_out), selected=front.select(max_cost=12))
 
 # %% [markdown]
@@ -57,7 +57,7 @@ graded = ds.ExitRecords(confidence=confidence, score=np.where(right, 1.0, 0.5 * 
 graded_search, graded_held_out = graded.split(0.5, seed=0)
 
 for name, seen, unseen in (("right or wrong", search, held_out), ("graded", graded_search, graded_held_out)):
-    point = ds.search(seen, min_samples=100).select(max_accuracy_drop=0.01)
+    point = ds.search(seen).select(max_accuracy_drop=0.01)
     found = ds.evaluate(unseen, point.config)
     print(f"{name:14}  {found.cost:5.2f} µJ, and held-out a drop of {found.accuracy_drop:.4f} in the mean score")
 
@@ -85,7 +85,7 @@ own = log_odds(confidence) + log_odds(np.take_along_axis(right_when, answer, axi
 # %%
 for name, sure in (("softmax", confidence), ("own idea", own)):
     records = ds.ExitRecords(confidence=sure, score=right, costs=costs, label=label)
-    curve = ds.search(records.subset(seen), min_samples=100).evaluate(records.subset(~seen))
+    curve = ds.search(records.subset(seen)).evaluate(records.subset(~seen))
     print(f"{name:8}  hypervolume {curve.hypervolume():.4f} held-out")
 
 # %% [markdown]
@@ -180,7 +180,7 @@ print(f"{len(tests)} tests passed")
 # %%
 solvers = [hill_climb, "exit_shares", "random", "coordinate_descent"]
 comparison = ds.compare(search, solvers=solvers, test=held_out, max_evaluations=1000)
-comparison.to_frame().set_index("solver")[["hypervolume", "test_hypervolume", "relative_cost_at_1", "points"]].round(4)
+comparison.to_frame().set_index("solver")[["test_hypervolume", "hypervolume", "relative_cost_at_1", "points"]].round(4)
 
 # %%
 ax = comparison.plot_anytime()

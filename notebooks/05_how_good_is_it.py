@@ -6,6 +6,7 @@
 
 # %%
 import os
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -19,7 +20,8 @@ records, test = ds.load_example("search"), ds.load_example("test")
 # ## Against the proven optimum
 #
 # With few exits and few distinct confidences, every configuration there is can be measured. So keep three
-# positions with two types of exit, and round the confidences.
+# positions with two types of exit, and round the confidences. The scores are those observed, as only they have an
+# optimum that everybody agrees on.
 
 # %%
 positions, costs = [1, 5, 9, 15], records.costs
@@ -33,8 +35,8 @@ small = ds.ExitRecords(
         position=np.searchsorted(positions, costs.position[exits]),
     ),
 )
-optimum = ds.search(small, solver="exhaustive", levels=30)
-found = ds.search(small, effort="high", max_seconds=20)
+optimum = ds.search(small, solver="exhaustive", levels=30, scores="observed")
+found = ds.search(small, effort="high", max_seconds=20, scores="observed")
 for front in (optimum, found):
     how = front.provenance
     print(
@@ -57,43 +59,57 @@ pd.DataFrame(
 # %% [markdown]
 # ## Against other samples
 #
-# Of hundreds of configurations the search keeps those that look best, and some of that is luck. The fewer samples,
-# the more. On 5,000 of them, promised and delivered drops part by about a point.
+# Of hundreds of configurations a search on observed scores keeps those that look best, and some of that is luck. The
+# fewer samples, the more. Here are 5,000 of them.
 
 # %%
 seen, unseen = records.split(1 / 3, seed=0)
-front = ds.search(seen)
-ax = ds.optimism(front, unseen).plot()
+observed = ds.search(seen, scores="observed")
+ax = ds.optimism(observed, unseen).plot()
 
 # %% [markdown]
-# ## What to expect
+# ## Expected scores
 #
-# `cross_fitted` finds out on the same samples how much too good the figures are, by cross-validation. Then a point
-# can be chosen by what to expect of it.
+# By default a search maximises the scores to expect of each exit on each sample, which are learned from other samples,
+# less a little caution. The same samples, the same solver, and the points lie much nearer to what they promise.
 
 # %%
-fitted = ds.cross_fitted(seen, folds=3 if QUICK else 10, effort="fast")
-ax = fitted.plot()
+expected = ds.search(seen)
+weight, caution = expected.provenance.expected["weight"], expected.provenance.caution
+print(f"{weight:.2f} of the scores learned, {1 - weight:.2f} observed; caution {caution}")
+ax = ds.optimism(expected, unseen).plot()
+
+# %% [markdown]
+# The same on both bundled sets. The gap is the mean of delivered minus promised drop in points, over the points of
+# the front that promise at most three. The hypervolume and the cost of a drop that is truly at most half a point are
+# measured on the other samples.
 
 # %%
+data = Path(ds.__file__).parents[1] / "data"
+stem = "fashion_efficientnet_lite0"
+second = [ds.load_records(data / f"{stem}_{part}.npz", costs=data / f"{stem}_macs.json") for part in ("search", "test")]
 rows = {}
-for name, point in (
-    ("search", front.select(max_accuracy_drop=0.01)),
-    ("search, min_samples=200", ds.search(seen, min_samples=200).select(max_accuracy_drop=0.01)),
-    ("cross_fitted", fitted.select(max_accuracy_drop=0.01)),
-):
-    delivered = ds.evaluate(unseen, point.config)
-    rows[name] = {
-        "promised drop": point.accuracy_drop,
-        "delivered drop": delivered.accuracy_drop,
-        "relative cost": delivered.relative_cost,
-    }
+for name, (searched, others) in {"ResNet": (seen, unseen), "EfficientNet-Lite0": second}.items():
+    for scores in ("observed", "expected"):
+        front = ds.search(searched, scores=scores)
+        delivered = front.evaluate(others)
+        gap = 100 * (delivered.accuracy_drop - front.accuracy_drop)[front.accuracy_drop <= 0.03]
+        rows[name, scores] = {
+            "gap": gap.mean(),
+            "hypervolume": delivered.hypervolume(),
+            "cost at half a point": delivered.relative_cost[delivered.accuracy_drop <= 0.005].min(),
+        }
 pd.DataFrame(rows).T.round(4)
 
 # %% [markdown]
+# On both, the configurations are better on other samples. On the first the promise is right, too. On the second both
+# fronts lose less than they promised: there the whole network is right on 85.3 % of the samples searched on and on
+# 84.3 % of the others, and drops are measured below that. Such luck of a single split no learning removes; means of
+# many are in the documentation's measurements.
+#
 # ## A guarantee
 #
-# An estimate may be off. `certify` tests points on samples that the search has not seen, and what it returns keeps
+# An expectation may be off. `certify` tests points on samples that the search has not seen, and what it returns keeps
 # its limit with the confidence that was asked for.
 
 # %%
@@ -152,8 +168,6 @@ ax = ds.reliability(test).plot()
 # All of this and more, on one page to open or to send:
 
 # %%
-from pathlib import Path
-
 out = Path("out")
 out.mkdir(exist_ok=True)
 _ = ds.report(front, test, out / "report.html", search=records)
