@@ -33,7 +33,7 @@ def test_table_is_the_demo_s() -> None:
     """Within what another version of a library may change."""
     front = ds.search(ds.load_example())
     shown = operating_points(front, front.evaluate(ds.load_example("test")), FEW_DROPS).splitlines()
-    written = [line.strip() for line in README.splitlines() if line.startswith(("    <=", "    accuracy drop"))]
+    written = [line.strip() for line in README.splitlines() if line.startswith(("    <=", "    expected drop"))]
     assert written[0] == shown[0]
     assert len(written) == len(shown) - 1
 
