@@ -33,7 +33,7 @@ def test_every_section_is_there_once():
         "The same budget for every solver",
         "Time",
         "Near the optimum",
-        "Optimism, and remedies",
+        "Expected scores",
         "Certificates",
         "The runtime",
     ]
