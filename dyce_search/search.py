@@ -70,7 +70,8 @@ def search(
     the solver, it maximises the scores to expect of each exit on each sample, as learned from other samples
     (`expected_scores`), less a little caution: `caution` times the disagreement with the whole network. The front's
     `accuracy` and `accuracy_drop` are expected figures; `front.evaluate(records)` gives observed ones. With
-    `scores="observed"` the search does what the published baselines do.
+    `scores="observed"` the search does what the published baselines do. Of more than 131,072 samples it searches a
+    random 65,536 on expected scores, and the front's figures are of those.
 
     Every configuration of the front is measured before it is returned, and the baseline (no exits) takes part. Ctrl-C
     ends a search early and returns what was found by then.
@@ -171,7 +172,7 @@ def run_solver(
         expected={} if scores.origin is None else asdict(scores.origin),
     )
     front = ParetoFront.from_measured(
-        records,
+        scores.records,
         exits,
         threshold,
         cost=cost[best],

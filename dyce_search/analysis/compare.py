@@ -90,8 +90,8 @@ def compare(
         max_evaluations = MAX_EVALUATIONS
     check_budget(0, max_evaluations, max_seconds)
     budget = {"max_evaluations": max_evaluations, "max_seconds": max_seconds, "progress": progress}
-    kinds = [scores] if isinstance(scores, str) else list(scores)
-    if not kinds or len(set(kinds)) < len(kinds) or not set(kinds) <= {"expected", "observed"}:
+    kinds = list(scores) if isinstance(scores, (list, tuple)) else [scores]
+    if kinds not in (["expected"], ["observed"], ["expected", "observed"], ["observed", "expected"]):
         raise SolverError(f"scores must be 'expected', 'observed' or a list of both, got {scores!r}")
     shared = {kind: SearchedScores.of(records, kind, caution) for kind in kinds}
     calls = [

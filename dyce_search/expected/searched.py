@@ -11,10 +11,15 @@ from dyce_search.arrays import numbers, read_only
 from dyce_search.errors import RecordsError
 from dyce_search.expected.caution import cautious_scores, default_caution
 from dyce_search.expected.scores import Effort, ScoreOrigin, expected_with_origin
+from dyce_search.expected.units import some_of, units_of
 from dyce_search.records.records import ExitRecords
 
 FloatArray = npt.NDArray[np.float32]
 Scores = Literal["expected", "observed"] | npt.ArrayLike
+
+# Of 300,000 synthetic samples x 251 exits: held-out hypervolume .78137 on such a part, .78087 on 50,000, .78148 on all
+# of them with observed scores, in 1.5 times the processor time; the time for a part is the same however many there are.
+PART = 1 << 16  # samples of which expected scores are searched on, where there are more than twice as many
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -23,6 +28,7 @@ class SearchedScores:
 
     Attributes:
         kind: "expected", "observed" or "own".
+        records: the samples to search on, as observed: those given, or a random part of them, see `of`.
         accuracy: records with the scores whose means the front's figures are, in [0, 1].
         searched: records with the scores that are maximised: the same, less `caution` times each sample's
             disagreement with the final exit; they may be below 0.
@@ -31,6 +37,7 @@ class SearchedScores:
     """
 
     kind: str
+    records: ExitRecords
     accuracy: ExitRecords
     searched: ExitRecords
     caution: float
@@ -39,6 +46,9 @@ class SearchedScores:
     @classmethod
     def of(cls, records: ExitRecords, scores: Scores, caution: float | None, *, effort: Effort = "default") -> Self:
         """Makes them; the same for every search of some records, whatever its seed, so that fronts can be compared.
+
+        Expected scores of more than 131,072 samples are made and searched for 65,536 random ones, whole groups of them:
+        more samples bring next to nothing then, and take their time.
 
         Args:
             records: to search on.
@@ -52,6 +62,9 @@ class SearchedScores:
         """
         origin, kind = None, scores if isinstance(scores, str) else "own"
         if kind == "expected":
+            if records.n_samples > 2 * PART:
+                unit = units_of(records.group, records.n_samples)
+                records = records.subset(some_of(unit, PART, np.random.default_rng(records.n_samples)))
             values, origin = expected_with_origin(records, effort=effort)
         elif kind == "observed":
             values = records.score
@@ -64,7 +77,7 @@ class SearchedScores:
             caution = default_caution(records.n_samples) if learned else 0.0
         plain = records if values is records.score else with_scores(records, values)
         searched = with_scores(records, cautious_scores(values, records.score, caution)) if caution else plain
-        return cls(kind=kind, accuracy=plain, searched=searched, caution=float(caution), origin=origin)
+        return cls(kind=kind, records=records, accuracy=plain, searched=searched, caution=float(caution), origin=origin)
 
 
 def with_scores(records: ExitRecords, score: FloatArray) -> ExitRecords:

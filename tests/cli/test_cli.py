@@ -101,6 +101,28 @@ def test_search_passes_its_options_on(files: Path, tmp_path: Path) -> None:
     assert (how.solver, how.seed, how.evaluations, how.stop_reason) == ("exit_shares", 7, 5, "budget")
 
 
+@pytest.mark.parametrize(
+    ("asked", "how"),
+    [([], ("expected", 0.25)), (["--scores", "observed"], ("observed", 0)), (["--caution", "0.1"], ("expected", 0.1))],
+)
+def test_search_takes_scores_and_caution(
+    files: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], asked: list[str], how: tuple[str, float]
+) -> None:
+    out = tmp_path / "front.json"
+    arguments = ["search", str(files / "search.npz"), "--solver", "exit_shares", "--out", str(out)]
+    assert main([*arguments, *asked]) == 0
+    found = ds.ParetoFront.load(out).provenance
+    assert (found.scores, found.caution) == how
+    assert f"{how[0]} drop" in capsys.readouterr().out
+
+
+def test_compare_shows_both_kinds_of_scores(files: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    arguments = ["compare", str(files / "search.npz"), "--solvers", "exit_shares", "same_threshold", "--scores", "both"]
+    assert main([*arguments, "--max-evaluations", "20"]) == 0
+    printed = capsys.readouterr().out
+    assert all(f"{solver}, {kind}" in printed for solver in ("exit_shares",) for kind in ("expected", "observed"))
+
+
 def test_search_on_its_own_test_records_says_so(files: Path, capsys: pytest.CaptureFixture[str]) -> None:
     same = str(files / "search.npz")
     assert main(["search", same, "--test", same, "--solver", "exit_shares"]) == 0
