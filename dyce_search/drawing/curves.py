@@ -27,7 +27,7 @@ def draw_trade_off(
     held_out_baseline: float | None = None,
     selected: tuple[float, float] | None = None,
     unit: str = "MACs",
-    scores: str = "observed",
+    scores: str | None = None,
 ) -> None:
     """Draws accuracy (in %) against relative cost.
 
@@ -42,7 +42,7 @@ def draw_trade_off(
         held_out_baseline: accuracy of the final exit alone on those.
         selected: (relative_cost, accuracy) to mark.
         unit: of the costs.
-        scores: what the accuracy of the first curve is the mean of.
+        scores: what the curves' accuracies are means of; None where that differs.
     """
     narrow = is_narrow(ax)
     shrink = 0.7 if narrow else 1.0
@@ -75,7 +75,7 @@ def draw_trade_off(
     low, high = view(curves, baseline=baseline, static=static, held_out_baseline=held_out_baseline)
     ax.set(
         xlabel=f"mean cost, relative ({unit})",
-        ylabel=f"accuracy, {scores} (%)",
+        ylabel="accuracy (%)" if scores is None else f"accuracy, {scores} (%)",
         xlim=(0, 1.03),
         ylim=(100 * low, 100 * high),
     )

@@ -221,6 +221,8 @@ class Curve:
     ) -> "Axes":
         """Draws accuracy against relative cost; never shows the picture and never changes global settings.
 
+        The axis says which scores accuracies are of; the legend does where curves differ in that.
+
         Args:
             ax: Matplotlib axes to draw on; new ones when None.
             label: what this curve is called in the legend.
@@ -237,16 +239,20 @@ class Curve:
 
         ax = axes.new_axes() if ax is None else ax
         curves: dict[str, Drawable] = {label or "front": self, **(others or {})}
+        kinds = [str(getattr(curve, "scores", "observed")) for curve in curves.values()]
+        mixed = len(set(kinds)) > 1
+        names = [f"{name} ({kind})" if mixed else name for name, kind in zip(curves, kinds, strict=True)]
+        points = [(curve.relative_cost, curve.accuracy) for curve in curves.values()]
         draw_trade_off(
             ax,
-            {name: (curve.relative_cost, curve.accuracy) for name, curve in curves.items()},
+            dict(zip(names, points, strict=True)),
             baseline=self.baseline_accuracy,
             static=(self.costs.alone[:-1] / self.costs.baseline, self.exit_accuracy[:-1]) if static_exits else None,
             held_out=None if held_out is None else (held_out.relative_cost, held_out.accuracy),
             held_out_baseline=None if held_out is None else held_out.baseline_accuracy,
             selected=None if selected is None else (selected.relative_cost, selected.accuracy),
             unit=self.costs.unit,
-            scores=self.scores,
+            scores=None if mixed else self.scores,
         )
         return ax
 

@@ -103,6 +103,12 @@ def test_front_draws_all_that_is_asked_for(front: ds.ParetoFront, held_out: ds.C
     assert ax.get_ylabel() == "accuracy, expected (%)"
 
 
+def test_curves_of_other_scores_say_so(front: ds.ParetoFront, held_out: ds.Curve) -> None:
+    ax = front.plot(label="mine", others={"there": held_out}, static_exits=False)
+    assert ax.get_ylabel() == "accuracy (%)"
+    assert [line.get_label() for line in ax.get_lines()[:2]] == ["mine (expected)", "there (observed)"]
+
+
 def test_curves_have_different_colours_and_styles(front: ds.ParetoFront) -> None:
     ax = front.plot(others={str(k): front for k in range(9)}, static_exits=False)
     looks = {(line.get_color(), line.get_linestyle()) for line in ax.get_lines()[:10]}
