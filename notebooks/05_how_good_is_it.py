@@ -113,7 +113,7 @@ pd.DataFrame(rows).T.round(4)
 # its limit with the confidence that was asked for.
 
 # %%
-search, calibration = records.split(0.6, seed=0)
+search, calibration = records.split(0.4, seed=0)
 point = ds.search(search).certify(calibration, max_accuracy_drop=0.01, confidence=0.95)
 print(point)
 
