@@ -219,7 +219,7 @@ def oracle_gap(front: ParetoFront, records: ExitRecords) -> OracleGap:
 
     Args:
         front: its configurations are measured.
-        records: of the same network.
+        records: to measure on, of the same network; not those of the search.
 
     Raises:
         FrontError: no front.
