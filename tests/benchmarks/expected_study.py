@@ -76,7 +76,7 @@ def every_third(records: ds.ExitRecords) -> ds.ExitRecords:
 SETS = {
     "resnet15": lambda: pooled("fashion_resnet15"),
     "efficientnet": lambda: pooled("fashion_efficientnet_lite0"),
-    "margin": lambda: pooled("fashion_resnet15", confidence="margin"),
+    "efficientnet margin": lambda: pooled("fashion_efficientnet_lite0", confidence="margin"),
     "few exits": lambda: every_third(pooled("fashion_resnet15")),
     "synthetic": lambda: ds.synthetic_records(60_000, 50, 5, seed=3),
 }
