@@ -211,7 +211,8 @@ class TestRulePoints:
     def test_drawn_beside_a_front(self, records: ds.ExitRecords) -> None:
         front = ds.search(records, solver="exit_shares")
         ax = front.plot(others={"oracle": ds.oracle(records), "patience": ds.patience(records).non_dominated()})
-        assert {"oracle", "patience"} <= {text.get_text() for text in ax.get_legend().get_texts()}
+        names = {text.get_text() for text in ax.get_legend().get_texts()}
+        assert {"front (expected)", "oracle (observed)", "patience (observed)"} <= names
 
 
 @pytest.mark.parametrize("copied", [lambda thing: pickle.loads(pickle.dumps(thing)), copy.deepcopy, copy.copy])
