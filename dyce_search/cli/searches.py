@@ -82,6 +82,8 @@ def search_and_say(
         f"{how.solver}: {len(front):,} points in {how.seconds:.2f} s, "
         f"{how.evaluations:,} evaluations, stopped: {how.stop_reason}"
     )
+    if front.n_samples < records.n_samples:
+        print(f"searched on {front.n_samples:,} random samples of {records.n_samples:,}, more change next to nothing")
     print(tables.scores_line(front))
     return front, None if test_records is None else front.evaluate(test_records)
 

@@ -15,6 +15,7 @@ import dyce_search as ds
 from dyce_search.cli import main
 from dyce_search.cli.tables import operating_points, table
 from dyce_search.evaluation.limits import FEW_DROPS
+from dyce_search.expected import searched
 from dyce_search.provenance import Provenance
 from dyce_search.search import SOLVERS
 
@@ -114,6 +115,17 @@ def test_search_takes_scores_and_caution(
     found = ds.ParetoFront.load(out).provenance
     assert (found.scores, found.caution) == how
     assert f"{how[0]} drop" in capsys.readouterr().out
+
+
+def test_search_on_a_part_says_so(
+    files: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(searched, "PART", 100)
+    n_samples = ds.load_records(files / "search.npz").n_samples
+    assert main(["search", str(files / "search.npz"), "--solver", "exit_shares"]) == 0
+    assert f"searched on 100 random samples of {n_samples:,}" in capsys.readouterr().out
+    assert main(["search", str(files / "search.npz"), "--solver", "exit_shares", "--scores", "observed"]) == 0
+    assert "random samples" not in capsys.readouterr().out
 
 
 def test_compare_shows_both_kinds_of_scores(files: Path, capsys: pytest.CaptureFixture[str]) -> None:
