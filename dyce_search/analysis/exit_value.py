@@ -12,8 +12,7 @@ from dyce_search.errors import FrontError, RecordsError
 from dyce_search.evaluation.baselines import RulePoints, oracle, static_exits
 from dyce_search.evaluation.curve import Curve
 from dyce_search.evaluation.limits import LIMITS, is_number
-from dyce_search.expected.caution import default_caution
-from dyce_search.expected.scores import Effort, expected_scores
+from dyce_search.expected.searched import SearchedScores
 from dyce_search.front.front import ParetoFront
 from dyce_search.parallel import run_all
 from dyce_search.records.costs import ExitCosts
@@ -184,10 +183,9 @@ def marginal_value(
     removed = _removals(costs, by)
     kept = [np.setdiff1d(np.arange(costs.n_exits), exits) for exits in removed.values()]
     possible = [exits for exits in kept if len(exits) > 1]  # else only the baseline is left
-    kind: Effort = "fast" if effort == "fast" else "default"
-    scores = expected_scores(records, effort=kind)  # from the confidences of all exits
-    caution = default_caution(records.n_samples)
-    options = {"effort": effort, "seed": seed, "progress": False, "caution": caution}
+    made = SearchedScores.of(records, "expected", None, effort="fast" if effort == "fast" else "default")
+    records, scores = made.records, made.accuracy.score  # from the confidences of all exits
+    options = {"effort": effort, "seed": seed, "progress": False, "caution": made.caution}
     parts = [np.arange(costs.n_exits), *possible]
     calls = [((_with_exits(records, exits),), {**options, "scores": scores[exits]}) for exits in parts]
     fronts = run_all(search, calls, n_jobs)

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 import dyce_search as ds
 from dyce_search.analysis.optimism import smooth
 from dyce_search.drawing import axes
+from dyce_search.expected import searched
 from tests import observed, oracles
 from tests.drawing.test_plot import require_nothing_cut_off, require_ticks_apart
 from tests.strategies import exit_configs, exit_records
@@ -243,6 +244,15 @@ class TestMarginalValue:
         dear, cheap = (found.select(max_accuracy_drop=0.01).relative_cost for found in (front, whole))
         assert value.extra_cost[0] == dear - cheap
         assert value.to_frame()["loss"].tolist() == value.loss.tolist()
+
+    @pytest.mark.parametrize("n_samples", [1, 300])
+    def test_searches_what_search_does(self, small_example, monkeypatch, n_samples):
+        """Also where a part of the samples is searched, and where nothing can be learned."""
+        monkeypatch.setattr(searched, "PART", 100)
+        records = small_example.subset(range(n_samples))
+        whole = ds.search(records, effort="fast")
+        assert ds.marginal_value(records).hypervolume == whole.hypervolume()
+        assert whole.n_samples == min(n_samples, 100)
 
     def test_by_exit_and_by_type(self, halves, small_example):
         costs = small_example.costs
