@@ -178,6 +178,7 @@ def run_solver(
         cost=cost[best],
         accuracy=accuracy,
         exit_accuracy=scores.accuracy.exit_accuracy,
+        digest=records.digest,
         provenance=provenance,
     )
     return run, front

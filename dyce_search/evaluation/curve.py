@@ -75,7 +75,7 @@ class Curve:
         cost: (F,) float64, mean cost of a sample.
         exit_accuracy: (E,) float64, accuracy of each candidate used alone; the last is the baseline.
         n_samples: how many samples the figures rest on.
-        records_digest: which samples these were (`ExitRecords.digest`).
+        records_digest: which samples these were, or were taken from (`ExitRecords.digest`).
         disagreement: (F,) float64, how far each differs from the whole network, see `OperatingPoint`; NaN where it was
             not measured.
         scores: what accuracy is the mean of: "observed" scores, "expected" ones or one's "own" (`Provenance`).

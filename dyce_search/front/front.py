@@ -116,6 +116,7 @@ class ParetoFront(Curve):
             cost=measured.cost[keep],
             accuracy=measured.accuracy[keep],
             exit_accuracy=records.exit_accuracy,
+            digest=records.digest,
             provenance=provenance,
         )
 
@@ -129,6 +130,7 @@ class ParetoFront(Curve):
         cost: npt.NDArray[np.float64],
         accuracy: npt.NDArray[np.float64],
         exit_accuracy: npt.NDArray[np.float64],
+        digest: str,
         provenance: Provenance,
     ) -> Self:
         """`from_arrays` for configurations that were measured already.
@@ -140,6 +142,7 @@ class ParetoFront(Curve):
             cost: (F,) float64, as `evaluate_many` has it.
             accuracy: (F,) float64, of the scores that the provenance names.
             exit_accuracy: (E,) float64, of each exit used alone, of the same scores.
+            digest: of the records that were to be searched, of which `records` may be a part.
             provenance: where they come from.
         """
         differs = disagreements(records, exits, threshold)
@@ -155,7 +158,7 @@ class ParetoFront(Curve):
             scores=provenance.scores,
             exit_accuracy=exit_accuracy,
             n_samples=records.n_samples,
-            records_digest=records.digest,
+            records_digest=digest,
             provenance=provenance,
             fingerprint=fingerprint(records.confidence),
         )

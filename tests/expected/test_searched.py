@@ -130,6 +130,7 @@ def test_a_part_of_many_samples_is_searched(example, monkeypatch):
     assert ds.search(example, solver="same_threshold", scores="observed", progress=False).n_samples == 15_000
     with pytest.raises(ds.RecordsError, match="are the samples that the front was searched on"):
         front.certify(example, max_accuracy_drop=0.01)
+    assert front.records_digest == example.digest  # by which reports and gauges know what was searched
     assert ds.search(example.subset(range(2000)), solver="same_threshold", progress=False).n_samples == 2000
 
 
