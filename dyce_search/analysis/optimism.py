@@ -236,7 +236,7 @@ def bootstrap_band(
 
 
 def measured_on(front: ParetoFront, records: ExitRecords, name: str = "records") -> Curve:
-    """The front itself where these are the records that it was searched on, else its configurations measured there.
+    """The front itself where its figures are of these records, as observed; else its configurations measured there.
 
     Raises:
         FrontError: no front.
@@ -247,7 +247,8 @@ def measured_on(front: ParetoFront, records: ExitRecords, name: str = "records")
         raise FrontError(f"front must be a ParetoFront, got {type(front).__name__}: pass what a search returned")
     require_records(records, name)
     front.layout.joined(records.layout, "the front", "the records")
-    return front if records.digest == front.records_digest else front.evaluate(records)
+    known = front.scores == "observed" and records.digest == front.records_digest
+    return front if known else front.evaluate(records)
 
 
 def smooth(key: FloatArray, values: FloatArray, at: FloatArray) -> FloatArray:

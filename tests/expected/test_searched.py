@@ -134,6 +134,14 @@ def test_a_part_of_many_samples_is_searched(example, monkeypatch):
     assert ds.search(example.subset(range(2000)), solver="same_threshold", progress=False).n_samples == 2000
 
 
+def test_gauges_measure_what_was_observed(small_example):
+    """Also on the samples searched on, where the front itself has expected figures."""
+    front = ds.search(small_example, progress=False)
+    gap = ds.oracle_gap(front, small_example)
+    np.testing.assert_array_equal(gap.accuracy, front.evaluate(small_example).accuracy)
+    assert np.any(gap.accuracy != front.accuracy)
+
+
 def test_a_part_keeps_groups_whole(records, monkeypatch):
     monkeypatch.setattr(searched, "PART", 11)
     part = SearchedScores.of(records, "expected", None).records
