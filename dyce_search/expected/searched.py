@@ -13,6 +13,7 @@ from dyce_search.expected.caution import cautious_scores, default_caution
 from dyce_search.expected.scores import Effort, ScoreOrigin, expected_with_origin
 from dyce_search.expected.units import some_of, units_of
 from dyce_search.records.records import ExitRecords
+from dyce_search.records.stored import AnyRecords, StoredRecords
 
 FloatArray = npt.NDArray[np.float32]
 Scores = Literal["expected", "observed"] | npt.ArrayLike
@@ -44,11 +45,11 @@ class SearchedScores:
     origin: ScoreOrigin | None
 
     @classmethod
-    def of(cls, records: ExitRecords, scores: Scores, caution: float | None, *, effort: Effort = "default") -> Self:
+    def of(cls, records: AnyRecords, scores: Scores, caution: float | None, *, effort: Effort = "default") -> Self:
         """Makes them; the same for every search of some records, whatever its seed, so that fronts can be compared.
 
         Expected scores of more than 131,072 samples are made and searched for 65,536 random ones, whole groups of them:
-        more samples bring next to nothing then, and take their time.
+        more samples bring next to nothing then, and take their time. Of records in a file they are all that is loaded.
 
         Args:
             records: to search on.
@@ -61,10 +62,11 @@ class SearchedScores:
             RecordsError: an unknown kind of scores, scores of another shape or outside [0, 1], a bad caution.
         """
         origin, kind = None, scores if isinstance(scores, str) else "own"
+        if kind == "expected" and records.n_samples > 2 * PART:
+            records = part_of(records)
+        if isinstance(records, StoredRecords):
+            records = records.load()
         if kind == "expected":
-            if records.n_samples > 2 * PART:
-                unit = units_of(records.group, records.n_samples)
-                records = records.subset(some_of(unit, PART, np.random.default_rng(records.n_samples)))
             values, origin = expected_with_origin(records, effort=effort)
         elif kind == "observed":
             values = records.score
@@ -78,6 +80,12 @@ class SearchedScores:
         plain = records if values is records.score else with_scores(records, values)
         searched = with_scores(records, cautious_scores(values, records.score, caution)) if caution else plain
         return cls(kind=kind, records=records, accuracy=plain, searched=searched, caution=float(caution), origin=origin)
+
+
+def part_of(records: AnyRecords) -> AnyRecords:
+    """65,536 random samples of many, whole groups of them; always the same ones."""
+    unit = units_of(records.group, records.n_samples)
+    return records.subset(some_of(unit, PART, np.random.default_rng(records.n_samples)))
 
 
 def with_scores(records: ExitRecords, score: FloatArray) -> ExitRecords:

@@ -7,16 +7,16 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 import numpy.typing as npt
 
-from dyce_search.arrays import ordered_mean, read_only, restore, to_numpy
+from dyce_search.arrays import ordered_mean, read_only, restore
 from dyce_search.errors import ConfigError, RecordsError
 from dyce_search.files import PathLike
 from dyce_search.fingerprints import digest_of
 from dyce_search.records.checks import (
     checked_answers,
     checked_group,
+    checked_index,
     checked_label,
     checked_prediction,
-    require_length,
     require_one_length,
 )
 from dyce_search.records.confidence import Measure, measure_name
@@ -158,18 +158,7 @@ class ExitRecords:
         Raises:
             RecordsError: an index out of range, a mask of the wrong length, no sample left.
         """
-        chosen = to_numpy(index, "index", RecordsError)
-        if chosen.ndim != 1 or (chosen.dtype.kind not in "iub" and chosen.size):
-            raise RecordsError(
-                f"index must be (M,) integers or (N,) booleans, got shape {chosen.shape}, dtype {chosen.dtype}"
-            )
-        if chosen.dtype.kind == "b":
-            require_length(chosen, "a boolean index", self.n_samples)
-            chosen = np.flatnonzero(chosen)
-        if not chosen.size:
-            raise RecordsError("index selects no sample: records must have at least one")
-        if chosen.min() < -self.n_samples or chosen.max() >= self.n_samples:
-            raise RecordsError(f"index must lie in [-{self.n_samples}, {self.n_samples}), got {chosen.tolist()[:3]}...")
+        chosen = checked_index(index, self.n_samples)
         return replace(
             self,
             confidence=self.confidence[:, chosen],
@@ -361,15 +350,20 @@ class ExitRecords:
         _require_costs(costs)
         return cls(**arrays_from_frame(frame, costs.n_exits), costs=costs, measure=measure, source=source)
 
-    def save(self, path: PathLike, *, compress: bool = True) -> None:
+    def save(self, path: PathLike, *, compress: bool = True, half: bool = False) -> None:
         """Writes one `.npz` without pickle: the arrays, the costs and a JSON header. Atomic.
+
+        A sample and exit takes 4 bytes for its confidence and, where answers are right or wrong, one for its score.
 
         Args:
             path: written as given; no ending is added.
-            compress: False is faster and larger.
+            compress: False is faster and larger, and `load_records(path, in_memory=False)` can read it.
+            half: confidences in float16: half the space. They are rounded to 11 bits, which makes equal ones of those
+                that are near, most of all just below 1, where probabilities crowd.
 
         Raises:
             FileFormatError: the folder cannot be written.
+            RecordsError: confidences beyond 65,504, which float16 cannot hold.
         """
         every = {name: getattr(self, name) for name in ("confidence", "score", "label", "prediction", "group")}
         content = Content(
@@ -379,7 +373,7 @@ class ExitRecords:
             measure=self.measure,
             temperature=None if self.temperature is None else self.temperature.tolist(),
         )
-        write_arrays(path, content, compress=compress)
+        write_arrays(path, content, compress=compress, half=half)
 
 
 def _require_costs(costs: Any) -> None:
@@ -394,6 +388,8 @@ def require_records(records: object, name: str = "records") -> None:
         RecordsError: it is something else.
     """
     if not isinstance(records, ExitRecords):
-        raise RecordsError(
-            f"{name} must be an ExitRecords, got {type(records).__name__}: use ds.load_records or ds.ExitRecords(...)"
-        )
+        found = type(records).__name__
+        hint = "use ds.load_records or ds.ExitRecords(...)"
+        if found == "StoredRecords":
+            hint = "this needs them in memory: .load() reads all of them, .subset(index).load() some"
+        raise RecordsError(f"{name} must be an ExitRecords, got {found}: {hint}")
