@@ -74,7 +74,8 @@ def coordinate_descent(
     Thresholds lie half-way between neighbouring confidences: at the bounds of bins of equal size, which are single
     samples up to 32,768 of them; with more, those of points all along the front are then placed among all samples.
 
-    Records of over 131,072 samples are searched on a random 65,536 of them first, then refined on all.
+    Records of over 131,072 samples are searched on a random 65,536 of them first, then refined on all; or only searched
+    on these where scores are not 0/1, for fine scores and costs have no room in 64-bit sums over more samples.
 
     A line, one candidate priced at all thresholds, counts as one evaluation. The result depends on the seed, not on
     the number of threads; with `max_seconds` it depends on the machine's speed.
@@ -104,7 +105,11 @@ def coordinate_descent(
     weights = None if lambdas is None else check_lambdas(lambdas)
     problem = Problem.of(run.records, work.bins)
     sampled = problem.n > 2 * SAMPLE
-    first = problem.sample(np.sort(run.rng.permutation(problem.n)[:SAMPLE])) if sampled else problem
+    if sampled:
+        part = np.sort(run.rng.permutation(problem.n)[:SAMPLE])
+        if problem.score is not None:
+            problem, sampled = Problem.of(run.records.subset(part), work.bins), False
+    first = problem.sample(part) if sampled else problem
     stages = [Search(run, first, work)]
     try:
         stages[0].sweep_trade_off(weights)

@@ -99,7 +99,7 @@ def test_scores_in_the_codes_and_scores_beside_them_are_searched_alike(example):
     records = example.subset(np.arange(0, 15000, 10))
     packed = Problem.of(records, 512)
     assert packed.score is None
-    beside = replace(packed, score=records.score)
+    beside = replace(packed, score=records.score.astype(np.int16))
     for weight in (0.4, 0.8, 0.99):
         one = descend_from_nothing(packed, packed.at_lambda(weight), empty_archive(packed))
         two = descend_from_nothing(beside, beside.at_lambda(weight), empty_archive(beside))
