@@ -37,6 +37,7 @@ from dyce_search.records.costs import ExitCosts
 from dyce_search.records.layout import ExitLayout
 from dyce_search.records.loading import load_example, load_records
 from dyce_search.records.records import ExitRecords
+from dyce_search.records.sample_costs import SampleCosts
 from dyce_search.records.synthetic import synthetic_records
 from dyce_search.report.page import report
 from dyce_search.search import search
@@ -81,6 +82,7 @@ __all__ = [
     "Reliability",
     "RulePoints",
     "Run",
+    "SampleCosts",
     "SolverError",
     "Temperatures",
     "bootstrap_band",

@@ -12,6 +12,7 @@ from dyce_search.evaluation.config import ExitConfig
 from dyce_search.evaluation.outcomes import outcomes, prices
 from dyce_search.records.costs import ExitCosts
 from dyce_search.records.records import ExitRecords, require_records
+from dyce_search.records.sample_costs import SampleCosts, differing
 from dyce_search.threads import n_threads, side_by_side
 
 FloatArray = npt.NDArray[np.float64]
@@ -30,6 +31,7 @@ class Evaluation:
         accuracy_drop: accuracy of the final exit alone - accuracy; below 0 where the configuration is better.
         exit_share: (P+1,) float64, share of the samples that leaves at each position, the final exit last.
         exit_accuracy: (P+1,) float64, mean score of those that left there; NaN where nobody did.
+        sample_cost: (N,) float64, what each sample paid, in the unit of the costs; `cost` is its mean.
         exit_position: (N,) int64, where each sample left, P for the final exit; None unless asked for.
     """
 
@@ -39,6 +41,7 @@ class Evaluation:
     accuracy_drop: float
     exit_share: FloatArray
     exit_accuracy: FloatArray
+    sample_cost: FloatArray
     exit_position: npt.NDArray[np.int64] | None = None
 
 
@@ -86,11 +89,7 @@ def evaluate(records: ExitRecords, config: ExitConfig, *, per_sample: bool = Fal
         (1.0, 3.0)
     """
     batch = evaluate_many(records, [config])
-    where = (
-        outcomes(records, config.exits(records.layout, "the records"), config.threshold).position
-        if per_sample
-        else None
-    )
+    found = outcomes(records, config.exits(records.layout, "the records"), config.threshold)
     return Evaluation(
         accuracy=float(batch.accuracy[0]),
         cost=float(batch.cost[0]),
@@ -98,7 +97,8 @@ def evaluate(records: ExitRecords, config: ExitConfig, *, per_sample: bool = Fal
         accuracy_drop=float(batch.accuracy_drop[0]),
         exit_share=batch.exit_share[0],
         exit_accuracy=batch.exit_accuracy[0],
-        exit_position=where,
+        sample_cost=read_only(found.cost, np.float64),
+        exit_position=found.position if per_sample else None,
     )
 
 
@@ -148,9 +148,11 @@ def evaluate_arrays(
     costs = records.costs
     exits, threshold = np.asarray(exits, np.int32), np.asarray(threshold, np.float32)
     _check_exits(exits, threshold, costs)
-    count, score_sum = _leave(records.confidence, records.score, exits, threshold)
+    charged = differing(records.sample_costs)
+    count, score_sum, cost_sum = _leave(records.confidence, records.score, exits, threshold, charged)
     accuracy = score_sum.sum(axis=1) / records.n_samples
-    cost = (count * prices(costs, exits)).sum(axis=1) / records.n_samples
+    total = count * prices(costs, exits) if charged is None else cost_sum
+    cost = total.sum(axis=1) / records.n_samples
     return BatchEvaluation(
         accuracy=accuracy,
         cost=cost,
@@ -185,22 +187,27 @@ def _leave(
     score: npt.NDArray[np.float32],
     exits: npt.NDArray[np.int32],
     threshold: npt.NDArray[np.float32],
-) -> tuple[npt.NDArray[np.int64], FloatArray]:
-    """How many samples leave at each position, and the sum of their scores, (F, P+1) each."""
-    from dyce_search.evaluation._kernels import leave_counts
+    charged: SampleCosts | None = None,
+) -> tuple[npt.NDArray[np.int64], FloatArray, FloatArray]:
+    """How many samples leave at each position, and the sums of their scores and of what is charged, (F, P+1) each."""
+    from dyce_search.evaluation._kernels import Charges, leave_counts
 
     order, bounds = _chunks(exits, threshold)
     count = np.zeros((len(exits), exits.shape[1] + 1), np.int64)
     score_sum = np.zeros(count.shape, np.float64)
+    cost_sum = np.zeros(count.shape if charged is not None else (0, 0), np.float64)
+    charges = None if charged is None else Charges(charged.backbone, charged.head)
     sorted_exits, sorted_threshold = exits[order], threshold[order]
 
     def fill(first: int, stop: int) -> None:
-        leave_counts(confidence, score, sorted_exits, sorted_threshold, first, stop, count, score_sum)
+        leave_counts(
+            confidence, score, charges, sorted_exits, sorted_threshold, first, stop, count, score_sum, cost_sum
+        )
 
     side_by_side(fill, bounds[:-1], bounds[1:])
     back = np.empty_like(order)
     back[order] = np.arange(len(order))
-    return count[back], score_sum[back]
+    return count[back], score_sum[back], cost_sum if charged is None else cost_sum[back]
 
 
 def non_dominated(cost: FloatArray | npt.NDArray[np.int64], accuracy: FloatArray) -> npt.NDArray[np.intp]:

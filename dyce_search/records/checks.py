@@ -7,6 +7,8 @@ import numpy.typing as npt
 
 from dyce_search.arrays import numbers, require_finite_rows, to_numpy, whole_numbers
 from dyce_search.errors import RecordsError
+from dyce_search.records.costs import ExitCosts
+from dyce_search.records.sample_costs import SampleCosts
 
 FloatArray = npt.NDArray[np.float32]
 
@@ -40,6 +42,35 @@ def checked_answers(confidence: Any, score: Any, n_exits: int) -> tuple[FloatArr
                 f"score must lie in [0, 1], got {row[sample]} at exit {exit_index}, sample {sample}: scale it first"
             )
     return confidence, score
+
+
+def require_costs(costs: Any) -> None:
+    """Checks that these are costs.
+
+    Raises:
+        RecordsError: they are something else.
+    """
+    if not isinstance(costs, (ExitCosts, SampleCosts)):
+        raise RecordsError(
+            f"costs must be an ExitCosts, got {type(costs).__name__}: or a SampleCosts, where they differ by sample"
+        )
+
+
+def parted_costs(costs: Any, sample_costs: Any) -> tuple[ExitCosts, SampleCosts | None]:
+    """The mean costs and, where they differ by sample, the sample costs, from whichever was given.
+
+    Raises:
+        RecordsError: no costs, or two that contradict each other.
+    """
+    require_costs(costs)
+    if isinstance(costs, SampleCosts):
+        return costs.mean, costs
+    if sample_costs is not None and not (isinstance(sample_costs, SampleCosts) and sample_costs.mean == costs):
+        raise RecordsError(
+            "costs must be the means of sample_costs, got others: pass a SampleCosts as costs=, and sample_costs=None "
+            "where every sample costs the same"
+        )
+    return costs, sample_costs
 
 
 def checked_label(label: Any, n_samples: int) -> npt.NDArray[Any]:
@@ -78,6 +109,27 @@ def checked_group(group: Any, n_samples: int) -> npt.NDArray[Any]:
     checked = checked.copy()
     checked.flags.writeable = False
     return checked
+
+
+def checked_index(index: Any, n_samples: int) -> npt.NDArray[Any]:
+    """(M,) integers in [-N, N), of integers or of a mask (N,).
+
+    Raises:
+        RecordsError: an index out of range, a mask of the wrong length, no sample left.
+    """
+    chosen = to_numpy(index, "index", RecordsError)
+    if chosen.ndim != 1 or (chosen.dtype.kind not in "iub" and chosen.size):
+        raise RecordsError(
+            f"index must be (M,) integers or (N,) booleans, got shape {chosen.shape}, dtype {chosen.dtype}"
+        )
+    if chosen.dtype.kind == "b":
+        require_length(chosen, "a boolean index", n_samples)
+        chosen = np.flatnonzero(chosen)
+    if not chosen.size:
+        raise RecordsError("index selects no sample: records must have at least one")
+    if chosen.min() < -n_samples or chosen.max() >= n_samples:
+        raise RecordsError(f"index must lie in [-{n_samples}, {n_samples}), got {chosen.tolist()[:3]}...")
+    return chosen
 
 
 def require_length(array: npt.NDArray[Any], name: str, n_samples: int) -> None:

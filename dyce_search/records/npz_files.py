@@ -11,9 +11,11 @@ from dyce_search.errors import DyceError, FileFormatError, RecordsError
 from dyce_search.files import PathLike, check_header, entry, write_atomically
 from dyce_search.records.costs import ExitCosts
 from dyce_search.records.dyce_files import read_predictions
+from dyce_search.records.sample_costs import SampleCosts
 
 FORMAT, VERSION, OLDER = "dyce_search.records", 2, (1,)
-Arrays = dict[str, npt.NDArray[Any]]
+SAMPLE_COSTS = ("sample_backbone", "sample_head", "most_backbone", "most_head")  # all of them, or none
+Arrays = dict[str, Any]  # arrays, by argument
 
 
 class Content(NamedTuple):
@@ -28,7 +30,7 @@ class Content(NamedTuple):
     """
 
     arrays: Arrays
-    costs: ExitCosts
+    costs: ExitCosts | SampleCosts
     source: str
     measure: str | None
     temperature: list[float] | None
@@ -37,6 +39,10 @@ class Content(NamedTuple):
 def write_arrays(path: PathLike, content: Content, *, compress: bool) -> None:
     """Writes this library's format: see `ExitRecords.save`."""
     costs, arrays = content.costs, content.arrays
+    mean = costs
+    if isinstance(costs, SampleCosts):
+        by_sample = (costs.backbone, costs.head, costs.most.backbone, costs.most.head)
+        arrays, mean = arrays | dict(zip(SAMPLE_COSTS, by_sample, strict=True)), costs.mean
     header = {
         "format": FORMAT,
         "version": VERSION,
@@ -55,15 +61,15 @@ def write_arrays(path: PathLike, content: Content, *, compress: bool) -> None:
         lambda stream: write(
             stream,
             header=np.frombuffer(json.dumps(header).encode(), np.uint8),
-            backbone=costs.backbone,
-            head=costs.head,
-            position=costs.position,
-            **arrays,  # type: ignore[arg-type]
+            backbone=mean.backbone,
+            head=mean.head,
+            position=mean.position,
+            **arrays,
         ),
     )
 
 
-def read_arrays(path: PathLike, costs: ExitCosts | None, confidence: object) -> Content:
+def read_arrays(path: PathLike, costs: ExitCosts | SampleCosts | None, confidence: object) -> Content:
     """Reads this library's format, or DyCE's.
 
     Raises:
@@ -121,7 +127,7 @@ def _array(archive: Any, name: str) -> npt.NDArray[Any]:
     return found
 
 
-def _read_own(archive: Any, names: set[str], path: PathLike, costs: ExitCosts | None) -> Content:
+def _read_own(archive: Any, names: set[str], path: PathLike, costs: ExitCosts | SampleCosts | None) -> Content:
     try:
         header = json.loads(_array(archive, "header").tobytes().decode())
     except (json.JSONDecodeError, UnicodeDecodeError) as cause:
@@ -130,11 +136,12 @@ def _read_own(archive: Any, names: set[str], path: PathLike, costs: ExitCosts | 
     missing = {"confidence", "score", "backbone", "head", "position"} - names
     if missing:
         raise FileFormatError(f"{path} lacks the arrays {', '.join(sorted(missing))}")
-    own = ExitCosts(
+    mean = ExitCosts(
         **{name: _array(archive, name) for name in ("backbone", "head", "position")},
         unit=entry(header, "unit", path),
         names=entry(header, "names", path),
     )
+    own = _sample_costs(archive, names, path, mean) if names & set(SAMPLE_COSTS) else mean
     if costs is not None:  # in place of the file's, for the same exits
         own = replace(costs, names=own.layout.joined(costs.layout, f"the file {path}", "costs").names)
     wanted = ("confidence", "score", "label", "prediction", "group")
@@ -145,3 +152,18 @@ def _read_own(archive: Any, names: set[str], path: PathLike, costs: ExitCosts | 
         measure=None if version == 1 else entry(header, "measure", path),  # version 1 did not know it
         temperature=None if version == 1 else entry(header, "temperature", path),
     )
+
+
+def _sample_costs(archive: Any, names: set[str], path: PathLike, mean: ExitCosts) -> SampleCosts:
+    missing = set(SAMPLE_COSTS) - names
+    if missing:
+        raise FileFormatError(f"{path} lacks the arrays {', '.join(sorted(missing))}")
+    most = replace(mean, backbone=_array(archive, "most_backbone"), head=_array(archive, "most_head"))
+    return SampleCosts(
+        backbone=_array(archive, "sample_backbone"),
+        head=_array(archive, "sample_head"),
+        position=mean.position,
+        unit=mean.unit,
+        names=mean.names,
+        most=most,
+    ).with_exact_mean(mean)
