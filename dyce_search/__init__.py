@@ -37,6 +37,7 @@ from dyce_search.records.costs import ExitCosts
 from dyce_search.records.layout import ExitLayout
 from dyce_search.records.loading import load_example, load_records
 from dyce_search.records.records import ExitRecords
+from dyce_search.records.sample_costs import SampleCosts
 from dyce_search.records.stored import StoredRecords
 from dyce_search.records.synthetic import synthetic_records
 from dyce_search.report.page import report
@@ -82,6 +83,7 @@ __all__ = [
     "Reliability",
     "RulePoints",
     "Run",
+    "SampleCosts",
     "SolverError",
     "StoredRecords",
     "Temperatures",

@@ -1,7 +1,8 @@
 """Exact evaluation of one or many configurations."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -11,7 +12,9 @@ from dyce_search.errors import ConfigError
 from dyce_search.evaluation.config import ExitConfig
 from dyce_search.evaluation.outcomes import outcomes, prices
 from dyce_search.records.costs import ExitCosts
-from dyce_search.records.records import ExitRecords, require_records
+from dyce_search.records.records import ExitRecords
+from dyce_search.records.sample_costs import SampleCosts, differing
+from dyce_search.records.stored import AnyRecords, require_any_records
 from dyce_search.threads import n_threads, side_by_side
 
 FloatArray = npt.NDArray[np.float64]
@@ -30,6 +33,7 @@ class Evaluation:
         accuracy_drop: accuracy of the final exit alone - accuracy; below 0 where the configuration is better.
         exit_share: (P+1,) float64, share of the samples that leaves at each position, the final exit last.
         exit_accuracy: (P+1,) float64, mean score of those that left there; NaN where nobody did.
+        sample_cost: (N,) float64, what each sample paid, in the unit of the costs; `cost` is its mean.
         exit_position: (N,) int64, where each sample left, P for the final exit; None unless asked for.
     """
 
@@ -39,6 +43,7 @@ class Evaluation:
     accuracy_drop: float
     exit_share: FloatArray
     exit_accuracy: FloatArray
+    sample_cost: FloatArray
     exit_position: npt.NDArray[np.int64] | None = None
 
 
@@ -86,11 +91,7 @@ def evaluate(records: ExitRecords, config: ExitConfig, *, per_sample: bool = Fal
         (1.0, 3.0)
     """
     batch = evaluate_many(records, [config])
-    where = (
-        outcomes(records, config.exits(records.layout, "the records"), config.threshold).position
-        if per_sample
-        else None
-    )
+    found = outcomes(records, config.exits(records.layout, "the records"), config.threshold)
     return Evaluation(
         accuracy=float(batch.accuracy[0]),
         cost=float(batch.cost[0]),
@@ -98,15 +99,16 @@ def evaluate(records: ExitRecords, config: ExitConfig, *, per_sample: bool = Fal
         accuracy_drop=float(batch.accuracy_drop[0]),
         exit_share=batch.exit_share[0],
         exit_accuracy=batch.exit_accuracy[0],
-        exit_position=where,
+        sample_cost=read_only(found.cost, np.float64),
+        exit_position=found.position if per_sample else None,
     )
 
 
-def evaluate_many(records: ExitRecords, configs: Sequence[ExitConfig]) -> BatchEvaluation:
+def evaluate_many(records: AnyRecords, configs: Sequence[ExitConfig]) -> BatchEvaluation:
     """Measures many configurations at once, in parallel; each result equals `evaluate`'s to the bit.
 
     Args:
-        records: to measure on.
+        records: to measure on; those that stay in their file are loaded 65,536 samples at a time.
         configs: F configurations; none is fine.
 
     Raises:
@@ -119,7 +121,7 @@ def evaluate_many(records: ExitRecords, configs: Sequence[ExitConfig]) -> BatchE
         >>> evaluate_many(records, [ExitConfig.none(1), ExitConfig(candidate=[0], threshold=[0.5])]).cost.tolist()
         [4.0, 3.0]
     """
-    require_records(records)
+    require_any_records(records)
     if isinstance(configs, ExitConfig):
         raise ConfigError("configs must be a sequence of ExitConfig, got a single one: use evaluate")
     require_type(configs, Sequence, "configs", ConfigError)
@@ -133,7 +135,7 @@ def evaluate_many(records: ExitRecords, configs: Sequence[ExitConfig]) -> BatchE
 
 
 def evaluate_arrays(
-    records: ExitRecords, exits: npt.NDArray[np.int32], threshold: npt.NDArray[np.float32]
+    records: AnyRecords, exits: npt.NDArray[np.int32], threshold: npt.NDArray[np.float32]
 ) -> BatchEvaluation:
     """`evaluate_many` for configurations that are arrays already, as solvers have them.
 
@@ -148,9 +150,14 @@ def evaluate_arrays(
     costs = records.costs
     exits, threshold = np.asarray(exits, np.int32), np.asarray(threshold, np.float32)
     _check_exits(exits, threshold, costs)
-    count, score_sum = _leave(records.confidence, records.score, exits, threshold)
+    if isinstance(records, ExitRecords):
+        charged, parts = differing(records.sample_costs), iter([(records.confidence, records.score)])
+    else:
+        charged, parts = None, _parts(records)
+    count, score_sum, cost_sum = _leave(parts, exits, threshold, charged)
     accuracy = score_sum.sum(axis=1) / records.n_samples
-    cost = (count * prices(costs, exits)).sum(axis=1) / records.n_samples
+    total = count * prices(costs, exits) if charged is None else cost_sum
+    cost = total.sum(axis=1) / records.n_samples
     return BatchEvaluation(
         accuracy=accuracy,
         cost=cost,
@@ -161,7 +168,7 @@ def evaluate_arrays(
     )
 
 
-def disagreements(records: ExitRecords, exits: npt.NDArray[np.int32], threshold: npt.NDArray[np.float32]) -> FloatArray:
+def disagreements(records: AnyRecords, exits: npt.NDArray[np.int32], threshold: npt.NDArray[np.float32]) -> FloatArray:
     """(F,) how far configurations differ from the whole network: mean |score - score of the final exit|.
 
     With scores of 0 and 1 it is the share of the samples on which one of the two is right and the other wrong.
@@ -172,35 +179,53 @@ def disagreements(records: ExitRecords, exits: npt.NDArray[np.int32], threshold:
         threshold: (F, P) float32.
     """
     total = np.zeros(len(exits))
-    for start in range(0, records.n_samples, SAMPLES_AT_A_TIME):
-        part = slice(start, start + SAMPLES_AT_A_TIME)
-        score = records.score[:, part]
+    for confidence, score in _parts(records):
         differs = read_only(np.abs(score - score[-1]), np.float32)
-        total += _leave(read_only(records.confidence[:, part], np.float32), differs, exits, threshold)[1].sum(axis=1)
+        total += _leave([(read_only(confidence, np.float32), differs)], exits, threshold)[1].sum(axis=1)
     return total / records.n_samples
 
 
+def _parts(records: AnyRecords) -> Iterator[tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]]:
+    """Confidences and scores of SAMPLES_AT_A_TIME samples after another; of records in a file no more are in memory."""
+    if isinstance(records, ExitRecords):
+        for start in range(0, records.n_samples, SAMPLES_AT_A_TIME):
+            part = slice(start, start + SAMPLES_AT_A_TIME)
+            yield records.confidence[:, part], records.score[:, part]
+    else:
+        for block in records.blocks(SAMPLES_AT_A_TIME):
+            yield block.confidence, block.score
+
+
 def _leave(
-    confidence: npt.NDArray[np.float32],
-    score: npt.NDArray[np.float32],
+    parts: Iterable[tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]],
     exits: npt.NDArray[np.int32],
     threshold: npt.NDArray[np.float32],
-) -> tuple[npt.NDArray[np.int64], FloatArray]:
-    """How many samples leave at each position, and the sum of their scores, (F, P+1) each."""
-    from dyce_search.evaluation._kernels import leave_counts
+    charged: SampleCosts | None = None,
+) -> tuple[npt.NDArray[np.int64], FloatArray, FloatArray]:
+    """How many samples leave at each position, and the sums of their scores and of what is charged, (F, P+1) each.
+
+    Sums go on from part to part (confidence and score of some samples), in the order of the samples.
+    """
+    from dyce_search.evaluation._kernels import Charges, leave_counts
 
     order, bounds = _chunks(exits, threshold)
     count = np.zeros((len(exits), exits.shape[1] + 1), np.int64)
     score_sum = np.zeros(count.shape, np.float64)
+    cost_sum = np.zeros(count.shape if charged is not None else (0, 0), np.float64)
+    charges = None if charged is None else Charges(charged.backbone, charged.head)
     sorted_exits, sorted_threshold = exits[order], threshold[order]
 
-    def fill(first: int, stop: int) -> None:
-        leave_counts(confidence, score, sorted_exits, sorted_threshold, first, stop, count, score_sum)
+    for confidence, score in parts:
 
-    side_by_side(fill, bounds[:-1], bounds[1:])
+        def fill(first: int, stop: int, confidence: Any = confidence, score: Any = score) -> None:
+            leave_counts(
+                confidence, score, charges, sorted_exits, sorted_threshold, first, stop, count, score_sum, cost_sum
+            )
+
+        side_by_side(fill, bounds[:-1], bounds[1:])
     back = np.empty_like(order)
     back[order] = np.arange(len(order))
-    return count[back], score_sum[back]
+    return count[back], score_sum[back], cost_sum if charged is None else cost_sum[back]
 
 
 def non_dominated(cost: FloatArray | npt.NDArray[np.int64], accuracy: FloatArray) -> npt.NDArray[np.intp]:

@@ -17,6 +17,7 @@ from dyce_search.files import PathLike, write_json
 from dyce_search.fingerprints import fingerprint
 from dyce_search.provenance import Provenance
 from dyce_search.records.records import ExitRecords, require_records
+from dyce_search.records.stored import AnyRecords, require_any_records
 
 if TYPE_CHECKING:
     from dyce_search.certify.certificate import CertifiedPoint
@@ -216,11 +217,11 @@ class ParetoFront(Curve):
 
         return self[choose(asked, figures, failing="no point of this front satisfies", offer=offer)]
 
-    def evaluate(self, records: ExitRecords) -> Curve:
+    def evaluate(self, records: AnyRecords) -> Curve:
         """Measures the same configurations on other records: the honest figures.
 
         Args:
-            records: of the same network.
+            records: of the same network; those that stay in their file are loaded 65,536 samples at a time.
 
         Returns:
             As many points in the same order. A curve, not a front: on other samples a dearer point may be worse.
@@ -229,7 +230,7 @@ class ParetoFront(Curve):
             ConfigError: the records are of other exits, or of confidences of another measure or temperature.
             RecordsError: `records` is something else.
         """
-        require_records(records)
+        require_any_records(records)
         layout = self.layout.joined(records.layout, "the front", "the records")
         measured = evaluate_arrays(records, self.exits, self.threshold)
         return Curve(

@@ -8,6 +8,8 @@ import numpy.typing as npt
 
 from dyce_search.arrays import numbers, require_finite_rows, to_numpy, whole_numbers
 from dyce_search.errors import RecordsError
+from dyce_search.records.costs import ExitCosts
+from dyce_search.records.sample_costs import SampleCosts
 
 FloatArray = npt.NDArray[np.float32]
 
@@ -59,6 +61,35 @@ def require_score_rows(rows: Iterable[npt.NDArray[Any]]) -> None:
             raise RecordsError(
                 f"score must lie in [0, 1], got {row[sample]} at exit {exit_index}, sample {sample}: scale it first"
             )
+
+
+def require_costs(costs: Any) -> None:
+    """Checks that these are costs.
+
+    Raises:
+        RecordsError: they are something else.
+    """
+    if not isinstance(costs, (ExitCosts, SampleCosts)):
+        raise RecordsError(
+            f"costs must be an ExitCosts, got {type(costs).__name__}: or a SampleCosts, where they differ by sample"
+        )
+
+
+def parted_costs(costs: Any, sample_costs: Any) -> tuple[ExitCosts, SampleCosts | None]:
+    """The mean costs and, where they differ by sample, the sample costs, from whichever was given.
+
+    Raises:
+        RecordsError: no costs, or two that contradict each other.
+    """
+    require_costs(costs)
+    if isinstance(costs, SampleCosts):
+        return costs.mean, costs
+    if sample_costs is not None and not (isinstance(sample_costs, SampleCosts) and sample_costs.mean == costs):
+        raise RecordsError(
+            "costs must be the means of sample_costs, got others: pass a SampleCosts as costs=, and sample_costs=None "
+            "where every sample costs the same"
+        )
+    return costs, sample_costs
 
 
 def checked_label(label: Any, n_samples: int) -> npt.NDArray[Any]:

@@ -15,6 +15,7 @@ from dyce_search.records.frames import read_frame
 from dyce_search.records.npz_files import read_arrays
 from dyce_search.records.outputs import are_probs
 from dyce_search.records.records import ExitRecords
+from dyce_search.records.sample_costs import SampleCosts
 from dyce_search.records.stored import AnyRecords, StoredRecords
 
 
@@ -22,7 +23,7 @@ from dyce_search.records.stored import AnyRecords, StoredRecords
 def load_records(
     path: PathLike,
     *,
-    costs: ExitCosts | PathLike | None = ...,
+    costs: ExitCosts | SampleCosts | PathLike | None = ...,
     confidence: str | Measure | None = ...,
     measure: str | None = ...,
     part: Literal["val", "test"] | None = ...,
@@ -43,7 +44,7 @@ def load_records(
 def load_records(
     path: PathLike,
     *,
-    costs: ExitCosts | PathLike | None = None,
+    costs: ExitCosts | SampleCosts | PathLike | None = None,
     confidence: str | Measure | None = None,
     measure: str | None = None,
     part: Literal["val", "test"] | None = None,
@@ -61,8 +62,9 @@ def load_records(
 
     Args:
         path: the file.
-        costs: an `ExitCosts`, DyCE's JSON of MACs, what `ExitCosts.save` wrote, or MSDNet's `flops.pth`. Needed for
-            all but this library's `.npz`, where it replaces the costs of the file, say by measured milliseconds.
+        costs: an `ExitCosts`, a `SampleCosts`, DyCE's JSON of MACs, what `ExitCosts.save` wrote, or MSDNet's
+            `flops.pth`. Needed for all but this library's `.npz`, where it replaces the costs of the file, say by
+            measured milliseconds.
         confidence: to compute from the probabilities of a file, "max_prob" by default: of MSDNet's files, as in
             `ExitRecords.from_probs`; of DyCE's, "max_prob", the top probability, or "margin", its distance from the
             second. The others hold confidences as they are.
@@ -96,7 +98,7 @@ def load_records(
         )
     if kind in ("json", "npy", "pickle", "empty", "unknown"):
         raise not_records(path, kind)
-    if costs is not None and not isinstance(costs, ExitCosts):
+    if costs is not None and not isinstance(costs, (ExitCosts, SampleCosts)):
         costs = _load_costs(costs)
     if kind == "torch" and measure is not None:
         raise RecordsError(f"measure is for confidences that a file holds, {path} holds outputs: pass confidence=")
@@ -168,7 +170,7 @@ def _load_costs(path: PathLike) -> ExitCosts:
 
 
 def _load_msdnet(
-    path: PathLike, costs: ExitCosts, confidence: str | Measure, part: Literal["val", "test"]
+    path: PathLike, costs: ExitCosts | SampleCosts, confidence: str | Measure, part: Literal["val", "test"]
 ) -> ExitRecords:
     from dyce_search.records.msdnet_files import read_outputs
 

@@ -3,7 +3,7 @@
 import json
 from collections.abc import Iterable
 from dataclasses import replace
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -14,9 +14,16 @@ from dyce_search.files import PathLike, check_header, entry, write_atomically
 from dyce_search.records.checks import require_score_rows
 from dyce_search.records.costs import ExitCosts
 from dyce_search.records.dyce_files import read_predictions
+from dyce_search.records.sample_costs import SampleCosts
 from dyce_search.records.stored_arrays import StoredArray, stored_array
 
+if TYPE_CHECKING:
+    from dyce_search.records.records import ExitRecords
+
 FORMAT, VERSION, OLDER = "dyce_search.records", 2, (1,)
+OPTIONAL = ("label", "prediction", "group")
+SAMPLE_COSTS = ("sample_backbone", "sample_head", "most_backbone", "most_head")  # all of them, or none
+Arrays = dict[str, Any]  # arrays, by argument
 
 
 class Content(NamedTuple):
@@ -31,31 +38,37 @@ class Content(NamedTuple):
         temperature: (E,) of the exits, or None.
     """
 
-    arrays: dict[str, Any]
-    costs: ExitCosts
+    arrays: Arrays
+    costs: ExitCosts | SampleCosts
     source: str
     measure: str | None
     temperature: list[float] | None
 
 
-def write_arrays(path: PathLike, content: Content, *, compress: bool, half: bool) -> None:
+def write_records(path: PathLike, records: "ExitRecords", *, compress: bool, half: bool) -> None:
     """Writes this library's format: see `ExitRecords.save`.
 
     Raises:
         RecordsError: confidences that float16 cannot hold.
         FileFormatError: the folder cannot be written.
     """
-    costs, arrays = content.costs, content.arrays
+    every = {name: getattr(records, name) for name in ("confidence", "score", *OPTIONAL)}
+    arrays = {name: value for name, value in every.items() if value is not None}
+    costs = records.costs if records.sample_costs is None else records.sample_costs
     if half:
         arrays = {**arrays, "confidence": _halved(arrays["confidence"])}
+    mean = costs
+    if isinstance(costs, SampleCosts):
+        by_sample = (costs.backbone, costs.head, costs.most.backbone, costs.most.head)
+        arrays, mean = arrays | dict(zip(SAMPLE_COSTS, by_sample, strict=True)), costs.mean
     header = {
         "format": FORMAT,
         "version": VERSION,
         "unit": costs.unit,
         "names": list(costs.names),
-        "measure": content.measure,
-        "temperature": content.temperature,
-        "source": content.source,
+        "measure": records.measure,
+        "temperature": None if records.temperature is None else records.temperature.tolist(),
+        "source": records.source,
     }
     score = arrays["score"]
     if all(np.all((row == 0) | (row == 1)) and not np.signbit(row).any() for row in score):
@@ -66,9 +79,9 @@ def write_arrays(path: PathLike, content: Content, *, compress: bool, half: bool
         lambda stream: write(
             stream,
             header=np.frombuffer(json.dumps(header).encode(), np.uint8),
-            backbone=costs.backbone,
-            head=costs.head,
-            position=costs.position,
+            backbone=mean.backbone,
+            head=mean.head,
+            position=mean.position,
             **arrays,
         ),
     )
@@ -87,7 +100,9 @@ def _halved(confidence: npt.NDArray[np.float32]) -> npt.NDArray[np.float16]:
     return halved
 
 
-def read_arrays(path: PathLike, costs: ExitCosts | None, confidence: object, *, in_memory: bool = True) -> Content:
+def read_arrays(
+    path: PathLike, costs: ExitCosts | SampleCosts | None, confidence: object, *, in_memory: bool = True
+) -> Content:
     """Reads this library's format, or DyCE's.
 
     Args:
@@ -172,7 +187,9 @@ def _left_in_file(archive: Any, name: str, path: PathLike) -> StoredArray:
     return stored_array(path, archive.zip, name, require)
 
 
-def _read_own(archive: Any, names: set[str], path: PathLike, costs: ExitCosts | None, in_memory: bool) -> Content:
+def _read_own(
+    archive: Any, names: set[str], path: PathLike, costs: ExitCosts | SampleCosts | None, in_memory: bool
+) -> Content:
     try:
         header = json.loads(_array(archive, "header").tobytes().decode())
     except (json.JSONDecodeError, UnicodeDecodeError) as cause:
@@ -181,15 +198,20 @@ def _read_own(archive: Any, names: set[str], path: PathLike, costs: ExitCosts | 
     missing = {"confidence", "score", "backbone", "head", "position"} - names
     if missing:
         raise FileFormatError(f"{path} lacks the arrays {', '.join(sorted(missing))}")
-    own = ExitCosts(
+    mean = ExitCosts(
         **{name: _array(archive, name) for name in ("backbone", "head", "position")},
         unit=entry(header, "unit", path),
         names=entry(header, "names", path),
     )
+    if not in_memory and names & set(SAMPLE_COSTS):
+        raise FileFormatError(
+            f"{path} holds costs that differ by sample, and can only be read as a whole: leave out in_memory=False"
+        )
+    own = _sample_costs(archive, names, path, mean) if names & set(SAMPLE_COSTS) else mean
     if costs is not None:  # in place of the file's, for the same exits
         own = replace(costs, names=own.layout.joined(costs.layout, f"the file {path}", "costs").names)
     arrays: dict[str, Any] = {}
-    for name in ("confidence", "score", "label", "prediction", "group"):
+    for name in ("confidence", "score", *OPTIONAL):
         if name in names:
             large = not in_memory and name in ("confidence", "score", "prediction")
             arrays[name] = _left_in_file(archive, name, path) if large else _array(archive, name)
@@ -200,3 +222,18 @@ def _read_own(archive: Any, names: set[str], path: PathLike, costs: ExitCosts | 
         measure=None if version == 1 else entry(header, "measure", path),  # version 1 did not know it
         temperature=None if version == 1 else entry(header, "temperature", path),
     )
+
+
+def _sample_costs(archive: Any, names: set[str], path: PathLike, mean: ExitCosts) -> SampleCosts:
+    missing = set(SAMPLE_COSTS) - names
+    if missing:
+        raise FileFormatError(f"{path} lacks the arrays {', '.join(sorted(missing))}")
+    most = replace(mean, backbone=_array(archive, "most_backbone"), head=_array(archive, "most_head"))
+    return SampleCosts(
+        backbone=_array(archive, "sample_backbone"),
+        head=_array(archive, "sample_head"),
+        position=mean.position,
+        unit=mean.unit,
+        names=mean.names,
+        most=most,
+    ).with_exact_mean(mean)

@@ -175,7 +175,7 @@ class Problem:
         """The thresholds (P,) of a choice, each moved to the best place near its cut, in the true order."""
         threshold = self.thresholds(choice)
         confidence, score = self.records.confidence, self.records.score
-        polish(confidence, score, self.coded, self.edges, objective, choice, threshold)
+        polish(confidence, score, self.coded, None, self.edges, objective, choice, threshold)
         return threshold
 
     def cheapest(self) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.float32]]:
