@@ -15,7 +15,7 @@ from dyce_search.expected.scores import Effort
 from dyce_search.expected.searched import Scores, SearchedScores
 from dyce_search.front.front import ParetoFront
 from dyce_search.provenance import Provenance
-from dyce_search.records.records import ExitRecords, require_records
+from dyce_search.records.stored import AnyRecords, StoredRecords, require_any_records
 from dyce_search.solvers.run import Run
 
 Solver = Callable[..., Iterable[ExitConfig] | None]
@@ -53,7 +53,7 @@ SOLVERS: dict[str, tuple[str, str]] = {
 
 
 def search(
-    records: ExitRecords,
+    records: AnyRecords,
     *,
     solver: str | Solver = "coordinate_descent",
     seed: int = 0,
@@ -77,7 +77,9 @@ def search(
     ends a search early and returns what was found by then.
 
     Args:
-        records: to search on. Report on others: `front.evaluate(test_records)`.
+        records: to search on. Report on others: `front.evaluate(test_records)`. Records that stay in their file
+            (`load_records(path, in_memory=False)`) are loaded as far as they are searched: all of them for observed
+            scores or one's own, and up to 131,072 samples.
         solver: a name of `SOLVERS`, or a callable `solver(run, **options)`, which hands in configurations by
             `run.evaluate` or `run.propose` (see `Run`), or returns an iterable of `ExitConfig`.
         seed: of whatever is random in the solver.
@@ -109,7 +111,7 @@ def search(
 
 
 def run_solver(
-    records: ExitRecords,
+    records: AnyRecords,
     solver: str | Solver,
     options: Mapping[str, Any],
     *,
@@ -137,11 +139,12 @@ def run_solver(
         SolverError: see `search`.
         RecordsError: see `search`.
     """
-    require_records(records)
+    require_any_records(records)
     name, solve = solver_name(solver), find_solver(solver)
     check_options(name, solve, options)
     check_budget(seed, max_evaluations, max_seconds)
-    run = Run(records, seed=seed, max_evaluations=max_evaluations, max_seconds=max_seconds, progress=progress)
+    first = records.subset([0]).load() if isinstance(records, StoredRecords) else records  # until `maximise`
+    run = Run(first, seed=seed, max_evaluations=max_evaluations, max_seconds=max_seconds, progress=progress)
     if not isinstance(scores, SearchedScores):
         effort: Effort = "fast" if options.get("effort") == "fast" else "default"
         try:
@@ -149,7 +152,7 @@ def run_solver(
                 SearchedScores.of(records, scores, caution, effort=effort) for _ in run.bar([0], "scores to search on")
             ]
         except KeyboardInterrupt:
-            scores = SearchedScores.of(records, "observed", 0.0)
+            scores = SearchedScores.of(first, "observed", 0.0)
             run.interrupt()
     run.maximise(scores.searched)
     if run.stop_reason != "interrupted":

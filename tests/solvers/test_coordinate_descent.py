@@ -263,7 +263,7 @@ def test_an_impossible_wish_still_gives_a_front(example):
 def test_large_records_are_searched_on_some_samples_then_refined_on_all(example, monkeypatch, budget):
     records = example.subset(np.arange(6000))
     whole = observed.search(records, max_evaluations=budget)
-    monkeypatch.setattr(module, "SAMPLE", 2999)
+    monkeypatch.setattr(module, "PART", 2999)
     front = observed.search(records, max_evaluations=budget)
     assert front.provenance.evaluations <= (budget or np.inf)
     assert front.provenance.stop_reason == ("budget" if budget else "converged")
