@@ -14,7 +14,7 @@ import numpy.typing as npt
 from dyce_search.arrays import read_only, restore, whole_numbers
 from dyce_search.errors import FrontError, RecordsError
 from dyce_search.evaluation.curve import Curve, dominated_area
-from dyce_search.evaluation.evaluate import disagreements, evaluate_arrays, non_dominated
+from dyce_search.evaluation.evaluate import differences_and_tails, evaluate_arrays, non_dominated
 from dyce_search.records.costs import ExitCosts
 from dyce_search.records.records import ExitRecords, require_records
 
@@ -146,6 +146,7 @@ def static_exits(records: ExitRecords) -> Curve:
     exits[alone, costs.position[:-1]] = alone
     threshold = np.where(exits >= 0, np.float32(-np.inf), np.float32(0))
     measured = evaluate_arrays(records, exits, threshold)
+    differs, tails = differences_and_tails(records, exits, threshold)
     return Curve(
         costs=costs,
         candidate=records.layout.candidates(exits),
@@ -153,7 +154,8 @@ def static_exits(records: ExitRecords) -> Curve:
         threshold=threshold,
         accuracy=measured.accuracy,
         cost=measured.cost,
-        disagreement=disagreements(records, exits, threshold),
+        disagreement=differs,
+        cost_tail=tails,
         exit_accuracy=records.exit_accuracy,
         n_samples=records.n_samples,
         records_digest=records.digest,

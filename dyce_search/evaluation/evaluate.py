@@ -7,8 +7,10 @@ import numpy as np
 import numpy.typing as npt
 
 from dyce_search.arrays import read_only, require_type
-from dyce_search.errors import ConfigError
+from dyce_search.errors import ConfigError, FrontError
 from dyce_search.evaluation.config import ExitConfig
+from dyce_search.evaluation.cost_tails import cost_tails, is_over, tail_of
+from dyce_search.evaluation.limits import is_number, require_share
 from dyce_search.evaluation.outcomes import outcomes, prices
 from dyce_search.records.costs import ExitCosts
 from dyce_search.records.records import ExitRecords, require_records
@@ -43,6 +45,40 @@ class Evaluation:
     exit_accuracy: FloatArray
     sample_cost: FloatArray
     exit_position: npt.NDArray[np.int64] | None = None
+
+    def cost_quantile(self, share: float) -> float:
+        """The least cost that at least this share of the samples does not exceed.
+
+        Args:
+            share: in [0, 1]; 0.99 is the 99th percentile, 1 the dearest sample.
+
+        Raises:
+            FrontError: it is something else.
+
+        Example:
+            >>> costs = ExitCosts(backbone=[1.0, 4.0], head=[0.5, 0.0], position=[0, 1])
+            >>> records = ExitRecords(confidence=[[0.9, 0.2], [0.8, 0.7]], score=[[1, 0], [1, 1]], costs=costs)
+            >>> evaluation = evaluate(records, ExitConfig(candidate=[0], threshold=[0.5]))
+            >>> evaluation.cost_quantile(0.5), evaluation.cost_quantile(0.99), evaluation.over_budget(2.0)
+            (1.5, 4.5, 0.5)
+        """
+        if share == 0:
+            return float(self.sample_cost.min())
+        require_share(1 - share)
+        return tail_of(self.sample_cost, 1 - share)
+
+    def over_budget(self, budget: float) -> float:
+        """Share of the samples that cost more than a budget, by more than float32 rounds.
+
+        Args:
+            budget: in the unit of the costs.
+
+        Raises:
+            FrontError: no number.
+        """
+        if not is_number(budget) or np.isnan(budget):
+            raise FrontError(f"budget must be a number, in the unit of the costs, got {budget!r}")
+        return float(np.mean(is_over(self.sample_cost, float(budget))))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -173,13 +209,30 @@ def disagreements(records: ExitRecords, exits: npt.NDArray[np.int32], threshold:
         exits: (F, P) int32, flat index of the enabled candidate at each position, -1 for none.
         threshold: (F, P) float32.
     """
-    total = np.zeros(len(exits))
+    return _differences(records, exits, threshold)[0]
+
+
+def _differences(
+    records: ExitRecords, exits: npt.NDArray[np.int32], threshold: npt.NDArray[np.float32]
+) -> tuple[FloatArray, npt.NDArray[np.int64]]:
+    """The disagreements (F,), and how many samples leave at each position (F, P+1)."""
+    total, count = np.zeros(len(exits)), np.zeros((len(exits), exits.shape[1] + 1), np.int64)
     for start in range(0, records.n_samples, SAMPLES_AT_A_TIME):
         part = slice(start, start + SAMPLES_AT_A_TIME)
         score = records.score[:, part]
         differs = read_only(np.abs(score - score[-1]), np.float32)
-        total += _leave(read_only(records.confidence[:, part], np.float32), differs, exits, threshold)[1].sum(axis=1)
-    return total / records.n_samples
+        left = _leave(read_only(records.confidence[:, part], np.float32), differs, exits, threshold)
+        total += left[1].sum(axis=1)
+        count += left[0]
+    return total / records.n_samples, count
+
+
+def differences_and_tails(
+    records: ExitRecords, exits: npt.NDArray[np.int32], threshold: npt.NDArray[np.float32]
+) -> tuple[FloatArray, FloatArray]:
+    """`disagreements` (F,) and `cost_tails` (F, S) of F configurations; see there for the arguments."""
+    total, count = _differences(records, exits, threshold)
+    return total, cost_tails(records, exits, threshold, count)
 
 
 def _leave(

@@ -1,7 +1,7 @@
 """The Pareto front: what a search returns."""
 
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Self
 
 import numpy as np
@@ -11,16 +11,16 @@ from dyce_search.arrays import require_type, restore
 from dyce_search.errors import ConfigError, DyceError, FileFormatError, FrontError
 from dyce_search.evaluation.config import ExitConfig
 from dyce_search.evaluation.curve import Curve, OperatingPoint
-from dyce_search.evaluation.evaluate import disagreements, evaluate_arrays, non_dominated
-from dyce_search.evaluation.limits import LIMITS, asked_for, choose, require_finite
+from dyce_search.evaluation.evaluate import differences_and_tails, evaluate_arrays, non_dominated
+from dyce_search.evaluation.limits import asked_for, choose, require_finite, require_share
 from dyce_search.files import PathLike, write_json
 from dyce_search.fingerprints import fingerprint
 from dyce_search.provenance import Provenance
 from dyce_search.records.records import ExitRecords, require_records
 
 if TYPE_CHECKING:
+    from dyce_search.certify.asked import Method
     from dyce_search.certify.certificate import CertifiedPoint
-    from dyce_search.certify.limit_tests import Method
 
 BY_HAND = Provenance(solver="by hand")
 
@@ -145,7 +145,7 @@ class ParetoFront(Curve):
             digest: of the records that were to be searched, of which `records` may be a part.
             provenance: where they come from.
         """
-        differs = disagreements(records, exits, threshold)
+        differs, tails = differences_and_tails(records, exits, threshold)
         keep = non_dominated(cost, accuracy - provenance.caution * differs)
         return cls(
             costs=records.costs,
@@ -155,6 +155,7 @@ class ParetoFront(Curve):
             accuracy=accuracy[keep],
             cost=cost[keep],
             disagreement=differs[keep],
+            cost_tail=tails[keep],
             scores=provenance.scores,
             exit_accuracy=exit_accuracy,
             n_samples=records.n_samples,
@@ -184,6 +185,8 @@ class ParetoFront(Curve):
         min_accuracy: float | None = None,
         max_cost: float | None = None,
         max_relative_cost: float | None = None,
+        max_sample_cost: float | None = None,
+        share: float = 0.01,
     ) -> OperatingPoint:
         """The best point within limits: the cheapest where accuracy is limited, else the most accurate.
 
@@ -195,26 +198,35 @@ class ParetoFront(Curve):
             min_accuracy: in [0, 1].
             max_cost: in the unit of the costs.
             max_relative_cost: relative to the final exit alone.
+            max_sample_cost: what every sample may cost, but for `share` of them; in the unit of the costs.
+            share: in [0, 1), see `Curve.cost_within`; 0 is none.
 
         Raises:
             InfeasibleError: no point is within all limits; the message says what the closest ones offer.
-            FrontError: no limit given, or one that is not a number.
+            FrontError: no limit given, one that is not a number, or a share that is out of range.
         """
         limits = {
             "max_accuracy_drop": max_accuracy_drop,
             "min_accuracy": min_accuracy,
             "max_cost": max_cost,
             "max_relative_cost": max_relative_cost,
+            "max_sample_cost": max_sample_cost,
         }
         asked = asked_for(limits, "select")
         require_finite(asked)
-        figures = {LIMITS[name].figure: getattr(self, LIMITS[name].figure) for name in limits}
+        figures = {name: getattr(self, name) for name in ("accuracy_drop", "accuracy", "cost", "relative_cost")}
+        require_share(share)
+        if max_sample_cost is not None:
+            figures["sample_cost"] = self.cost_within(share)
 
         def offer(who: str, index: int) -> str:
-            cost = f", cost {self.cost[index]:,.6g} {self.costs.unit}" if "max_cost" in asked else ""
+            unit = self.costs.unit
+            cost = f", cost {self.cost[index]:,.6g} {unit}" if "max_cost" in asked else ""
+            if "max_sample_cost" in asked:
+                cost += f", at most {figures['sample_cost'][index]:,.6g} {unit} for all but {share:g} of the samples"
             return f"{who} has {self[index]}{cost}"
 
-        return self[choose(asked, figures, failing="no point of this front satisfies", offer=offer)]
+        return self[choose(asked, figures, failing="no point of this front satisfies", offer=offer, share=share)]
 
     def evaluate(self, records: ExitRecords) -> Curve:
         """Measures the same configurations on other records: the honest figures.
@@ -232,6 +244,7 @@ class ParetoFront(Curve):
         require_records(records)
         layout = self.layout.joined(records.layout, "the front", "the records")
         measured = evaluate_arrays(records, self.exits, self.threshold)
+        differs, tails = differences_and_tails(records, self.exits, self.threshold)
         return Curve(
             costs=records.costs,
             layout=layout,
@@ -239,7 +252,8 @@ class ParetoFront(Curve):
             threshold=self.threshold,
             accuracy=measured.accuracy,
             cost=measured.cost,
-            disagreement=disagreements(records, self.exits, self.threshold),
+            disagreement=differs,
+            cost_tail=tails,
             exit_accuracy=records.exit_accuracy,
             n_samples=records.n_samples,
             records_digest=records.digest,
@@ -254,6 +268,8 @@ class ParetoFront(Curve):
         min_agreement: float | None = None,
         max_cost: float | None = None,
         max_relative_cost: float | None = None,
+        max_sample_cost: float | None = None,
+        share: float = 0.01,
         confidence: float = 0.95,
         method: "Method" = "auto",
     ) -> "CertifiedPoint":
@@ -271,8 +287,12 @@ class ParetoFront(Curve):
             min_accuracy: mean score, in (0, 1).
             min_agreement: share of the samples that get the final exit's own answer, in (0, 1); needs `prediction`
                 and no labels.
-            max_cost: mean cost of a sample, in the unit of the costs.
+            max_cost: mean cost of a sample, in the unit of the costs. Where costs differ by sample, the promise rests
+                on the most that any sample can cost, `SampleCosts.most`.
             max_relative_cost: relative to the final exit alone.
+            max_sample_cost: what every sample may cost, but for `share` of them; in the unit of the costs. Needs no
+                knowledge of the most that a sample can cost.
+            share: of the samples, in (0, 1), that may cost more than `max_sample_cost`.
             confidence: in (0, 1), of all limits together.
             method: "auto" takes exact tests where answers are right or wrong, and betting for other scores and for
                 cost; "betting" or "hoeffding_bentkus" take that one always, and certify dearer points.
@@ -290,6 +310,7 @@ class ParetoFront(Curve):
             >>> point.relative_cost < 0.3, point.certificate.p_value <= 0.05
             (True, True)
         """
+        from dyce_search.certify.asked import Asked
         from dyce_search.certify.sequence import certify_point
 
         require_records(calibration, "calibration")
@@ -299,14 +320,13 @@ class ParetoFront(Curve):
             "min_agreement": min_agreement,
             "max_cost": max_cost,
             "max_relative_cost": max_relative_cost,
+            "max_sample_cost": max_sample_cost,
         }
         return certify_point(
             self,
             self.evaluate(calibration),
             calibration,
-            limits=limits,
-            confidence=confidence,
-            method=method,
+            asked=Asked.of(limits, share=share, confidence=confidence, method=method),
             fingerprint=self.fingerprint,
         )
 
@@ -324,46 +344,9 @@ class ParetoFront(Curve):
         for other in others:
             if not isinstance(other, ParetoFront):
                 raise FrontError(f"only fronts can be merged, got {type(other).__name__}")
-            if other.records_digest != self.records_digest:
-                raise FrontError(
-                    "fronts to merge must be measured on the same records, these are not: use "
-                    "ParetoFront.from_configs(records, [point.config for front in fronts for point in front])"
-                )
-            one, two = ((how.scores, how.caution, how.expected) for how in (self.provenance, other.provenance))
-            if one != two:
-                raise FrontError(
-                    f"fronts to merge must be measured in the same scores, got {one[0]} with caution {one[1]:g} and "
-                    f"{two[0]} with {two[1]:g}: search both with the same scores=, caution= and kind of effort="
-                )
-        layout = self.layout
-        for k, other in enumerate(others, start=1):
-            layout = layout.joined(other.layout, "the first front", f"front {k}")
-        fields = {
-            name: np.concatenate([getattr(front, name) for front in fronts])
-            for name in ("candidate", "threshold", "accuracy", "cost", "disagreement")
-        }
-        cautious = np.concatenate([front.cautious_accuracy for front in fronts])
-        keep = non_dominated(fields["cost"], cautious)
-        return ParetoFront(
-            **{name: values[keep] for name, values in fields.items()},
-            costs=self.costs,
-            layout=layout,
-            exit_accuracy=self.exit_accuracy,
-            n_samples=self.n_samples,
-            records_digest=self.records_digest,
-            provenance=Provenance(
-                solver=" + ".join(dict.fromkeys(front.provenance.solver for front in fronts)),
-                options={"merged": [asdict(front.provenance) for front in fronts]},
-                seconds=sum(front.provenance.seconds for front in fronts),
-                evaluations=sum(front.provenance.evaluations for front in fronts),
-                stop_reason="converged",
-                scores=self.scores,
-                caution=self.provenance.caution,
-                expected=self.provenance.expected,
-            ),
-            scores=self.scores,
-            fingerprint=self.fingerprint,
-        )
+        from dyce_search.front.merge import merged_fields
+
+        return ParetoFront(**merged_fields(fronts))
 
     def save(self, path: PathLike) -> None:
         """Writes versioned JSON, atomically: costs, provenance and every point. `load` gives every float back exactly.

@@ -1,10 +1,15 @@
 """Costs that differ by sample, held to the slow twins; and to constant costs, where they are constant."""
 
+import math
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
+from hypothesis import strategies as st
 
 import dyce_search as ds
+from dyce_search.evaluation.cost_tails import SHARES
 from tests import observed, oracles
 from tests.strategies import exit_records, records_and_configs
 
@@ -124,3 +129,90 @@ class TestSolvers:
         for point in front:
             expected = oracles.evaluate(records, point.config)
             assert (point.accuracy, point.cost) == (expected["accuracy"], expected["cost"])
+
+
+class TestTails:
+    """What the dearest samples pay."""
+
+    @settings(max_examples=300)
+    @given(records_and_configs(by_sample=True), st.sampled_from([0, 0.001, 0.1, 0.15, 0.25, 0.29, 0.5, 0.6]))
+    def test_curves_know_what_all_but_a_share_pays(self, drawn, share):
+        records, configs = drawn
+        self.check(records, configs, share)
+
+    @settings(max_examples=300)
+    @given(records_and_configs(), st.sampled_from([0, 0.001, 0.1, 0.15, 0.25, 0.29, 0.5, 0.6]))
+    def test_of_constant_costs_too(self, drawn, share):
+        records, configs = drawn
+        self.check(records, configs, share)
+
+    def check(self, records, configs, share):
+        front = ds.ParetoFront.from_configs(records, configs)
+        kept = max(known for known in SHARES if known <= share)
+        for curve in (front, front.evaluate(records)):
+            for f, point in enumerate(curve):
+                paid = sorted(oracles.evaluate(records, point.config)["sample_cost"], reverse=True)
+                assert curve.cost_within(share)[f] == paid[math.floor(kept * len(paid) + 1e-9)]
+                over = sum(cost > curve.cost_within(share)[f] for cost in paid) / len(paid)
+                assert over <= share
+                one = ds.evaluate(records, point.config)
+                assert one.cost_quantile(1 - kept) == curve.cost_within(kept)[f]
+                assert one.over_budget(paid[-1]) == sum(cost > paid[-1] for cost in paid) / len(paid)
+
+    def test_many_samples_and_few_prices(self, example):
+        records = differing(example)
+        front = ds.search(records, solver="exit_shares")
+        for f in (0, len(front) // 2, len(front) - 1):
+            one = ds.evaluate(records, front[f].config)
+            paid = np.sort(one.sample_cost)[::-1]
+            assert front.cost_tail[f].tolist() == [paid[math.floor(share * 15000 + 1e-9)] for share in SHARES]
+            for share in (0.0, 0.01, 0.3):
+                assert one.over_budget(front.cost_within(share)[f]) <= share
+        frame = front.to_frame()
+        assert frame["cost_p99"].tolist() == front.cost_within(0.01).tolist()
+        assert frame["cost_max"].tolist() == front.cost_within(0).tolist()
+
+    def test_a_file_keeps_them_and_fronts_are_merged_with_them(self, example, tmp_path):
+        records = differing(example)
+        one, other = (ds.search(records, solver=solver) for solver in ("exit_shares", "same_threshold"))
+        one.save(tmp_path / "front.json")
+        np.testing.assert_array_equal(ds.ParetoFront.load(tmp_path / "front.json").cost_tail, one.cost_tail)
+        merged = one.merge(other)
+        again = merged.evaluate(records.subset(np.arange(15000)))
+        np.testing.assert_array_equal(merged.cost_tail, again.cost_tail)
+
+    def test_select_takes_the_best_within_a_budget(self, example):
+        records = differing(example)
+        front = observed.search(records, solver="exit_shares")
+        budget, share = float(np.median(front.cost_within(0.01))), 0.01
+        point = front.select(max_sample_cost=budget, share=share)
+        within = [each for each in front if ds.evaluate(records, each.config).over_budget(budget) <= share]
+        assert 0 < len(within) < len(front)
+        assert point == max(within, key=lambda each: each.accuracy)
+        cheapest = front.select(max_sample_cost=budget, max_accuracy_drop=0.05)
+        assert cheapest == min((each for each in within if each.accuracy_drop <= 0.05), key=lambda each: each.cost)
+        with pytest.raises(ds.InfeasibleError, match=r"max_sample_cost=1, share=0.01; the cheapest has .* at most"):
+            front.select(max_sample_cost=1)
+        for bad in (-0.1, 1, "x", True):
+            with pytest.raises(ds.FrontError, match=r"share must lie in \[0, 1\)"):
+                front.select(max_sample_cost=1, share=bad)
+
+    def test_a_front_of_bare_figures_does_not_know(self, example):
+        front = replace(ds.search(example, solver="exit_shares"), cost_tail=None)
+        with pytest.raises(ds.FrontError, match="this curve does not know what single samples cost"):
+            front.select(max_sample_cost=1e7)
+        assert "cost_max" not in front.to_frame()
+
+    def test_float32_does_not_break_a_limit(self):
+        costs = ds.SampleCosts(backbone=[[0.1, 0.2], [0.3, 0.6]], head=[[0.2, 0.1], [0, 0]], position=[0, 1])
+        records = ds.ExitRecords(confidence=np.zeros((2, 2)), score=np.ones((2, 2)), costs=costs)
+        one = ds.evaluate(records, ds.ExitConfig(candidate=[0], threshold=[-np.inf]))
+        assert one.sample_cost.max() > 0.3
+        assert one.over_budget(0.3) == 0
+        assert one.over_budget(0.2999) == 1
+        for bad in (None, np.nan, "x"):
+            with pytest.raises(ds.FrontError, match="budget must be a number"):
+                one.over_budget(bad)
+        with pytest.raises(ds.FrontError, match="share must lie in"):
+            one.cost_quantile(1.5)
+        assert one.cost_quantile(0) == one.sample_cost.min()
