@@ -241,3 +241,17 @@ def test_costs_by_sample_need_memory(whole, tmp_path):
     with pytest.raises(ds.RecordsError, match="differ by sample"):
         ds.load_records(tmp_path / "r.npz", in_memory=False)
     assert ds.load_records(tmp_path / "r.npz", in_memory=False, costs=whole.costs).costs == whole.costs
+
+
+@pytest.mark.parametrize("sampled", [False, True])
+def test_a_front_is_measured_block_by_block(whole, path, monkeypatch, sampled):
+    monkeypatch.setattr(ds.StoredRecords.blocks, "__defaults__", (700,))
+    front = ds.search(whole, solver="single_pass", lambdas=[0.5, 0.8], scores="observed")
+    stored = ds.load_records(path, in_memory=False)
+    if sampled:
+        index = np.random.default_rng(0).permutation(whole.n_samples)[:1_501]
+        stored, whole = stored.subset(index), whole.subset(index)
+    one, other = front.evaluate(stored), front.evaluate(whole)
+    for name in ("accuracy", "cost", "accuracy_drop", "disagreement", "cost_tail", "exit_accuracy"):
+        np.testing.assert_array_equal(getattr(one, name), getattr(other, name), err_msg=name)
+    assert (one.n_samples, one.records_digest, one.layout) == (other.n_samples, other.records_digest, other.layout)
