@@ -182,7 +182,7 @@ class Trial:
         tests = []
         for name, limit in self.asked.limits.items():
             if name in MEAN_COST_LIMITS:
-                tests.append(self._of_mean_cost(name, limit, exits, found.cost))
+                tests.append(self._of_mean_cost(name, limit, config, found.cost))
             elif name == "max_sample_cost":
                 within = ~is_over(found.cost, limit)
                 tests.append(self._test(name, 1 - self.asked.share, within, 0, 1, "exact binomial"))
@@ -198,15 +198,17 @@ class Trial:
                 tests.append(self._test(name, -limit, gained, -1, 1, exact))
         return tests
 
-    def _of_mean_cost(self, name: str, limit: float, exits: npt.NDArray[np.int32], cost: FloatArray) -> LimitTest:
+    def _of_mean_cost(self, name: str, limit: float, config: ExitConfig, cost: FloatArray) -> LimitTest:
         """Costs are between the least and the most that a sample can pay at all, whoever is in the calibration."""
         charged, costs = differing(self.records.sample_costs), self.records.costs
+        exits = config.exits(self.records.layout)
         relative = name == "max_relative_cost"
         if charged is None:
             unit = costs.baseline if relative else 1
             possible = prices(costs, exits[None])[0] / unit
             return self._test(name, -limit, -(cost / unit), -possible.max(), -possible.min(), "")
-        most = float(prices(charged.most, exits[None])[0].max())
+        everybody = np.append((exits >= 0) & np.isneginf(config.threshold), True)  # nobody comes past the first of them
+        most = float(prices(charged.most, exits[None])[0][: int(everybody.argmax()) + 1].max())
         test = self._test(name, -limit, -cost, -most, 0.0, "")
         return replace(test, unit=charged.baseline, largest_unit=charged.most.baseline) if relative else test
 

@@ -1,5 +1,6 @@
 """Costs that differ by sample, held to the slow twins; and to constant costs, where they are constant."""
 
+import itertools
 import math
 from dataclasses import replace
 
@@ -216,3 +217,75 @@ class TestTails:
         with pytest.raises(ds.FrontError, match="share must lie in"):
             one.cost_quantile(1.5)
         assert one.cost_quantile(0) == one.sample_cost.min()
+
+
+class TestBaselines:
+    """Rules that are no configurations pay by sample too."""
+
+    @settings(max_examples=60)
+    @given(exit_records(max_positions=2, max_candidates=2, max_samples=4, by_sample=True))
+    def test_nothing_that_can_be_assigned_lies_above_the_oracle(self, records):
+        found = ds.oracle(records)
+        n, every = records.n_samples, set()
+        for chosen in itertools.product(range(records.n_exits), repeat=n):
+            backbones = [oracles.paid(records, i, records.costs.position[e], "backbone") for i, e in enumerate(chosen)]
+            heads = [oracles.paid(records, i, e, "head") for i, e in enumerate(chosen)]
+            right = sum(float(records.score[e, i]) for i, e in enumerate(chosen))
+            every.add(((sum(backbones) + sum(heads)) / n, right / n))
+        np.testing.assert_allclose(found.cost[0], min(cost for cost, _ in every))
+        assert found.accuracy[-1] == pytest.approx(max(accuracy for _, accuracy in every))
+        for point in zip(found.cost, found.accuracy, strict=True):
+            assert min(abs(point[0] - c) + abs(point[1] - a) for c, a in every) < 1e-12
+        for cost, accuracy in every:
+            assert accuracy <= np.interp(cost, found.cost, found.accuracy) + 1e-12
+
+    @settings(max_examples=100)
+    @given(exit_records(max_samples=8, by_sample=True), st.integers(1, 3), st.randoms(use_true_random=False))
+    def test_patience_is_walked_sample_by_sample(self, records, k, random):
+        prediction = [[random.randint(0, 1) for _ in range(records.n_samples)] for _ in range(records.n_exits)]
+        records = replace(records, prediction=prediction)
+        exits = [int(first) for first in records.costs.first[:-1]]
+        if k > len(exits):
+            return
+        point = ds.patience(records, k=k, type=0)
+        assert (point.cost[0], point.accuracy[0]) == self.patience(records, exits, k)
+
+    def patience(self, records, exits, k):
+        total_cost = total_score = 0.0
+        for i in range(records.n_samples):
+            heads = 0.0
+            for j, e in enumerate(exits):
+                heads += oracles.paid(records, i, e, "head")
+                answers = {int(records.prediction[each, i]) for each in exits[max(0, j - k + 1) : j + 1]}
+                if j >= k - 1 and len(answers) == 1:
+                    cost = oracles.paid(records, i, records.costs.position[e], "backbone") + heads
+                    score = float(records.score[e, i])
+                    break
+            else:
+                cost = oracles.paid(records, i, -1, "backbone") + heads + oracles.paid(records, i, -1, "head")
+                score = float(records.score[-1, i])
+            total_cost += cost
+            total_score += score
+        return total_cost / records.n_samples, total_score / records.n_samples
+
+    def test_constant_costs_give_the_same_bound(self, example):
+        few = example.subset(np.arange(500))
+        one, other = ds.oracle(few), ds.oracle(differing(few))
+        same = ds.oracle(constant(few))
+        np.testing.assert_array_equal(one.cost, same.cost)
+        assert other.accuracy[-1] == pytest.approx(one.accuracy[-1])
+
+    def test_diagnostics_say_what_those_paid_that_left_there(self, example):
+        records = differing(example.subset(np.arange(2000)))
+        config = ds.search(records, effort="fast").select(max_accuracy_drop=0.02).config
+        profile, one = ds.exit_profile(records, config), ds.evaluate(records, config, per_sample=True)
+        for p, share, relative in zip(profile.position, profile.share, profile.relative_cost, strict=True):
+            if share:
+                expected = one.sample_cost[one.exit_position == p].mean() / records.costs.baseline
+                assert relative == pytest.approx(expected)
+        assert profile.share @ profile.relative_cost == pytest.approx(one.relative_cost)
+
+    def test_the_value_of_exits_is_priced_by_sample(self, example):
+        records = differing(example.subset(np.arange(600)))
+        frame = ds.marginal_value(records, effort="fast", by="type").to_frame()
+        assert len(frame) == 3
