@@ -25,10 +25,11 @@ from dyce_search.errors import (
     RecordsError,
     SolverError,
 )
-from dyce_search.evaluation.baselines import RulePoints, oracle, patience, static_exits
+from dyce_search.evaluation.baselines import RulePoints, patience, static_exits
 from dyce_search.evaluation.config import ExitConfig
 from dyce_search.evaluation.curve import Curve, OperatingPoint
 from dyce_search.evaluation.evaluate import BatchEvaluation, Evaluation, evaluate, evaluate_many
+from dyce_search.evaluation.oracle import oracle
 from dyce_search.expected.scores import expected_scores
 from dyce_search.front.front import ParetoFront
 from dyce_search.parallel import search_many

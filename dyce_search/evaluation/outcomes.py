@@ -87,6 +87,22 @@ def paid_everywhere(records: ExitRecords, exits: npt.NDArray[np.int32]) -> Float
     return paid
 
 
+def paid_there(records: ExitRecords, exits: npt.NDArray[np.int32], position: npt.NDArray[np.int64]) -> FloatArray:
+    """(P+1,) mean of what those have paid that leave at each position; where nobody does, of what all would pay.
+
+    Args:
+        records: of the samples.
+        exits: (P,) int32, flat index of the enabled candidate at each position, -1 for none.
+        position: (N,) int64, where each sample leaves.
+    """
+    usual: FloatArray = prices(records.costs, exits[None])[0]
+    if differing(records.sample_costs) is None:
+        return usual
+    count = np.bincount(position, minlength=len(usual))
+    total = np.bincount(position, weights=paid_at(records, exits, position), minlength=len(usual))
+    return np.divide(total, count, out=usual, where=count > 0)
+
+
 def prices(costs: ExitCosts, exits: npt.NDArray[np.int32]) -> FloatArray:
     """(F, P+1) what a sample has paid that leaves at each position, under configurations `exits` (F, P).
 

@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 from pathlib import Path
-from typing import Literal, overload
+from typing import Any, Literal, overload
 
 import numpy as np
 
@@ -110,13 +110,14 @@ def load_records(
         found = read_arrays(path, costs, confidence, in_memory=in_memory)
         if None not in (measure, found.measure) and measure != found.measure:
             raise RecordsError(f"measure must be that of {path}, {found.measure!r}, got {measure!r}: leave it out")
-        return (ExitRecords if in_memory else StoredRecords)(
-            **found.arrays,
-            costs=found.costs,
-            measure=found.measure or measure,
-            temperature=found.temperature,
-            source=found.source,
-        )
+        rest: dict[str, Any] = {
+            "measure": found.measure or measure, "temperature": found.temperature, "source": found.source
+        }  # fmt: skip
+        if in_memory:
+            return ExitRecords(**found.arrays, costs=found.costs, **rest)
+        if isinstance(found.costs, SampleCosts):
+            raise RecordsError(f"the costs of {path} differ by sample, which needs memory: leave out in_memory=False")
+        return StoredRecords(**found.arrays, costs=found.costs, **rest)
     if costs is None:
         raise FileFormatError(
             f"{path} holds no costs: pass costs= (a JSON{' or flops.pth' if kind == 'torch' else ''}), "

@@ -203,11 +203,13 @@ def _read_own(
         unit=entry(header, "unit", path),
         names=entry(header, "names", path),
     )
-    if not in_memory and names & set(SAMPLE_COSTS):
-        raise FileFormatError(
-            f"{path} holds costs that differ by sample, and can only be read as a whole: leave out in_memory=False"
+    by_sample = names & set(SAMPLE_COSTS)
+    if by_sample and not in_memory and costs is None:
+        raise RecordsError(
+            f"{path} holds costs that differ by sample, which need the records in memory: leave out in_memory=False, or "
+            "pass costs= that do not"
         )
-    own = _sample_costs(archive, names, path, mean) if names & set(SAMPLE_COSTS) else mean
+    own = _sample_costs(archive, names, path, mean) if by_sample and in_memory else mean
     if costs is not None:  # in place of the file's, for the same exits
         own = replace(costs, names=own.layout.joined(costs.layout, f"the file {path}", "costs").names)
     arrays: dict[str, Any] = {}

@@ -1,6 +1,5 @@
 """Records that stay in their file: equal to those in memory, and what happens to damaged, missing and changed files."""
 
-import importlib
 import os
 import pickle
 from dataclasses import replace
@@ -11,7 +10,6 @@ import pytest
 import dyce_search as ds
 from dyce_search.expected import searched
 
-evaluate = importlib.import_module("dyce_search.evaluation.evaluate")
 WHAT = ("confidence", "score", "label", "prediction", "group")
 
 
@@ -113,7 +111,8 @@ class TestEqualToMemory:
         stored = ds.load_records(tmp_path / "own.npz", in_memory=False).subset(np.arange(3_000)[::-1])
         records = records.subset(np.arange(3_000)[::-1])
         front = ds.search(whole.subset(range(500)), effort="fast", progress=False)
-        monkeypatch.setattr(evaluate, "SAMPLES_AT_A_TIME", 700)
+        blocks = ds.StoredRecords.blocks
+        monkeypatch.setattr(ds.StoredRecords, "blocks", lambda self: blocks(self, 700))
         one, other = front.evaluate(stored), front.evaluate(records)
         for name in ("cost", "accuracy", "disagreement", "exit_accuracy"):
             assert getattr(one, name).tobytes() == getattr(other, name).tobytes(), name
@@ -164,7 +163,7 @@ class TestRefused:
         with pytest.raises(ds.RecordsError, match=r"must be an ExitCosts, got SampleCosts: .* need"):
             ds.load_records(path, costs=paid, in_memory=False)
         replace(whole, costs=paid).save(tmp_path / "paid.npz", compress=False)
-        with pytest.raises(ds.FileFormatError, match=r"paid\.npz holds costs that differ by sample"):
+        with pytest.raises(ds.RecordsError, match=r"paid\.npz holds costs that differ by sample"):
             ds.load_records(tmp_path / "paid.npz", in_memory=False)
 
     @pytest.mark.parametrize("name", ["confidence", "score", "prediction"])
@@ -260,3 +259,30 @@ class TestMessages:
     def test_repr_names_the_file(self, path):
         shown = repr(ds.load_records(path, in_memory=False))
         assert shown == f"StoredRecords(3,000 samples, 9 exits at 4 positions, in {path})"
+
+
+def test_costs_by_sample_need_memory(whole, tmp_path):
+    size = np.arange(1, whole.n_samples + 1)
+    costs = ds.SampleCosts(
+        backbone=whole.costs.backbone[:, None] * size,
+        head=whole.costs.head[:, None] * size,
+        position=whole.costs.position,
+    )
+    ds.ExitRecords(confidence=whole.confidence, score=whole.score, costs=costs).save(tmp_path / "r.npz", compress=False)
+    with pytest.raises(ds.RecordsError, match="differ by sample"):
+        ds.load_records(tmp_path / "r.npz", in_memory=False)
+    assert ds.load_records(tmp_path / "r.npz", in_memory=False, costs=whole.costs).costs == whole.costs
+
+
+@pytest.mark.parametrize("sampled", [False, True])
+def test_a_front_is_measured_block_by_block(whole, path, monkeypatch, sampled):
+    monkeypatch.setattr(ds.StoredRecords.blocks, "__defaults__", (700,))
+    front = ds.search(whole, solver="single_pass", lambdas=[0.5, 0.8], scores="observed")
+    stored = ds.load_records(path, in_memory=False)
+    if sampled:
+        index = np.random.default_rng(0).permutation(whole.n_samples)[:1_501]
+        stored, whole = stored.subset(index), whole.subset(index)
+    one, other = front.evaluate(stored), front.evaluate(whole)
+    for name in ("accuracy", "cost", "accuracy_drop", "disagreement", "cost_tail", "exit_accuracy"):
+        np.testing.assert_array_equal(getattr(one, name), getattr(other, name), err_msg=name)
+    assert (one.n_samples, one.records_digest, one.layout) == (other.n_samples, other.records_digest, other.layout)

@@ -14,6 +14,7 @@ from dyce_search.solvers.descent._polish import polish
 from dyce_search.solvers.descent._ranks import encode
 from dyce_search.solvers.descent.archive import Archive, Choice
 from dyce_search.solvers.descent.objective import Objective
+from dyce_search.solvers.descent.prices import Prices, WholeCosts
 from dyce_search.solvers.trade_off import TradeOff
 from dyce_search.threads import n_threads, side_by_side
 
@@ -25,8 +26,8 @@ class Coded(NamedTuple):
         codes: (E, N) uint16, see `encode`.
         coarse: lines price every 2^coarse-th cut, then all cuts around the best one.
         first: (P+1,) first candidate of each position, then the final exit.
-        backbone: (P+1,) int64, whole numbers.
-        head: (E,) int64, whole numbers.
+        backbone: (P+1,) int64, see `Prices`.
+        head: (E,) int64, see `Prices`.
         shift: bits for a sum of scores, its sign included.
         step: the score of one whole number, a power of two.
     """
@@ -38,18 +39,6 @@ class Coded(NamedTuple):
     head: npt.NDArray[np.int64]
     shift: int
     step: float
-
-
-class WholeCosts(NamedTuple):
-    """What each sample pays, in whole numbers.
-
-    Attributes:
-        backbone: (P+1, N) int32, up to each position.
-        head: (E, N) int32.
-    """
-
-    backbone: npt.NDArray[np.int32]
-    head: npt.NDArray[np.int32]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -67,6 +56,7 @@ class Problem:
         coded: for the compiled loops.
         edges: (E, B) float32, the threshold of each cut.
         score: (E, N) int16, in steps of `coded.step`, or None where scores are 0/1 and the codes hold them.
+        costs: what each sample pays, where costs differ by sample; else None, and `coded` has them.
         unit: whole numbers per unit of cost.
         low: least sum of costs.
         high: above every sum of costs.
@@ -77,6 +67,7 @@ class Problem:
     coded: Coded
     edges: npt.NDArray[np.float32]
     score: npt.NDArray[np.int16] | None
+    costs: WholeCosts | None
     unit: float
     low: int
     high: float
@@ -101,7 +92,7 @@ class Problem:
             return cls._priced(records, codes, coarse, edges)
         bits = min(15, (60 - 2 * n.bit_length()) // 2)
         score, step = in_steps(records.score, bits)
-        return cls._priced(records, codes, coarse, edges, score, step, bits)
+        return cls._priced(records, codes, coarse, edges, score=score, step=step, bits=bits)
 
     @classmethod
     def _priced(
@@ -110,32 +101,31 @@ class Problem:
         codes: npt.NDArray[np.uint16],
         coarse: int,
         edges: npt.NDArray[np.float32],
+        *,
+        index: npt.NDArray[np.intp] | None = None,
         score: npt.NDArray[np.int16] | None = None,
         step: float = 1.0,
         bits: int = 0,
     ) -> "Problem":
         """Adds the costs, as fine as the number of samples and the bits of a score allow."""
-        costs, n = records.costs, codes.shape[1]
-        shift = n.bit_length() + 1 + bits
-        dearest = costs.baseline + np.maximum.reduceat(costs.head, costs.first).sum()
-        unit = 2.0 ** min(62 - shift, 52) / (2 * n * dearest)
-        backbone = np.round(costs.backbone * unit).astype(np.int64)
-        head = np.round(costs.head * unit).astype(np.int64)
+        shift = codes.shape[1].bit_length() + 1 + bits
+        prices = Prices.of(records, 62 - shift, index)
         return cls(
             records=records,
-            coded=Coded(codes, coarse, costs.first, backbone, head, shift, step),
+            coded=Coded(codes, coarse, records.costs.first, prices.backbone, prices.head, shift, step),
             edges=edges,
             score=score,
-            unit=unit,
-            low=n * int((backbone[costs.position] + head).min()),
-            high=n * (dearest * unit + 1),
+            costs=prices.by_sample,
+            unit=prices.unit,
+            low=prices.low,
+            high=prices.high,
             trade_off=TradeOff.of(records),
         )
 
     def sample(self, index: npt.NDArray[np.intp]) -> "Problem":
-        """The problem of some samples, in the same bins; of 0/1 scores."""
+        """The problem of some samples (M,), in the same bins; of 0/1 scores."""
         codes = np.ascontiguousarray(self.coded.codes[:, index])
-        return self._priced(self.records, codes, self.coded.coarse, self.edges)
+        return self._priced(self.records, codes, self.coded.coarse, self.edges, index=index)
 
     @property
     def n(self) -> int:
@@ -168,14 +158,14 @@ class Problem:
     ) -> tuple[float, int]:
         """Descends from a choice (P,) in int32, which is changed in place. Returns J and the number of lines."""
         most = int(min(max_lines, 1 << 62))
-        value, lines = descend(self.coded, self.score, None, objective, choice, archive, max_sweeps, most)
+        value, lines = descend(self.coded, self.score, self.costs, objective, choice, archive, max_sweeps, most)
         return float(value), int(lines)
 
     def polish(self, objective: Objective, choice: Choice) -> npt.NDArray[np.float32]:
         """The thresholds (P,) of a choice, each moved to the best place near its cut, in the true order."""
         threshold = self.thresholds(choice)
         confidence, score = self.records.confidence, self.records.score
-        polish(confidence, score, self.coded, None, self.edges, objective, choice, threshold)
+        polish(confidence, score, self.coded, self.costs, self.edges, objective, choice, threshold)
         return threshold
 
     def cheapest(self) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.float32]]:
