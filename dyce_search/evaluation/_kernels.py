@@ -38,10 +38,10 @@ class Sums(NamedTuple):
 
 @njit(nogil=True, cache=True)
 def leave_counts(confidence, score, observed, charges, exits, threshold, first, stop, sums):  # type: ignore[no-untyped-def]
-    """Fills `Sums` for the configurations first .. stop - 1, all zero before.
+    """Adds samples to the `Sums` of the configurations first .. stop - 1, which may hold those of others before them.
 
-    Where there are `charges`, it fills the sums of costs, where there are `observed` scores, (E, N) float32, those of
-    their differences; where they are None, that is compiled away.
+    Where there are `charges`, it adds to the sums of costs, where there are `observed` scores, (E, N) float32, to
+    those of their differences; where they are None, that is compiled away.
 
     The configurations are sorted by rows. Neighbours that agree up to a position share the work up to there:
     `flight[p]` keeps the samples still in flight before position p. Only those are touched. Scores are added up one by

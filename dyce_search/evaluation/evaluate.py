@@ -15,8 +15,8 @@ from dyce_search.evaluation.departures import departures
 from dyce_search.evaluation.limits import is_number, require_share
 from dyce_search.evaluation.outcomes import outcomes, prices
 from dyce_search.records.costs import ExitCosts
-from dyce_search.records.records import ExitRecords, require_records
-from dyce_search.records.stored import AnyRecords, StoredRecords
+from dyce_search.records.records import ExitRecords
+from dyce_search.records.stored import AnyRecords, require_any_records
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -137,11 +137,11 @@ def evaluate(records: ExitRecords, config: ExitConfig, *, per_sample: bool = Fal
     )
 
 
-def evaluate_many(records: ExitRecords, configs: Sequence[ExitConfig]) -> BatchEvaluation:
+def evaluate_many(records: AnyRecords, configs: Sequence[ExitConfig]) -> BatchEvaluation:
     """Measures many configurations at once, in parallel; each result equals `evaluate`'s to the bit.
 
     Args:
-        records: to measure on.
+        records: to measure on; those that stay in their file are read 65,536 samples at a time.
         configs: F configurations; none is fine.
 
     Raises:
@@ -154,7 +154,7 @@ def evaluate_many(records: ExitRecords, configs: Sequence[ExitConfig]) -> BatchE
         >>> evaluate_many(records, [ExitConfig.none(1), ExitConfig(candidate=[0], threshold=[0.5])]).cost.tolist()
         [4.0, 3.0]
     """
-    require_records(records)
+    require_any_records(records)
     if isinstance(configs, ExitConfig):
         raise ConfigError("configs must be a sequence of ExitConfig, got a single one: use evaluate")
     require_type(configs, Sequence, "configs", ConfigError)
@@ -168,7 +168,7 @@ def evaluate_many(records: ExitRecords, configs: Sequence[ExitConfig]) -> BatchE
 
 
 def evaluate_arrays(
-    records: ExitRecords, exits: npt.NDArray[np.int32], threshold: npt.NDArray[np.float32]
+    records: AnyRecords, exits: npt.NDArray[np.int32], threshold: npt.NDArray[np.float32]
 ) -> BatchEvaluation:
     """`evaluate_many` for configurations that are arrays already, as solvers have them.
 
@@ -222,13 +222,9 @@ def measured(
     costs, n = records.costs, records.n_samples
     exits, threshold = np.asarray(exits, np.int32), np.asarray(threshold, np.float32)
     _check_exits(exits, threshold, costs)
-    sums = [
-        departures(
-            part, exits, threshold, observed=(part.score if observed is None else observed) if differences else None
-        )
-        for part in (records.blocks() if isinstance(records, StoredRecords) else [records])
-    ]
-    count, score_sum, cost_sum, differ_sum = (np.sum(parts, axis=0) for parts in zip(*sums, strict=True))
+    count, score_sum, cost_sum, differ_sum = departures(
+        records, exits, threshold, observed=observed, differences=differences
+    )
     accuracy = score_sum.sum(axis=1) / n
     cost = (cost_sum if cost_sum.size else count * prices(costs, exits)).sum(axis=1) / n
     batch = BatchEvaluation(
