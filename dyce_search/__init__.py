@@ -13,6 +13,7 @@ from dyce_search.analysis.exit_value import MarginalValue, OracleGap, marginal_v
 from dyce_search.analysis.optimism import Band, Optimism, bootstrap_band, optimism
 from dyce_search.analysis.temperature import Temperatures, fit_temperatures
 from dyce_search.certify.certificate import Certificate, CertifiedLimit, CertifiedPoint
+from dyce_search.certify.drift import DriftMonitor
 from dyce_search.errors import (
     ConfigError,
     CostsError,
@@ -59,6 +60,7 @@ __all__ = [
     "ConfigError",
     "CostsError",
     "Curve",
+    "DriftMonitor",
     "DyceError",
     "Evaluation",
     "ExitAuroc",
