@@ -13,6 +13,7 @@ from dyce_search.analysis.exit_value import MarginalValue, OracleGap, marginal_v
 from dyce_search.analysis.optimism import Band, Optimism, bootstrap_band, optimism
 from dyce_search.analysis.temperature import Temperatures, fit_temperatures
 from dyce_search.certify.certificate import Certificate, CertifiedLimit, CertifiedPoint
+from dyce_search.certify.check import Check, CheckedLimit, check_certificate
 from dyce_search.certify.drift import DriftMonitor
 from dyce_search.errors import (
     ConfigError,
@@ -56,6 +57,8 @@ __all__ = [
     "CertifiedLimit",
     "CertifiedPoint",
     "ComparedSearch",
+    "Check",
+    "CheckedLimit",
     "Comparison",
     "ConfigError",
     "CostsError",
@@ -91,6 +94,7 @@ __all__ = [
     "StoredRecords",
     "Temperatures",
     "bootstrap_band",
+    "check_certificate",
     "compare",
     "evaluate",
     "evaluate_many",
