@@ -39,6 +39,7 @@ from dyce_search.records.layout import ExitLayout
 from dyce_search.records.loading import load_example, load_records
 from dyce_search.records.records import ExitRecords
 from dyce_search.records.sample_costs import SampleCosts
+from dyce_search.records.stored import StoredRecords
 from dyce_search.records.synthetic import synthetic_records
 from dyce_search.report.page import report
 from dyce_search.search import search
@@ -85,6 +86,7 @@ __all__ = [
     "Run",
     "SampleCosts",
     "SolverError",
+    "StoredRecords",
     "Temperatures",
     "bootstrap_band",
     "compare",

@@ -15,7 +15,7 @@ from dyce_search.expected.scores import Effort
 from dyce_search.expected.searched import Scores, SearchedScores
 from dyce_search.front.front import ParetoFront
 from dyce_search.provenance import Provenance
-from dyce_search.records.records import ExitRecords, require_records
+from dyce_search.records.stored import AnyRecords, StoredRecords, require_any_records
 from dyce_search.solvers.run import Run
 from dyce_search.solvers.sample_limit import SampleLimit
 from dyce_search.solvers.within_limit import within_limit
@@ -55,7 +55,7 @@ SOLVERS: dict[str, tuple[str, str]] = {
 
 
 def search(
-    records: ExitRecords,
+    records: AnyRecords,
     *,
     solver: str | Solver = "coordinate_descent",
     seed: int = 0,
@@ -81,7 +81,9 @@ def search(
     ends a search early and returns what was found by then.
 
     Args:
-        records: to search on. Report on others: `front.evaluate(test_records)`.
+        records: to search on. Report on others: `front.evaluate(test_records)`. Records that stay in their file
+            (`load_records(path, in_memory=False)`) are loaded as far as they are searched: all of them for observed
+            scores or one's own, and up to 131,072 samples.
         solver: a name of `SOLVERS`, or a callable `solver(run, **options)`, which hands in configurations by
             `run.evaluate` or `run.propose` (see `Run`), or returns an iterable of `ExitConfig`.
         seed: of whatever is random in the solver.
@@ -120,7 +122,7 @@ def search(
 
 
 def run_solver(
-    records: ExitRecords,
+    records: AnyRecords,
     solver: str | Solver,
     options: Mapping[str, Any],
     *,
@@ -151,12 +153,13 @@ def run_solver(
         SolverError: see `search`.
         RecordsError: see `search`.
     """
-    require_records(records)
+    require_any_records(records)
     name, solve = solver_name(solver), find_solver(solver)
     check_options(name, solve, options)
     check_budget(seed, max_evaluations, max_seconds)
+    first = records.subset([0]).load() if isinstance(records, StoredRecords) else records  # until `maximise`
     run = Run(
-        records, seed=seed, max_evaluations=max_evaluations, max_seconds=max_seconds, progress=progress, limit=limit
+        first, seed=seed, max_evaluations=max_evaluations, max_seconds=max_seconds, progress=progress, limit=limit
     )
     if not isinstance(scores, SearchedScores):
         effort: Effort = "fast" if options.get("effort") == "fast" else "default"
@@ -165,7 +168,7 @@ def run_solver(
                 SearchedScores.of(records, scores, caution, effort=effort) for _ in run.bar([0], "scores to search on")
             ]
         except KeyboardInterrupt:
-            scores = SearchedScores.of(records, "observed", 0.0)
+            scores = SearchedScores.of(first, "observed", 0.0)
             run.interrupt()
     exact = name == "exhaustive"  # it asks for the limit itself, and needs the scores as they are
     run.maximise(scores.searched if limit is None or exact else limit.guiding(scores.searched))

@@ -1,5 +1,6 @@
 """What the arrays of records must be."""
 
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -21,27 +22,45 @@ def checked_answers(confidence: Any, score: Any, n_exits: int) -> tuple[FloatArr
     """
     confidence = numbers(confidence, "confidence", RecordsError, dtype=np.float32, ndim=2)
     score = numbers(score, "score", RecordsError, dtype=np.float32, ndim=2)
-    if confidence.shape[0] != n_exits:
+    require_answer_shapes(confidence.shape, score.shape, n_exits)
+    require_finite_rows(confidence, "confidence", RecordsError)
+    require_score_rows(score)
+    return confidence, score
+
+
+def require_answer_shapes(confidence: tuple[int, ...], score: tuple[int, ...], n_exits: int) -> None:
+    """Checks the shapes of confidences and scores, two axes each.
+
+    Raises:
+        RecordsError: they are not (E, N) both, or there are no samples.
+    """
+    if confidence[0] != n_exits:
         expected = f"confidence must have one row per candidate, (E, N) = ({n_exits}, N)"
         hint = (
             "transpose it, exits come first"
-            if confidence.shape[1] == n_exits
+            if confidence[1] == n_exits
             else f"the costs describe {n_exits} candidates, the final exit included"
         )
-        raise RecordsError(f"{expected}, got {confidence.shape}: {hint}")
-    if confidence.shape[1] == 0:
+        raise RecordsError(f"{expected}, got {confidence}: {hint}")
+    if confidence[1] == 0:
         raise RecordsError("records must have at least one sample, got confidence of shape (E, 0)")
-    if score.shape != confidence.shape:
-        hint = ": transpose it, exits come first" if score.shape == confidence.shape[::-1] else ""
-        raise RecordsError(f"score must have the shape of confidence, {confidence.shape}, got {score.shape}{hint}")
-    require_finite_rows(confidence, "confidence", RecordsError)
-    for exit_index, row in enumerate(score):
+    if score != confidence:
+        hint = ": transpose it, exits come first" if score == confidence[::-1] else ""
+        raise RecordsError(f"score must have the shape of confidence, {confidence}, got {score}{hint}")
+
+
+def require_score_rows(rows: Iterable[npt.NDArray[Any]]) -> None:
+    """Checks scores row by row.
+
+    Raises:
+        RecordsError: one outside [0, 1], or NaN.
+    """
+    for exit_index, row in enumerate(rows):
         if not (row.min() >= 0 and row.max() <= 1):
             sample = int(np.flatnonzero(~((row >= 0) & (row <= 1)))[0])
             raise RecordsError(
                 f"score must lie in [0, 1], got {row[sample]} at exit {exit_index}, sample {sample}: scale it first"
             )
-    return confidence, score
 
 
 def require_costs(costs: Any) -> None:

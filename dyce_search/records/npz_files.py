@@ -1,48 +1,59 @@
 """This library's records in an `.npz`, as plain arrays; and which of the two `.npz` formats a file has."""
 
 import json
+from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
+from dyce_search.arrays import require_finite_rows, whole_numbers
 from dyce_search.errors import DyceError, FileFormatError, RecordsError
 from dyce_search.files import PathLike, check_header, entry, write_atomically
+from dyce_search.records.checks import require_score_rows
 from dyce_search.records.costs import ExitCosts
 from dyce_search.records.dyce_files import read_predictions
 from dyce_search.records.sample_costs import SampleCosts
+from dyce_search.records.stored_arrays import StoredArray, stored_array
 
 FORMAT, VERSION, OLDER = "dyce_search.records", 2, (1,)
 SAMPLE_COSTS = ("sample_backbone", "sample_head", "most_backbone", "most_head")  # all of them, or none
-Arrays = dict[str, Any]  # arrays, by argument
 
 
 class Content(NamedTuple):
     """What a file of records holds: the arguments of `ExitRecords`, as they are.
 
     Attributes:
-        arrays: by name: confidence, score and those that are optional.
+        arrays: by name: confidence, score and those that are optional; large ones that stay in the file as
+            `StoredArray`s.
         costs: of the file, or those that replace them.
         source: where the records come from.
         measure: of confidence, None where it is unknown.
         temperature: (E,) of the exits, or None.
     """
 
-    arrays: Arrays
+    arrays: dict[str, Any]
     costs: ExitCosts | SampleCosts
     source: str
     measure: str | None
     temperature: list[float] | None
 
 
-def write_arrays(path: PathLike, content: Content, *, compress: bool) -> None:
-    """Writes this library's format: see `ExitRecords.save`."""
+def write_arrays(path: PathLike, content: Content, *, compress: bool, half: bool) -> None:
+    """Writes this library's format: see `ExitRecords.save`.
+
+    Raises:
+        RecordsError: confidences that float16 cannot hold.
+        FileFormatError: the folder cannot be written.
+    """
     costs, arrays = content.costs, content.arrays
     mean = costs
     if isinstance(costs, SampleCosts):
         by_sample = (costs.backbone, costs.head, costs.most.backbone, costs.most.head)
         arrays, mean = arrays | dict(zip(SAMPLE_COSTS, by_sample, strict=True)), costs.mean
+    if half:
+        arrays = {**arrays, "confidence": _halved(arrays["confidence"])}
     header = {
         "format": FORMAT,
         "version": VERSION,
@@ -69,8 +80,29 @@ def write_arrays(path: PathLike, content: Content, *, compress: bool) -> None:
     )
 
 
-def read_arrays(path: PathLike, costs: ExitCosts | SampleCosts | None, confidence: object) -> Content:
+def _halved(confidence: npt.NDArray[np.float32]) -> npt.NDArray[np.float16]:
+    halved = np.empty(confidence.shape, np.float16)
+    for exit_index, (row, whole) in enumerate(zip(halved, confidence, strict=True)):
+        with np.errstate(over="ignore"):
+            row[:] = whole
+        if not np.isfinite(row).all():
+            raise RecordsError(
+                f"confidences beyond 65,504 do not fit into float16, got {np.abs(whole).max():g} at exit "
+                f"{exit_index}: save them without half=True"
+            )
+    return halved
+
+
+def read_arrays(
+    path: PathLike, costs: ExitCosts | SampleCosts | None, confidence: object, *, in_memory: bool = True
+) -> Content:
     """Reads this library's format, or DyCE's.
+
+    Args:
+        path: the file.
+        costs: in place of the file's, or of DyCE's format, which has none.
+        confidence: of DyCE's format.
+        in_memory: False leaves the large arrays of this library's format in the file, as `StoredArray`s.
 
     Raises:
         FileFormatError: see `load_records`.
@@ -81,12 +113,17 @@ def read_arrays(path: PathLike, costs: ExitCosts | SampleCosts | None, confidenc
         with open(path, "rb") as stream:
             archive = np.load(stream, allow_pickle=False)
             names = set(archive.files)
+            if not in_memory and "header" not in names:
+                raise FileFormatError(
+                    f"{path} was not written by records.save, and can only be read as a whole: leave out "
+                    "in_memory=False, or load it once and save it with compress=False"
+                )
             if "header" in names:
                 if confidence is not None:
                     raise RecordsError(
                         f"{path} holds confidences as they are, got confidence={confidence!r}: leave it out"
                     )
-                return _read_own(archive, names, path, costs)
+                return _read_own(archive, names, path, costs, in_memory)
             if {"label", "preds", "confs"} <= names:
                 if costs is None:
                     raise FileFormatError(
@@ -127,7 +164,25 @@ def _array(archive: Any, name: str) -> npt.NDArray[Any]:
     return found
 
 
-def _read_own(archive: Any, names: set[str], path: PathLike, costs: ExitCosts | SampleCosts | None) -> Content:
+def _left_in_file(archive: Any, name: str, path: PathLike) -> StoredArray:
+    """A large array, read through once to check it."""
+
+    def require(rows: Iterable[npt.NDArray[Any]]) -> None:
+        if name == "confidence":
+            with np.errstate(over="ignore"):
+                require_finite_rows((row.astype(np.float32, copy=False) for row in rows), name, RecordsError)
+        elif name == "score":
+            require_score_rows(rows)
+        else:
+            for row in rows:
+                whole_numbers(row, name, RecordsError, ndim=1)
+
+    return stored_array(path, archive.zip, name, require)
+
+
+def _read_own(
+    archive: Any, names: set[str], path: PathLike, costs: ExitCosts | SampleCosts | None, in_memory: bool
+) -> Content:
     try:
         header = json.loads(_array(archive, "header").tobytes().decode())
     except (json.JSONDecodeError, UnicodeDecodeError) as cause:
@@ -144,9 +199,13 @@ def _read_own(archive: Any, names: set[str], path: PathLike, costs: ExitCosts | 
     own = _sample_costs(archive, names, path, mean) if names & set(SAMPLE_COSTS) else mean
     if costs is not None:  # in place of the file's, for the same exits
         own = replace(costs, names=own.layout.joined(costs.layout, f"the file {path}", "costs").names)
-    wanted = ("confidence", "score", "label", "prediction", "group")
+    arrays: dict[str, Any] = {}
+    for name in ("confidence", "score", "label", "prediction", "group"):
+        if name in names:
+            large = not in_memory and name in ("confidence", "score", "prediction")
+            arrays[name] = _left_in_file(archive, name, path) if large else _array(archive, name)
     return Content(
-        arrays={name: _array(archive, name) for name in wanted if name in names},
+        arrays=arrays,
         costs=own,
         source=str(entry(header, "provenance" if version == 1 else "source", path)),
         measure=None if version == 1 else entry(header, "measure", path),  # version 1 did not know it

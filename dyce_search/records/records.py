@@ -367,15 +367,20 @@ class ExitRecords:
         require_costs(costs)
         return cls(**arrays_from_frame(frame, costs.n_exits), costs=costs, measure=measure, source=source)
 
-    def save(self, path: PathLike, *, compress: bool = True) -> None:
+    def save(self, path: PathLike, *, compress: bool = True, half: bool = False) -> None:
         """Writes one `.npz` without pickle: the arrays, the costs and a JSON header. Atomic.
+
+        A sample and exit takes 4 bytes for its confidence and, where answers are right or wrong, one for its score.
 
         Args:
             path: written as given; no ending is added.
-            compress: False is faster and larger.
+            compress: False is faster and larger, and `load_records(path, in_memory=False)` can read it.
+            half: confidences in float16: half the space. They are rounded to 11 bits, which makes equal ones of those
+                that are near, most of all just below 1, where probabilities crowd.
 
         Raises:
             FileFormatError: the folder cannot be written.
+            RecordsError: confidences beyond 65,504, which float16 cannot hold.
         """
         every = {name: getattr(self, name) for name in ("confidence", "score", "label", "prediction", "group")}
         content = Content(
@@ -385,7 +390,7 @@ class ExitRecords:
             measure=self.measure,
             temperature=None if self.temperature is None else self.temperature.tolist(),
         )
-        write_arrays(path, content, compress=compress)
+        write_arrays(path, content, compress=compress, half=half)
 
 
 def require_records(records: object, name: str = "records") -> None:
@@ -395,6 +400,8 @@ def require_records(records: object, name: str = "records") -> None:
         RecordsError: it is something else.
     """
     if not isinstance(records, ExitRecords):
-        raise RecordsError(
-            f"{name} must be an ExitRecords, got {type(records).__name__}: use ds.load_records or ds.ExitRecords(...)"
-        )
+        found = type(records).__name__
+        hint = "use ds.load_records or ds.ExitRecords(...)"
+        if found == "StoredRecords":
+            hint = "this needs them in memory: .load() reads all of them, .subset(index).load() some"
+        raise RecordsError(f"{name} must be an ExitRecords, got {found}: {hint}")

@@ -47,10 +47,10 @@ WAYS = {
 }
 
 
-def pooled(name: str, **options: str) -> ds.ExitRecords:
+def pooled(name: str, folder: Path = DATA, **options: str) -> ds.ExitRecords:
     """A bundled set, search and test together, each kept once."""
     parts = [
-        ds.load_records(DATA / f"{name}_{part}.npz", costs=DATA / f"{name}_macs.json", **options)
+        ds.load_records(folder / f"{name}_{part}.npz", costs=folder / f"{name}_macs.json", **options)
         for part in ("search", "test")
     ]
     return ds.ExitRecords(
