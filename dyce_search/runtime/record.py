@@ -15,8 +15,9 @@ from dyce_search.files import PathLike, write_atomically
 from dyce_search.records.costs import ExitCosts
 from dyce_search.records.records import ExitRecords
 from dyce_search.runtime.confidence import probabilities
+from dyce_search.runtime.inputs import batches, require_labels
 from dyce_search.runtime.model import EarlyExitModel
-from dyce_search.runtime.modes import batches, device_of, require_labels
+from dyce_search.runtime.modes import device_of
 
 
 def record(
@@ -77,8 +78,8 @@ def record(
     seen = 0
     bar = tqdm(desc="record", total=size, unit="samples", disable=None if progress is None else not progress)
     with torch.no_grad(), bar:
-        for inputs, options, labels in batches(loader, device_of(model)):
-            logits = model.all_logits(*inputs, **options)
+        for call, labels in batches(loader, device_of(model)):
+            logits = model.all_logits(*call.args, **call.named)
             rows = slice(seen, seen + len(labels))
             require_labels(labels, logits)
             if rows.stop > size:

@@ -15,8 +15,9 @@ from torch.nn import functional
 from dyce_search.arrays import require_type
 from dyce_search.errors import FileFormatError, ModelError, RecordsError
 from dyce_search.files import PathLike, check_header, write_atomically
+from dyce_search.runtime.inputs import batches, require_labels
 from dyce_search.runtime.model import EarlyExitModel
-from dyce_search.runtime.modes import batches, device_of, require_labels, unchanged
+from dyce_search.runtime.modes import device_of, unchanged
 
 FORMAT, VERSION = "dyce_search.train_heads", 1
 
@@ -164,13 +165,13 @@ class _Training:
     def _mean_losses(self, loader: Iterable[Any], *, learn: bool) -> list[float]:
         """Mean loss of each head over a loader."""
         total, samples = torch.zeros(len(self.model.exits), dtype=torch.float64), 0
-        for inputs, named, labels in batches(loader, device_of(self.model)):
+        for call, labels in batches(loader, device_of(self.model)):
             with torch.no_grad():
-                features, final = self.model.features(*inputs, **named)
+                features, final = self.model.features(*call.args, **call.named)
                 require_labels(labels, final)
                 if not self.loss and not samples:  # where a head does not fit: an error before anything was learned
                     self.model.heads.eval()
-                    self.model.all_logits(*inputs, **named)
+                    self.model.all_logits(*call.args, **call.named)
                     self.model.heads.train()
             losses = self._losses(features, final, labels)
             if learn:

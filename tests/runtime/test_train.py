@@ -156,8 +156,8 @@ class TestRepeating:
         assert_same(once, twice)
         same_history(history, same_again)
         assert not np.array_equal(history.loss, other_history.loss)
-        assert not torch.equal(once["0.3.weight"], other["0.3.weight"])
-        assert not torch.equal(once["0.3.weight"], start["0.3.weight"])
+        assert not torch.equal(once["layer1/0/linear.3.weight"], other["layer1/0/linear.3.weight"])
+        assert not torch.equal(once["layer1/0/linear.3.weight"], start["layer1/0/linear.3.weight"])
 
     @pytest.mark.parametrize("held_out", [None, "held out"])
     @pytest.mark.parametrize("killed_after", [1, 2, 3])
@@ -264,7 +264,7 @@ class TestBadInput:
             (nn.Linear(9, CLASSES), "head 'layers.0/wrong' cannot take the feature at its position, of shape"),
             (
                 nn.Linear(16, 4),
-                r"'layers.0/wrong' must give logits of shape \(2, 5\), got \(2, 4\): all exits must have the same",
+                r"'layers.0/wrong' must give logits of shape \(3, 5\), got \(3, 4\): all exits must have the same",
             ),
             (nn.ReLU(), "the heads must have parameters with requires_grad, got none: there is nothing to train"),
         ],
