@@ -115,7 +115,7 @@ class Exits:
         Raises:
             ModelError: one is NaN.
         """
-        highest = confidence.max().item()  # NaN wins over every number
+        highest = (confidence if len(confidence) == 1 else confidence.max()).item()  # NaN wins over every number
         if highest != highest:
             row = int(confidence.isnan().nonzero()[0])
             raise ModelError(
@@ -144,7 +144,7 @@ def mask_of(head: nn.Module, call: Call) -> torch.Tensor | None:
     Raises:
         ModelError: the inputs lack it.
     """
-    name = getattr(head, "mask", None)
+    name = head.__dict__.get("mask")  # getattr is slow where there is none
     if name is None:
         return None
     mask = call.named.get(name)
@@ -171,7 +171,8 @@ class Leaving:
         if exit_index < 0:
             return None
         head, feature = self.heads[exit_index], take()
-        feature = self._under_way(feature, f"the feature at {self.exits.positions[position]!r}")
+        if not self.compacts:
+            feature = self._under_way(feature, f"the feature at {self.exits.positions[position]!r}")
         mask = mask_of(head, self.call)
         if mask is not None and self.rows is not None:
             mask = mask[self.rows]
@@ -191,7 +192,7 @@ class Leaving:
     def output(self, final: torch.Tensor | None) -> EarlyExitOutput:
         """Puts the answers together, in the order of the batch; `final` is the backbone's, None if all have left."""
         if final is not None:
-            final = self._under_way(final, "the final exit")
+            final = final if self.compacts else self._under_way(final, "the final exit")
             self.exits.checked(final, -1, len(final))
             self.left.append((len(self.exits.positions), self._rows(final), final, self._judged(final, -1)[0]))
         positions, rows, logits, confidences = zip(*self.left, strict=True)
@@ -208,8 +209,6 @@ class Leaving:
 
     def _under_way(self, values: torch.Tensor, name: str) -> torch.Tensor:
         """The rows of those under way; checks that there is one for each."""
-        if self.compacts:
-            return values
         require_rows(values, self.batch, name)
         return values if self.rows is None else values[self.rows]
 

@@ -136,8 +136,8 @@ class Programs:
         try:
             graph, example = self.trace(backbone, call)
             with torch.inference_mode(False), observing(backbone):
-                require_independence(graph, example, backbone)
                 staged = Staged(graph, tuple(position.name for position in self.positions))
+                require_independence(graph, staged, example, backbone)
                 check(staged, example)
         except DyceError:
             raise
