@@ -350,6 +350,24 @@ class EarlyExitModel(nn.Module):
         final = self.observe(lambda _, take: features.append(take().clone()), call)
         return tuple(features), final
 
+    def logits_of(self, features: Sequence[torch.Tensor], call: Call) -> list[torch.Tensor]:
+        """The logits of all heads, E-1 tensors (B, C).
+
+        Args:
+            features: P tensors (B, ...), as `features` gives them.
+            call: the backbone's arguments, of which masks are taken.
+
+        Raises:
+            ModelError: a head that does not fit.
+        """
+        logits = [self._logits_at(p, feature, call) for p, feature in enumerate(features)]
+        return [values for found in logits for values in found]
+
+    def _logits_at(self, position: int, feature: torch.Tensor, call: Call) -> list[torch.Tensor]:
+        exits = [e for e, (p, _) in enumerate(self.exits) if p == position]
+        heads = [(e, self.heads[e]) for e in exits]
+        return [self._exits.logits(head, e, feature, mask_of(head, call)) for e, head in heads]
+
     def observe(self, visit: Visit, call: Call) -> torch.Tensor:
         """Runs the whole backbone and has each position visited.
 
@@ -380,20 +398,29 @@ class EarlyExitModel(nn.Module):
         return EarlyExitOutput(logits=logits, position=position, confidence=confidence, config=config)
 
     def _all_logits(self, runner: Staged | Hooked, call: Call) -> torch.Tensor:
-        first, batch, logits = self._layout.first.tolist(), call.samples, []
-        heads = list(self.heads.values())
+        batch = call.samples
+        logits: list[torch.Tensor] = []
 
         def visit(position: int, take: Take) -> None:
             feature = take()
             require_rows(feature, batch, f"the feature at {self.positions[position]!r}")
             feature = feature if runner.compacts else feature.clone()  # layers that follow may work in place
-            for e in range(first[position], first[position + 1]):
-                logits.append(self._exits.logits(heads[e], e, feature, mask_of(heads[e], call)))
+            logits.extend(self._logits_at(position, feature, call))
 
         final = self._exits.checked(runner.run(visit, call), -1, batch)
         return torch.stack([*(self._exits.checked(values, e, *final.shape) for e, values in enumerate(logits)), final])
 
-    def _require_fitting_heads(self, runner: Staged, call: Call) -> None:
-        """Tries all heads on an example."""
+    def require_fitting_heads(self, call: Call) -> None:
+        """Tries all heads on an example.
+
+        Args:
+            call: the backbone's arguments.
+
+        Raises:
+            ModelError: a head does not fit.
+        """
+        self._require_fitting_heads(self._runner(call), call)
+
+    def _require_fitting_heads(self, runner: Staged | Hooked, call: Call) -> None:
         with observing(self.heads):
             self._all_logits(runner, call)
