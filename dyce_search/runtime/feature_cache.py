@@ -1,7 +1,6 @@
 """The features of a frozen backbone, computed once for all epochs where they fit."""
 
 import contextlib
-import logging
 import tempfile
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -16,9 +15,9 @@ from dyce_search.files import PathLike
 from dyce_search.runtime.inputs import batches, require_labels
 from dyce_search.runtime.model import EarlyExitModel
 from dyce_search.runtime.modes import device_of
+from dyce_search.runtime.stages import LOG
 
 MEMORY = 2 * 2**30  # bytes that features may take in memory
-LOG = logging.getLogger("dyce_search.runtime")
 
 
 class Batch(NamedTuple):
@@ -129,7 +128,7 @@ class _Part:
         self.shape, self.dtype, self.bytes = like.shape[1:], like.dtype, 0
         self.values: list[torch.Tensor] = []
         try:
-            self.file = None if folder is None else files.enter_context(tempfile.TemporaryFile(dir=folder))
+            self.file = None if folder is None else files.enter_context(tempfile.TemporaryFile(dir=folder))  # noqa: SIM115
         except OSError as cause:
             raise FileFormatError(f"cannot write in {folder}: {cause.strerror}") from cause
 

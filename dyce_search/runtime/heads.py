@@ -17,7 +17,8 @@ from dyce_search.runtime.backbone import as_module, find_positions, first_tensor
 from dyce_search.runtime.captured import channel_axis
 from dyce_search.runtime.inputs import Call, as_call
 from dyce_search.runtime.modes import device_of, observing
-from dyce_search.runtime.programs import LOG, Programs
+from dyce_search.runtime.programs import Programs
+from dyce_search.runtime.stages import LOG
 
 HeadMaker = Callable[[tuple[int, ...], int], nn.Module]
 

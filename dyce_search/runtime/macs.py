@@ -70,7 +70,7 @@ def count_macs(
         Costs in MACs. The final exit's own head counts as part of the whole model.
 
     Raises:
-        CostsError: an operation of which nothing is known; the message names it.
+        CostsError: an operation of which nothing is known, which the message names; compiled stages.
 
     Example:
         >>> from torch import nn
@@ -85,6 +85,8 @@ def count_macs(
     counter = _Counter(formulas or {}, ignore)
     with observing(model), _fused_layers_off():
         model.features(*call.args, **call.named)  # whatever has to be built
+        if model.is_compiled:
+            raise CostsError("compiled stages hide their operations: count before model.compile()")
         with counter:
             backbone, head = metered(model, call, lambda: counter.macs)
     return model.exit_costs(backbone / call.samples, head / call.samples)

@@ -12,6 +12,7 @@ from torch import nn
 from dyce_search.errors import ConfigError, FrontError, ModelError
 from dyce_search.evaluation.config import ExitConfig
 from dyce_search.evaluation.curve import OperatingPoint
+from dyce_search.files import PathLike
 from dyce_search.front.front import ParetoFront
 from dyce_search.records.confidence import measure_name
 from dyce_search.records.costs import ExitCosts
@@ -19,6 +20,7 @@ from dyce_search.records.layout import ExitLayout, checked_temperature
 from dyce_search.runtime.backbone import as_module, final_logits, find_positions, first_tensor, require_heads
 from dyce_search.runtime.confidence import MEASURES, Measure, find_measure
 from dyce_search.runtime.forward_pass import EarlyExitOutput, Exits, Leaving, Plan, Reading, mask_of, require_rows
+from dyce_search.runtime.head_files import load_heads, save_heads
 from dyce_search.runtime.hooked import Hooked, Take, Visit
 from dyce_search.runtime.inputs import Call, served_call
 from dyce_search.runtime.modes import observing
@@ -291,10 +293,54 @@ class EarlyExitModel(nn.Module):
         self.configure(point)
         return point
 
+    def save_heads(self, path: PathLike) -> None:
+        """Writes the heads to a file, with the layout of the exits; the backbone is not in it.
+
+        Args:
+            path: by habit *.safetensors; `load_heads` reads it, and the safetensors library.
+
+        Raises:
+            FileFormatError: a file that cannot be written.
+            MissingPackageError: safetensors is not installed.
+        """
+        save_heads(self.heads, self._layout, path)
+
+    def load_heads(self, path: PathLike) -> None:
+        """Reads heads that `save_heads` wrote, for the same exits in the same order.
+
+        Args:
+            path: the file.
+
+        Raises:
+            FileFormatError: a file that is damaged or something else, or heads of another make.
+            ConfigError: heads of other exits.
+            MissingPackageError: safetensors is not installed.
+        """
+        load_heads(self.heads, self._layout, path)
+
+    def compile(self, *args: Any, **options: Any) -> None:
+        """Compiles the stages, each on its own, for all sizes of batches; the log says how long it will take.
+
+        Args:
+            args: of `torch.compile`.
+            options: of `torch.compile`, such as `mode="reduce-overhead"`. Sizes are dynamic.
+
+        Raises:
+            ModelError: there are no stages: build the model with `example=`, and one that can be cut.
+        """
+        if not self.compacts:
+            raise ModelError("compile() needs stages, there are none: build a model that can be cut, with example=")
+        self._programs.compile({"dynamic": True, **options}, args)
+
     @property
     def compacts(self) -> bool | None:
         """Whether samples that leave are taken out of the batch; None before the stages are built."""
         return self._programs.compacts if self._compaction else False
+
+    @property
+    def is_compiled(self) -> bool:
+        """Whether stages went through `compile`."""
+        return any(isinstance(found, Staged) and found.is_compiled for found in self._programs.built.values())
 
     def forward(self, *inputs: Any, **options: Any) -> EarlyExitOutput:
         """Answers a batch.

@@ -1,7 +1,6 @@
 """The stages of a backbone for each kind of input that comes: built once, checked, and kept."""
 
 import inspect
-import logging
 import threading
 from collections.abc import Callable, Mapping
 from time import perf_counter
@@ -17,11 +16,10 @@ from dyce_search.runtime.hooked import Hooked
 from dyce_search.runtime.independence import require_independence
 from dyce_search.runtime.inputs import Call, as_call
 from dyce_search.runtime.modes import observing
-from dyce_search.runtime.stages import Staged
+from dyce_search.runtime.stages import LOG, Staged
 
 Dynamic = Mapping[str, Mapping[int, str | None]]
 Check = Callable[[Staged, Call], None]
-LOG = logging.getLogger("dyce_search.runtime")
 
 
 class Programs:
@@ -43,6 +41,7 @@ class Programs:
         self.__dict__.update(state)
         self.lock, self.backbone = threading.RLock(), None
         self.built: dict[tuple[Any, ...], Staged | Hooked] = {}
+        self.examples: dict[tuple[Any, ...], Call] = {}
 
     def hooked(self, backbone: nn.Module) -> Hooked:
         """What runs the backbone as it is."""
@@ -65,7 +64,7 @@ class Programs:
         if found is None:
             with self.lock:
                 found = self.built.get(kind) or self._build(backbone, call, check, at_first_batch)
-                self.built[kind] = found
+                self.built[kind], self.examples[kind] = found, _few(call, self._axes(call))
         return found
 
     def trace(self, backbone: nn.Module, call: Call) -> tuple[Captured, Call]:
@@ -75,6 +74,12 @@ class Programs:
         with torch.inference_mode(False), observing(backbone):
             example = _few(call, axes)
             return capture(self.hooked(backbone), example, axes), example
+
+    def compile(self, options: dict[str, Any], args: Any) -> None:
+        """Compiles the stages that are built."""
+        for staged, example in zip(self.built.values(), self.examples.values(), strict=True):
+            if isinstance(staged, Staged):
+                staged.compile(example, args, options)
 
     def _attach(self, backbone: nn.Module) -> None:
         if backbone is not self.backbone:

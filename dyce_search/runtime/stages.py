@@ -1,8 +1,11 @@
 """A graph cut at its positions, so that between two stages samples leave every value that goes on."""
 
+import copy
 import itertools
+import logging
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial
+from time import perf_counter
 from typing import Any, NamedTuple
 
 import torch
@@ -10,8 +13,10 @@ from torch import fx
 
 from dyce_search.errors import ModelError
 from dyce_search.runtime.captured import Captured, NotCapturedError, described, families, in_place, is_scalar
-from dyce_search.runtime.hooked import Visit
+from dyce_search.runtime.hooked import Take, Visit
 from dyce_search.runtime.inputs import Call
+
+LOG = logging.getLogger("dyce_search.runtime")
 
 
 class Part(NamedTuple):
@@ -23,6 +28,10 @@ class Part(NamedTuple):
     def __call__(self, sizes: Iterable[int], values: Iterable[Any]) -> Any:
         """Sizes are those that vary, the number of samples first."""
         return self.run(*sizes, *values, *[place[name] for place, name in self.weights])
+
+    def compiled(self, args: Any, options: Any) -> "Part":
+        """The same by `torch.compile`, which works when it is first called."""
+        return self._replace(run=torch.compile(self.run, *args, **options))
 
 
 class Stage(NamedTuple):
@@ -47,14 +56,16 @@ class Staged:
             ModelError: a position at which the samples have no axis of their own.
         """
         self.sizes, self.inputs = list(graph.sizes.values()), list(graph.inputs.values())
-        *self.stages, self.last = _Cutter(graph, names).stages()
+        self.stages = _Cutter(graph, names).stages()  # one up to each position, and one to the end
+        self.is_compiled = False
 
     def run(self, visit: Visit, call: Call) -> torch.Tensor | None:
         """The final logits of those who have not left, or None where all have."""
         arguments = call.values
         sizes = [arguments[place].shape[axis] for place, axis in self.sizes]
         values: Sequence[torch.Tensor] = [arguments[place] for place in self.inputs]
-        for position, stage in enumerate(self.stages):
+        *stages, last = self.stages  # read once: compile() replaces them
+        for position, stage in enumerate(stages):
             found = stage.main(sizes, values)
             values = found[: len(stage.axes)]
             stay = visit(position, partial(_feature, stage, sizes, found))
@@ -63,8 +74,30 @@ class Staged:
                     return None
                 sizes = [len(stay), *sizes[1:]]
                 values = [take_rows(value, stay, axis) for value, axis in zip(values, stage.axes, strict=True)]
-        final: torch.Tensor = self.last.main(sizes, values)[0]
+        final: torch.Tensor = last.main(sizes, values)[0]
         return final
+
+    def compile(self, call: Call, args: Any, options: Any) -> None:
+        """Compiles all stages on an example, and says after the first one how long that will take."""
+        twin, started, parts = copy.copy(self), perf_counter(), len(self.stages)
+        twin.stages = [
+            stage._replace(
+                main=stage.main.compiled(args, options), feature=stage.feature and stage.feature.compiled(args, options)
+            )
+            for stage in self.stages
+        ]
+
+        def visit(position: int, take: Take) -> None:
+            take()
+            if position == 0:
+                took = perf_counter() - started
+                LOG.warning(
+                    "compiling %d stages: the first took %.1f s, all take about %.0f s", parts, took, parts * took
+                )
+
+        with torch.no_grad():
+            twin.run(visit, call)
+        self.stages, self.is_compiled = twin.stages, True
 
 
 def _feature(stage: Stage, sizes: list[int], found: tuple[torch.Tensor, ...]) -> torch.Tensor:

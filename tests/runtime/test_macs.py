@@ -173,6 +173,45 @@ def test_a_weight_that_is_computed_is_no_error():
     assert counted(nn.Sequential(layer, nn.Identity()), torch.zeros(2, 8)) == [24, 24]
 
 
+class InBuffers(nn.Module):
+    """A matrix in a buffer, and a product of all with all, by hand."""
+
+    def __init__(self):
+        super().__init__()
+        self.register_buffer("matrix", torch.randn(4, 4))
+        self.weight = nn.Parameter(torch.randn(4, 5))
+
+    def forward(self, x):
+        return ((x @ self.matrix)[:, :, None] * self.weight).sum(1)
+
+
+@pytest.mark.parametrize("batch", [2, 7])
+def test_weights_in_buffers_and_broadcast_products(batch):
+    assert counted(nn.Sequential(InBuffers(), nn.Identity()), torch.zeros(batch, 4)) == [16 + 20] * 2
+
+
+class Weighted(nn.Module):
+    """A product with a vector that is summed: a linear layer, written out."""
+
+    def __init__(self):
+        super().__init__()
+        self.weight = nn.Parameter(torch.ones(8))
+
+    def forward(self, x):
+        return (x * self.weight).sum(-1, keepdim=True)
+
+
+def test_products_that_are_summed():
+    assert counted(nn.Sequential(nn.Linear(6, 8), Weighted()), torch.zeros(3, 6)) == [48, 56]
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::UserWarning")
+def test_int8_layers():
+    layers = nn.Sequential(nn.Linear(48, 48), nn.ReLU(), nn.Linear(48, 48), nn.Linear(48, 5))
+    quantized = torch.ao.quantization.quantize_dynamic(layers, {nn.Linear}, dtype=torch.qint8)
+    assert counted(quantized, torch.zeros(3, 48)) == [2304, 2304 * 2 + 240]
+
+
 class Places(nn.Module):
     """Adds a learned table, which multiplies nothing."""
 

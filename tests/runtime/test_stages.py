@@ -9,7 +9,7 @@ from torch import nn
 
 import dyce_search as ds
 from dyce_search.errors import ModelError
-from dyce_search.runtime import EarlyExitModel, heads_for, linear_head, record
+from dyce_search.runtime import EarlyExitModel, count_macs, heads_for, linear_head, record
 from dyce_search.runtime.confidence import confidence_of
 from dyce_search.runtime.inputs import as_call
 from tests.runtime.networks import CLASSES, MLP, ResNet, Watched, mlp_heads, pooled_head
@@ -436,3 +436,32 @@ def test_no_alarm_at_sound_backbones(seed):
     x = torch.randn(samples, 6, requires_grad=seed % 2 == 0)
     backbone = nn.Sequential(nn.Linear(6, 6), nn.ReLU(), nn.Linear(6, 6), nn.Sigmoid(), nn.Linear(6, CLASSES))
     assert_served_as_recorded(EarlyExitModel(backbone, linear_heads("0", "2")).eval(), x)
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+def test_compiled_stages(caplog):
+    torch._dynamo.reset()
+    backbone = MLP()
+    model = EarlyExitModel(backbone, mlp_heads(backbone)).eval()
+    with pytest.raises(ModelError, match="needs stages, there are none: build a model that can be cut, with example="):
+        model.compile()
+    model = EarlyExitModel(backbone, mlp_heads(backbone), example=torch.randn(3, 6)).eval()
+    x = torch.randn(32, 6)
+    with torch.no_grad():
+        expected = model.all_logits(x)
+    model.compile(backend="eager")  # what is compiled behind it does not matter here
+    assert "compiling 4 stages: the first took" in said(caplog)
+    with torch.no_grad():
+        torch.testing.assert_close(model.all_logits(x), expected)
+    for samples in (32, 1):
+        assert_served_as_recorded(model, x[:samples])
+    with pytest.raises(ds.CostsError, match=r"compiled stages hide their operations: count before model\.compile\(\)"):
+        count_macs(model, x)
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::UserWarning")
+def test_dynamic_int8_mixes_samples():
+    layers = nn.Sequential(nn.Linear(6, 6), nn.ReLU(), nn.Linear(6, 6), nn.Linear(6, CLASSES))
+    quantized, x = torch.ao.quantization.quantize_dynamic(layers, {nn.Linear}, dtype=torch.qint8), torch.randn(32, 6)
+    model = EarlyExitModel(quantized, linear_heads("1"), compaction=False).eval()
+    assert_served_as_recorded(model, x)
