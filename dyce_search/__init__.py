@@ -13,6 +13,7 @@ from dyce_search.analysis.exit_value import MarginalValue, OracleGap, marginal_v
 from dyce_search.analysis.optimism import Band, Optimism, bootstrap_band, optimism
 from dyce_search.analysis.temperature import Temperatures, fit_temperatures
 from dyce_search.certify.certificate import Certificate, CertifiedLimit, CertifiedPoint
+from dyce_search.certify.drift import DriftMonitor
 from dyce_search.errors import (
     ConfigError,
     CostsError,
@@ -25,10 +26,11 @@ from dyce_search.errors import (
     RecordsError,
     SolverError,
 )
-from dyce_search.evaluation.baselines import RulePoints, oracle, patience, static_exits
+from dyce_search.evaluation.baselines import RulePoints, patience, static_exits
 from dyce_search.evaluation.config import ExitConfig
 from dyce_search.evaluation.curve import Curve, OperatingPoint
 from dyce_search.evaluation.evaluate import BatchEvaluation, Evaluation, evaluate, evaluate_many
+from dyce_search.evaluation.oracle import oracle
 from dyce_search.expected.scores import expected_scores
 from dyce_search.front.front import ParetoFront
 from dyce_search.parallel import search_many
@@ -37,6 +39,8 @@ from dyce_search.records.costs import ExitCosts
 from dyce_search.records.layout import ExitLayout
 from dyce_search.records.loading import load_example, load_records
 from dyce_search.records.records import ExitRecords
+from dyce_search.records.sample_costs import SampleCosts
+from dyce_search.records.stored import StoredRecords
 from dyce_search.records.synthetic import synthetic_records
 from dyce_search.report.page import report
 from dyce_search.search import search
@@ -56,6 +60,7 @@ __all__ = [
     "ConfigError",
     "CostsError",
     "Curve",
+    "DriftMonitor",
     "DyceError",
     "Evaluation",
     "ExitAuroc",
@@ -81,7 +86,9 @@ __all__ = [
     "Reliability",
     "RulePoints",
     "Run",
+    "SampleCosts",
     "SolverError",
+    "StoredRecords",
     "Temperatures",
     "bootstrap_band",
     "compare",

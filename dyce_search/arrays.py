@@ -1,5 +1,6 @@
 """Checking what users pass, turning it into read-only NumPy arrays, and arrays into tables."""
 
+from collections.abc import Iterable
 from dataclasses import fields
 from typing import TYPE_CHECKING, Any
 
@@ -78,8 +79,8 @@ def whole_numbers(value: Any, name: str, error: type[DyceError], *, ndim: int, c
     return read_only(array, array.dtype, copy=copy)
 
 
-def require_finite_rows(rows: npt.NDArray[Any], name: str, error: type[DyceError]) -> None:
-    """Checks row by row, so that no temporary of the size of `rows` is made."""
+def require_finite_rows(rows: Iterable[npt.NDArray[Any]], name: str, error: type[DyceError]) -> None:
+    """Checks row by row, so that no temporary of the size of all rows is made."""
     for index, row in enumerate(rows):
         if not (np.isfinite(row.min()) and np.isfinite(row.max())):
             sample = int(np.flatnonzero(~np.isfinite(row))[0])

@@ -7,6 +7,7 @@ sketch, Cohen and Kaplan 2007): they are a random choice of the samples, and the
 import hashlib
 from collections.abc import Collection, Iterable
 from concurrent.futures import ThreadPoolExecutor
+from itertools import islice
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,7 @@ import numpy.typing as npt
 
 KEPT = 256  # an overlap of 3 % shows with a probability of 98 %
 ROWS = 16  # exits that a mark is made of; more would tell no more samples apart
+HASHED = 8  # rows at a time
 TELLING = 3  # so many marks in common are no coincidence
 
 
@@ -59,9 +61,15 @@ def share_in_common(known: Collection[str], confidence: npt.NDArray[np.float32])
 
 
 def digest_of(rows: Iterable[npt.NDArray[Any]], more: str) -> str:
-    """SHA-256 over arrays, in parallel, and a text: only the same ones in the same order give the same digest."""
+    """SHA-256 over arrays, in parallel, and a text: only the same ones in the same order give the same digest.
+
+    Rows that are made one by one are not all in memory at once.
+    """
+    left = iter(rows)
+    hashes: list[bytes] = []
     with ThreadPoolExecutor(2) as pool:
-        hashes = pool.map(lambda row: hashlib.sha256(row).digest(), rows)
-        whole = hashlib.sha256(b"".join(hashes))
+        while some := list(islice(left, HASHED)):
+            hashes += pool.map(lambda row: hashlib.sha256(row).digest(), some)
+    whole = hashlib.sha256(b"".join(hashes))
     whole.update(more.encode())
     return whole.hexdigest()

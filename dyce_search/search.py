@@ -10,13 +10,15 @@ import numpy as np
 
 from dyce_search.errors import SolverError
 from dyce_search.evaluation.config import ExitConfig
-from dyce_search.evaluation.evaluate import evaluate_arrays, non_dominated
+from dyce_search.evaluation.evaluate import non_dominated
 from dyce_search.expected.scores import Effort
 from dyce_search.expected.searched import Scores, SearchedScores
 from dyce_search.front.front import ParetoFront
 from dyce_search.provenance import Provenance
-from dyce_search.records.records import ExitRecords, require_records
+from dyce_search.records.stored import AnyRecords, StoredRecords, require_any_records
 from dyce_search.solvers.run import Run
+from dyce_search.solvers.sample_limit import SampleLimit
+from dyce_search.solvers.within_limit import within_limit
 
 Solver = Callable[..., Iterable[ExitConfig] | None]
 """The protocol of solvers: a callable `solver(run, **options)`.
@@ -53,7 +55,7 @@ SOLVERS: dict[str, tuple[str, str]] = {
 
 
 def search(
-    records: ExitRecords,
+    records: AnyRecords,
     *,
     solver: str | Solver = "coordinate_descent",
     seed: int = 0,
@@ -62,6 +64,8 @@ def search(
     progress: bool | None = None,
     scores: Scores = "expected",
     caution: float | None = None,
+    max_sample_cost: float | None = None,
+    share: float = 0.0,
     **options: Any,
 ) -> ParetoFront:
     """Finds configurations with good trade-offs of accuracy and cost.
@@ -77,7 +81,9 @@ def search(
     ends a search early and returns what was found by then.
 
     Args:
-        records: to search on. Report on others: `front.evaluate(test_records)`.
+        records: to search on. Report on others: `front.evaluate(test_records)`. Records that stay in their file
+            (`load_records(path, in_memory=False)`) are loaded as far as they are searched: all of them for observed
+            scores or one's own, and up to 131,072 samples.
         solver: a name of `SOLVERS`, or a callable `solver(run, **options)`, which hands in configurations by
             `run.evaluate` or `run.propose` (see `Run`), or returns an iterable of `ExitConfig`.
         seed: of whatever is random in the solver.
@@ -87,9 +93,15 @@ def search(
         scores: "expected", "observed", or an array (E, N) in [0, 1] of one's own.
         caution: what a sample on which an exit and the final exit differ costs, in units of accuracy, at least 0. None
             is .25 with expected scores on up to 2,500 samples and falls with their number beyond; 0 with others.
+        max_sample_cost: what every sample searched on may cost, but for `share` of them, in the unit of the costs.
+            Exits are left out, and thresholds lowered, so that a sample leaves where it could not afford the next exit.
+            Exact where all configurations can be measured (up to 131,072 of them), and with solver="exhaustive" on its
+            grid; elsewhere the best of many thousands. Other samples may cost more: see `ParetoFront.certify`.
+        share: of the samples, in [0, 1), that may cost more than `max_sample_cost`.
         options: the solver's own, see its docstring; those that sweep a trade-off take `lambdas`.
 
     Raises:
+        InfeasibleError: no configuration keeps `max_sample_cost`.
         SolverError: an unknown solver (the message lists the known ones), an option that it does not take,
             or a bad budget.
         RecordsError: `records` is something else, scores or a caution that are out of range.
@@ -102,14 +114,15 @@ def search(
         >>> round(front.select(max_accuracy_drop=0.01).relative_cost, 2), front.scores
         (0.24, 'expected')
     """
+    limit = SampleLimit.of(max_sample_cost, share)
     return run_solver(
         records, solver, options, seed=seed, max_evaluations=max_evaluations, max_seconds=max_seconds,
-        progress=progress, scores=scores, caution=caution,
+        progress=progress, scores=scores, caution=caution, limit=limit,
     )[1]  # fmt: skip
 
 
 def run_solver(
-    records: ExitRecords,
+    records: AnyRecords,
     solver: str | Solver,
     options: Mapping[str, Any],
     *,
@@ -119,6 +132,7 @@ def run_solver(
     progress: bool | None = None,
     scores: Scores | SearchedScores = "expected",
     caution: float | None = None,
+    limit: SampleLimit | None = None,
 ) -> tuple[Run, ParetoFront]:
     """`search`, and the run that it was, which knows what was handed in when.
 
@@ -132,16 +146,21 @@ def run_solver(
         progress: whether to draw a bar.
         scores: as in `search`, or made already.
         caution: as in `search`.
+        limit: on what single samples may cost.
 
     Raises:
+        InfeasibleError: no configuration keeps the limit.
         SolverError: see `search`.
         RecordsError: see `search`.
     """
-    require_records(records)
+    require_any_records(records)
     name, solve = solver_name(solver), find_solver(solver)
     check_options(name, solve, options)
     check_budget(seed, max_evaluations, max_seconds)
-    run = Run(records, seed=seed, max_evaluations=max_evaluations, max_seconds=max_seconds, progress=progress)
+    first = records.subset([0]).load() if isinstance(records, StoredRecords) else records  # until `maximise`
+    run = Run(
+        first, seed=seed, max_evaluations=max_evaluations, max_seconds=max_seconds, progress=progress, limit=limit
+    )
     if not isinstance(scores, SearchedScores):
         effort: Effort = "fast" if options.get("effort") == "fast" else "default"
         try:
@@ -149,20 +168,21 @@ def run_solver(
                 SearchedScores.of(records, scores, caution, effort=effort) for _ in run.bar([0], "scores to search on")
             ]
         except KeyboardInterrupt:
-            scores = SearchedScores.of(records, "observed", 0.0)
+            scores = SearchedScores.of(first, "observed", 0.0)
             run.interrupt()
-    run.maximise(scores.searched)
+    exact = name == "exhaustive"  # it asks for the limit itself, and needs the scores as they are
+    run.maximise(scores.searched if limit is None or exact else limit.guiding(scores.searched))
     if run.stop_reason != "interrupted":
         run.carry_out(solve, options)
     exits, threshold = run.found()
-    cost, maximised = run.figures()
-    best = non_dominated(cost, maximised)
-    exits, threshold = exits[best], threshold[best]
-    same = scores.searched is scores.accuracy
-    accuracy = maximised[best] if same else evaluate_arrays(scores.accuracy, exits, threshold).accuracy
+    if limit is None or not exact:
+        best = non_dominated(*run.figures())
+        exits, threshold = exits[best], threshold[best]
+    if limit is not None:
+        exits, threshold = within_limit(scores.searched, exits, threshold, limit)
     provenance = Provenance(
         solver=name,
-        options={key: _plain(value) for key, value in options.items()},
+        options={key: _plain(value) for key, value in {**options, **_said(limit)}.items()},
         seed=seed,
         seconds=run.seconds,
         evaluations=run.evaluations,
@@ -171,15 +191,13 @@ def run_solver(
         caution=scores.caution,
         expected={} if scores.origin is None else asdict(scores.origin),
     )
-    front = ParetoFront.from_measured(
+    front = ParetoFront.from_arrays(
         scores.records,
         exits,
         threshold,
-        cost=cost[best],
-        accuracy=accuracy,
-        exit_accuracy=scores.accuracy.exit_accuracy,
-        digest=records.digest,
         provenance=provenance,
+        scored=scores.accuracy,
+        digest=records.digest,
     )
     return run, front
 
@@ -233,6 +251,11 @@ def check_budget(seed: int, max_evaluations: int | None, max_seconds: float | No
         raise SolverError(f"max_evaluations must be a whole number >= 1, got {max_evaluations!r}")
     if max_seconds is not None and not (isinstance(max_seconds, (int, float, np.number)) and max_seconds > 0):
         raise SolverError(f"max_seconds must be above 0, got {max_seconds!r}")
+
+
+def _said(limit: SampleLimit | None) -> dict[str, float]:
+    """A limit, as it was asked for."""
+    return {} if limit is None else {"max_sample_cost": limit.most, "share": limit.share}
 
 
 def _plain(value: Any) -> Any:

@@ -20,6 +20,12 @@ def candidates(costs, position):
     return [e for e in range(costs.n_exits) if costs.position[e] == position]
 
 
+def paid(records, sample, row, kind):
+    """Cost of a stretch of backbone or of a head, for one sample."""
+    by_sample = records.sample_costs
+    return float(getattr(records.costs, kind)[row] if by_sample is None else getattr(by_sample, kind)[row, sample])
+
+
 def leave(records, config, sample):
     """(position, score, cost) of one sample."""
     costs = records.costs
@@ -28,11 +34,12 @@ def leave(records, config, sample):
         if config.candidate[p] == -1:
             continue
         e = flat(costs, p, config.candidate[p])
-        paid_heads += float(costs.head[e])
+        paid_heads += paid(records, sample, e, "head")
         if float(records.confidence[e, sample]) > float(config.threshold[p]):
-            return p, float(records.score[e, sample]), float(costs.backbone[p]) + paid_heads
-    final_head = float(costs.head[-1])
-    return costs.n_positions, float(records.score[-1, sample]), float(costs.backbone[-1]) + paid_heads + final_head
+            return p, float(records.score[e, sample]), paid(records, sample, p, "backbone") + paid_heads
+    final_head = paid(records, sample, -1, "head")
+    whole = paid(records, sample, -1, "backbone")
+    return costs.n_positions, float(records.score[-1, sample]), whole + paid_heads + final_head
 
 
 def evaluate(records, config):
@@ -41,7 +48,7 @@ def evaluate(records, config):
     outcomes = [leave(records, config, i) for i in range(n)]
     accuracy = sum(score for _, score, _ in outcomes) / n
     cost = sum(paid for _, _, paid in outcomes) / n
-    baseline_cost = float(records.costs.backbone[-1]) + float(records.costs.head[-1])
+    baseline_cost = sum(paid(records, i, -1, "backbone") + paid(records, i, -1, "head") for i in range(n)) / n
     baseline_accuracy = sum(float(records.score[-1, i]) for i in range(n)) / n
     there = [[score for p, score, _ in outcomes if p == q] for q in range(n_positions + 1)]
     return {
@@ -52,6 +59,7 @@ def evaluate(records, config):
         "exit_share": [len(scores) / n for scores in there],
         "exit_accuracy": [sum(scores) / len(scores) if scores else math.nan for scores in there],
         "exit_position": [p for p, _, _ in outcomes],
+        "sample_cost": [paid for _, _, paid in outcomes],
     }
 
 

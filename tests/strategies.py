@@ -32,7 +32,34 @@ def exit_costs(draw, max_positions=3, max_candidates=3):
 
 
 @st.composite
-def exit_records(draw, max_positions=3, max_candidates=3, max_samples=8, levels=tuple(LEVELS), scores=tuple(SCORES)):
+def sample_costs(draw, costs, n_samples):
+    """Costs of those exits by sample, whole numbers; some samples cost nothing, and at times all cost the same."""
+    kind = draw(st.sampled_from(["by sample", "by sample", "one value", "constant"]))
+    if kind == "constant":
+        backbone, head = (np.repeat(rows[:, None], n_samples, axis=1) for rows in (costs.backbone, costs.head))
+    else:
+        largest = 4 if kind == "by sample" else 1
+
+        def table(n_rows):
+            size = n_rows * n_samples
+            drawn = draw(st.lists(st.integers(0, largest), min_size=size, max_size=size))
+            return np.reshape(drawn, (n_rows, n_samples))
+
+        backbone, head = np.cumsum(table(len(costs.backbone)), axis=0), table(costs.n_exits)
+        backbone[-1, 0] += 1  # so that the whole model costs something
+    return ds.SampleCosts(backbone=backbone, head=head, position=costs.position)
+
+
+@st.composite
+def exit_records(
+    draw,
+    max_positions=3,
+    max_candidates=3,
+    max_samples=8,
+    levels=tuple(LEVELS),
+    scores=tuple(SCORES),
+    by_sample=False,
+):
     """Records of those costs; confidences tie within and across exits."""
     costs = draw(exit_costs(max_positions, max_candidates))
     shape = (costs.n_exits, draw(st.integers(1, max_samples)))
@@ -41,6 +68,8 @@ def exit_records(draw, max_positions=3, max_candidates=3, max_samples=8, levels=
         size = shape[0] * shape[1]
         return np.reshape(draw(st.lists(entries, min_size=size, max_size=size)), shape)
 
+    if by_sample:
+        costs = draw(sample_costs(costs, shape[1]))
     return ds.ExitRecords(
         confidence=table(LEVELS[draw(st.sampled_from(levels))]),
         score=table(SCORES[draw(st.sampled_from(scores))]),
@@ -61,7 +90,7 @@ def exit_configs(draw, records):
 
 
 @st.composite
-def records_and_configs(draw, max_configs=6):
+def records_and_configs(draw, max_configs=6, by_sample=False):
     """Records with a list of configurations for them, repeats and common beginnings among them."""
-    records = draw(exit_records())
+    records = draw(exit_records(by_sample=by_sample))
     return records, draw(st.lists(exit_configs(records), min_size=1, max_size=max_configs))

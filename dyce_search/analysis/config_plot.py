@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 from dyce_search.evaluation.config import ExitConfig
 from dyce_search.evaluation.evaluate import evaluate
-from dyce_search.evaluation.outcomes import prices
+from dyce_search.evaluation.outcomes import outcomes, paid_there
 from dyce_search.records.records import ExitRecords
 
 if TYPE_CHECKING:
@@ -44,6 +44,6 @@ def plot_config(records: ExitRecords, config: ExitConfig, ax: "Axes | None" = No
         names=[costs.types[e] if e >= 0 else None for e in exits],
         threshold=config.threshold,
         exit_share=result.exit_share,
-        relative_cost=prices(costs, exits[None])[0] / costs.baseline,
+        relative_cost=paid_there(records, exits, outcomes(records, exits, config.threshold).position) / costs.baseline,
     )
     return ax

@@ -11,7 +11,7 @@ from dyce_search.arrays import frame_of, read_only, restore
 from dyce_search.errors import RecordsError
 from dyce_search.evaluation.config import ExitConfig
 from dyce_search.evaluation.evaluate import evaluate, evaluate_arrays
-from dyce_search.evaluation.outcomes import outcomes, prices
+from dyce_search.evaluation.outcomes import outcomes, paid_there
 from dyce_search.front.front import ParetoFront
 from dyce_search.records.records import ExitRecords, require_records
 
@@ -33,7 +33,8 @@ class ExitProfile:
         share: (K,) share of the samples that leaves there.
         accuracy: (K,) mean score of those; NaN where nobody leaves.
         final_accuracy: (K,) mean score that the final exit would have had on the same samples; NaN likewise.
-        relative_cost: (K,) what they have paid, relative to the final exit alone.
+        relative_cost: (K,) what they have paid, relative to the final exit alone; their mean, where costs differ by
+            sample.
     """
 
     position: IntArray
@@ -209,7 +210,7 @@ def exit_profile(records: ExitRecords, config: ExitConfig) -> ExitProfile:
         share=read_only(result.exit_share[used], np.float64),
         accuracy=read_only(result.exit_accuracy[used], np.float64),
         final_accuracy=read_only(final[used], np.float64),
-        relative_cost=read_only(prices(costs, exits[None])[0, used] / costs.baseline, np.float64),
+        relative_cost=read_only(paid_there(records, exits, position)[used] / costs.baseline, np.float64),
     )
 
 

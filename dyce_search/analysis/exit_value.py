@@ -1,7 +1,7 @@
 """What exits are worth: the loss without them, the gain of perfect decisions."""
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -9,14 +9,16 @@ import numpy.typing as npt
 from dyce_search.analysis.optimism import measured_on
 from dyce_search.arrays import frame_of, read_only, restore
 from dyce_search.errors import FrontError, RecordsError
-from dyce_search.evaluation.baselines import RulePoints, oracle, static_exits
+from dyce_search.evaluation.baselines import RulePoints, static_exits
 from dyce_search.evaluation.curve import Curve
 from dyce_search.evaluation.limits import LIMITS, is_number
+from dyce_search.evaluation.oracle import oracle
 from dyce_search.expected.searched import SearchedScores
 from dyce_search.front.front import ParetoFront
 from dyce_search.parallel import run_all
 from dyce_search.records.costs import ExitCosts
 from dyce_search.records.records import ExitRecords, require_records
+from dyce_search.records.sample_costs import SampleCosts
 from dyce_search.search import search
 
 if TYPE_CHECKING:
@@ -265,16 +267,16 @@ def _with_exits(records: ExitRecords, exits: IntArray) -> ExitRecords:
     """The records of some exits only (K,), the final one among them; positions without any exit go."""
     costs = records.costs
     positions, position = np.unique(costs.position[exits], return_inverse=True)
+    charged = records.sample_costs
+    parts: dict[str, Any] = {
+        name: getattr(costs if charged is None else charged, name)[rows]
+        for name, rows in (("backbone", positions), ("head", exits))
+    }
+    parts |= {"position": position, "unit": costs.unit, "names": tuple(costs.names[e] for e in exits)}
     return ExitRecords(
         confidence=records.confidence[exits],
         score=records.score[exits],
-        costs=ExitCosts(
-            backbone=costs.backbone[positions],
-            head=costs.head[exits],
-            position=position,
-            unit=costs.unit,
-            names=tuple(costs.names[e] for e in exits),
-        ),
+        costs=ExitCosts(**parts) if charged is None else SampleCosts(**parts),
         measure=records.measure,
         temperature=None if records.temperature is None else records.temperature[exits],
     )

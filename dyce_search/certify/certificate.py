@@ -15,13 +15,18 @@ class CertifiedLimit:
     """One limit that a certified point keeps.
 
     Attributes:
-        name: "max_accuracy_drop", "min_accuracy", "min_agreement", "max_cost" or "max_relative_cost".
+        name: "max_accuracy_drop", "min_accuracy", "min_agreement", "max_cost", "max_relative_cost" or
+            "max_sample_cost".
         limit: what was asked for, and what is promised.
-        measured: the same figure on the calibration samples.
+        measured: the same figure on the calibration samples; of `max_sample_cost`, the share that costs more.
         bound: the tightest limit that the same test, of this point alone, would have confirmed; never looser than
-            `limit`. It describes the reserve: the promise is `limit`, as the point was chosen with the samples.
+            `limit`, or than `share`. It describes the reserve: the promise is `limit`, as the point was chosen with
+            the samples.
         p_value: of the test, at most 1 - confidence.
         method: of the test: "exact binomial", "exact paired", "betting" or "Hoeffding-Bentkus".
+        share: of the samples, that may cost more than `limit`; of `max_sample_cost` alone.
+        most: what the promise takes for the most that a sample can cost (`SampleCosts.most`); of mean costs alone,
+            where costs differ by sample.
     """
 
     name: str
@@ -30,13 +35,22 @@ class CertifiedLimit:
     bound: float
     p_value: float
     method: str
+    share: float | None = None
+    most: float | None = None
 
     def __str__(self) -> str:
         """One line for people."""
         kind = LIMITS[self.name]
+        how = f"p = {self.p_value:.2g}, {self.method} test"
+        if self.share is not None:
+            return (
+                f"{kind.claim} {kind.shown(self.limit)} for all but {100 * self.share:g} % (measured "
+                f"{100 * self.measured:.3g} % above, bound {100 * self.bound:.3g} %, {how})"
+            )
+        rests = "" if self.most is None else f", if no sample can cost more than {self.most:,.6g}"
         return (
             f"{kind.claim} {kind.shown(self.limit)} (measured {kind.shown(self.measured)}, "
-            f"bound {kind.shown(self.bound)}, p = {self.p_value:.2g}, {self.method} test)"
+            f"bound {kind.shown(self.bound)}, {how}{rests})"
         )
 
 
@@ -134,6 +148,8 @@ class CertifiedPoint(OperatingPoint):
                     bound=limit.bound,
                     p_value=limit.p_value,
                     method=limit.method,
+                    share=limit.share,
+                    most=limit.most,
                 )
                 for limit in entry.limits
             ),

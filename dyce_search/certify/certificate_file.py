@@ -33,6 +33,8 @@ class LimitEntry(_Entry):
     bound: float
     p_value: float
     method: str
+    share: float | None = None
+    most: float | None = None
 
 
 class CertificateEntry(_Entry):

@@ -1,21 +1,22 @@
 """What a limit means on calibration samples, and the test of it."""
 
 import math
-from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Literal, Self
+from dataclasses import dataclass, replace
+from typing import Self
 
 import numpy as np
 import numpy.typing as npt
 
+from dyce_search.certify.asked import Asked
 from dyce_search.certify.p_values import betting_p_value, binomial_p_value, hoeffding_bentkus_p_value, paired_p_value
 from dyce_search.evaluation.config import ExitConfig
-from dyce_search.evaluation.limits import COST_LIMITS
+from dyce_search.evaluation.cost_tails import is_over
+from dyce_search.evaluation.limits import MEAN_COST_LIMITS
 from dyce_search.evaluation.outcomes import outcomes, prices
 from dyce_search.records.records import ExitRecords
+from dyce_search.records.sample_costs import differing
 
 FloatArray = npt.NDArray[np.float64]
-Method = Literal["auto", "betting", "hoeffding_bentkus"]
 
 HALVINGS = 40  # of the interval in which a bound lies
 MOST_SAMPLES = 2**22  # beyond which nobody needs to know how many more it takes
@@ -34,6 +35,9 @@ class LimitTest:
         high: the largest possible value.
         group: (N,) int64, 0 .. G-1, or None; only samples of different groups are independent.
         method: "exact binomial", "exact paired", "betting" or "Hoeffding-Bentkus".
+        unit: (N,) float64 >= 0, or None, which is 1: what `floor` counts on each sample. A mean cost relative to the
+            mean baseline is at most r where the mean of r * baseline - cost is at least 0.
+        largest_unit: the largest possible one.
     """
 
     name: str
@@ -44,11 +48,14 @@ class LimitTest:
     high: float
     group: npt.NDArray[np.int64] | None
     method: str
+    unit: FloatArray | None = None
+    largest_unit: float = 1.0
 
     @property
     def mean(self) -> float:
-        """Of the values."""
-        return float(self.value.mean())
+        """Of the values, in the unit that `floor` counts."""
+        whole = 1.0 if self.unit is None else float(self.unit.mean())
+        return float(self.value.mean()) / whole
 
     @property
     def p_value(self) -> float:
@@ -56,7 +63,7 @@ class LimitTest:
         return self._p_value_at(self.floor)
 
     def _p_value_at(self, floor: float) -> float:
-        if floor <= self.low:
+        if self.unit is None and floor <= self.low:
             return 0.0
         n = len(self.value)
         if self.method == "exact binomial":
@@ -64,16 +71,24 @@ class LimitTest:
         if self.method == "exact paired":
             lost, gained = int(np.count_nonzero(self.value < 0)), int(np.count_nonzero(self.value > 0))
             return paired_p_value(lost, gained, n, -floor, alpha=self.alpha)
-        gain, worst = self._gain(floor), self.low - floor
+        gain, worst, span = self._gain(floor), *self._range(floor)
+        if worst >= 0:
+            return 0.0
         if self.method == "betting":
             return betting_p_value(gain, worst=worst, alpha=self.alpha)
-        span = self.high - self.low
         return hoeffding_bentkus_p_value(float(gain.mean() - worst) / span, len(gain), -worst / span)
 
     def _gain(self, floor: float) -> FloatArray:
         """(N,) value - floor; or (G,) its sums over groups, as a share of the largest: independent, and no wider."""
-        gain = self.value - floor
+        gain = self.value - (floor if self.unit is None else floor * self.unit)
         return gain if self.group is None else np.bincount(self.group, gain) / np.bincount(self.group).max()
+
+    def _range(self, floor: float) -> tuple[float, float]:
+        """The least possible gain, and how far the largest one is from it."""
+        if self.unit is None:
+            return self.low - floor, self.high - self.low
+        least, most = sorted((0.0, -floor * self.largest_unit))
+        return self.low + least, self.high + most - (self.low + least)
 
     def bound(self) -> float:
         """The highest floor that is confirmed too, once `floor` is. A drop below 0 is never claimed."""
@@ -98,7 +113,7 @@ class LimitTest:
         margin = float(gain.mean())
         if margin <= 0:
             return math.inf
-        variance = (self.high - self.low) ** 2 / 4 if self.method == "Hoeffding-Bentkus" else float(np.var(gain))
+        variance = self._range(self.floor)[1] ** 2 / 4 if self.method == "Hoeffding-Bentkus" else float(np.var(gain))
         quantile = float(norm.isf(self.alpha)) ** 2 if self.method.startswith("exact") else 2 * math.log(1 / self.alpha)
         return quantile * variance / margin**2
 
@@ -119,6 +134,8 @@ class LimitTest:
                 high=self.high,
                 group=None,
                 method=self.method,
+                unit=None if self.unit is None else np.full(n, self.unit.mean()),
+                largest_unit=self.largest_unit,
             )
             return test.p_value <= self.alpha
 
@@ -137,43 +154,38 @@ class Trial:
 
     Attributes:
         records: the samples.
-        limits: by name; see `ParetoFront.certify`.
-        alpha: 1 - confidence.
-        method: "auto" takes the exact test where there is one, and betting elsewhere.
+        asked: what is to be certified.
         group: (N,) int64, 0 .. G-1, or None.
         right_or_wrong: whether every score is 0 or 1.
     """
 
     records: ExitRecords
-    limits: Mapping[str, float]
-    alpha: float
-    method: Method
+    asked: Asked
     group: npt.NDArray[np.int64] | None
     right_or_wrong: bool
 
     @classmethod
-    def of(cls, records: ExitRecords, limits: Mapping[str, float], alpha: float, method: Method) -> Self:
+    def of(cls, records: ExitRecords, asked: Asked) -> Self:
         """Looks once at what is the same for all configurations."""
         return cls(
             records=records,
-            limits=limits,
-            alpha=alpha,
-            method=method,
+            asked=asked,
             group=None if records.group is None else np.unique(records.group, return_inverse=True)[1],
             right_or_wrong=all(bool(np.all((row == 0) | (row == 1))) for row in records.score),
         )
 
     def tests(self, config: ExitConfig) -> list[LimitTest]:
         """One test a limit."""
-        records, costs = self.records, self.records.costs
+        records = self.records
         exits = config.exits(records.layout)
         found = outcomes(records, exits, config.threshold)
         tests = []
-        for name, limit in self.limits.items():
-            if name in COST_LIMITS:
-                unit = costs.baseline if name == "max_relative_cost" else 1
-                possible = prices(costs, exits[None])[0] / unit
-                tests.append(self._test(name, -limit, -(found.cost / unit), -possible.max(), -possible.min(), ""))
+        for name, limit in self.asked.limits.items():
+            if name in MEAN_COST_LIMITS:
+                tests.append(self._of_mean_cost(name, limit, config, found.cost))
+            elif name == "max_sample_cost":
+                within = ~is_over(found.cost, limit)
+                tests.append(self._test(name, 1 - self.asked.share, within, 0, 1, "exact binomial"))
             elif name == "min_agreement" and records.prediction is not None:
                 same = records.prediction[found.exit, np.arange(records.n_samples)] == records.prediction[-1]
                 tests.append(self._test(name, limit, same, 0, 1, "exact binomial"))
@@ -186,17 +198,32 @@ class Trial:
                 tests.append(self._test(name, -limit, gained, -1, 1, exact))
         return tests
 
+    def _of_mean_cost(self, name: str, limit: float, config: ExitConfig, cost: FloatArray) -> LimitTest:
+        """Costs are between the least and the most that a sample can pay at all, whoever is in the calibration."""
+        charged, costs = differing(self.records.sample_costs), self.records.costs
+        exits = config.exits(self.records.layout)
+        relative = name == "max_relative_cost"
+        if charged is None:
+            unit = costs.baseline if relative else 1
+            possible = prices(costs, exits[None])[0] / unit
+            return self._test(name, -limit, -(cost / unit), -possible.max(), -possible.min(), "")
+        everybody = np.append((exits >= 0) & np.isneginf(config.threshold), True)  # nobody comes past the first of them
+        most = float(prices(charged.most, exits[None])[0][: int(everybody.argmax()) + 1].max())
+        test = self._test(name, -limit, -cost, -most, 0.0, "")
+        return replace(test, unit=charged.baseline, largest_unit=charged.most.baseline) if relative else test
+
     def _test(
         self, name: str, floor: float, value: npt.NDArray[np.generic], low: float, high: float, exact: str
     ) -> LimitTest:
         used = exact if exact and self.group is None else "betting"
+        method = self.asked.method
         return LimitTest(
             name=name,
             floor=floor,
-            alpha=self.alpha,
+            alpha=self.asked.alpha,
             value=value.astype(np.float64),
             low=float(low),
             high=float(high),
             group=self.group,
-            method=used if self.method == "auto" else self.method.replace("hoeffding_bentkus", "Hoeffding-Bentkus"),
+            method=used if method == "auto" else method.replace("hoeffding_bentkus", "Hoeffding-Bentkus"),
         )

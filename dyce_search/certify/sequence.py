@@ -9,16 +9,15 @@ false one of the order must have passed, which happens at the level of a single 
 """
 
 import math
-from collections.abc import Mapping
 
-import numpy as np
-import numpy.typing as npt
-
-from dyce_search.certify.certificate import Certificate, CertifiedLimit, CertifiedPoint
-from dyce_search.certify.limit_tests import MOST_SAMPLES, LimitTest, Method, Trial
+from dyce_search.certify.asked import Asked
+from dyce_search.certify.certificate import Certificate, CertifiedPoint
+from dyce_search.certify.confirmed import confirmed
+from dyce_search.certify.limit_tests import MOST_SAMPLES, LimitTest, Trial
+from dyce_search.certify.order import test_order
 from dyce_search.errors import FrontError, InfeasibleError, RecordsError
 from dyce_search.evaluation.curve import Curve
-from dyce_search.evaluation.limits import COST_LIMITS, LIMITS, asked_for, in_words, require_confidence, require_provable
+from dyce_search.evaluation.limits import LIMITS
 from dyce_search.fingerprints import share_in_common
 from dyce_search.records.records import ExitRecords
 
@@ -28,9 +27,7 @@ def certify_point(
     measured: Curve,
     records: ExitRecords,
     *,
-    limits: Mapping[str, float | None],
-    confidence: float,
-    method: Method,
+    asked: Asked,
     fingerprint: tuple[str, ...],
 ) -> CertifiedPoint:
     """Does the work of `ParetoFront.certify`, see there.
@@ -39,29 +36,20 @@ def certify_point(
         front: the points as the search left them.
         measured: the same points on the calibration records.
         records: the calibration records.
-        limits: by name, None where there is none.
-        confidence: in (0, 1).
-        method: of the tests.
+        asked: what is to be certified.
         fingerprint: of the records searched on.
     """
-    asked = asked_for(limits, "certify")
-    require_provable(asked)
-    asked = {name: float(limit) for name, limit in asked.items()}
-    require_confidence(confidence)
-    if method not in ("auto", "betting", "hoeffding_bentkus"):
-        raise FrontError(f"method must be 'auto', 'betting' or 'hoeffding_bentkus', got {method!r}")
     _require_other_samples(front, records, fingerprint)
-    if "min_agreement" in asked and records.prediction is None:
+    if "min_agreement" in asked.limits and records.prediction is None:
         raise RecordsError("min_agreement needs records with prediction (E, N), these have none")
-    if asked.keys() & set(COST_LIMITS) and records.costs != front.costs:
-        raise FrontError("a limit on cost needs calibration records with the costs that the search had: load them so")
-    trial = Trial.of(records, asked, 1 - float(confidence), method)
-    order = _order(front, asked, records.n_samples, trial.alpha)
+    _require_costs(front, records, asked)
+    trial = Trial.of(records, asked)
+    order = test_order(front, asked, records.n_samples)
     passed: list[LimitTest] = []
     n_tested = 0
     for k in order:
         tests = trial.tests(front[int(k)].config)
-        if max(test.p_value for test in tests) > trial.alpha:
+        if max(test.p_value for test in tests) > asked.alpha:
             break
         passed, n_tested = tests, n_tested + 1
     if not passed:
@@ -74,8 +62,8 @@ def certify_point(
         relative_cost=point.relative_cost,
         accuracy_drop=point.accuracy_drop,
         certificate=Certificate(
-            limits=tuple(map(_confirmed, passed)),
-            confidence=float(confidence),
+            limits=tuple(confirmed(test, trial) for test in passed),
+            confidence=asked.confidence,
             n_samples=records.n_samples,
             n_groups=None if trial.group is None else int(trial.group.max()) + 1,
             n_tested=min(n_tested + 1, len(order)),
@@ -98,34 +86,12 @@ def _require_other_samples(front: Curve, records: ExitRecords, fingerprint: tupl
         )
 
 
-def _order(front: Curve, asked: Mapping[str, float], n: int, alpha: float) -> npt.NDArray[np.int64]:
-    """Indices of points in the order of their tests, fixed by the search's figures alone.
-
-    Accuracy is safest at the dear end, cost at the cheap end. With limits on both, the walk goes from the dearest point
-    that leaves as much reserve on cost as Hoeffding's inequality asks for to the cheap end.
-    """
-    cheap_first = np.arange(len(front))
-    ceilings = [
-        asked[name] / (front.costs.baseline if name == "max_cost" else 1) for name in COST_LIMITS if name in asked
-    ]
-    if len(asked) == len(ceilings):
-        return cheap_first
-    if ceilings:
-        reserve = math.sqrt(math.log(1 / alpha) / (2 * n))
-        cheap_first = cheap_first[: max(1, int(np.sum(front.relative_cost <= min(ceilings) - reserve)))]
-    return cheap_first[::-1]
-
-
-def _confirmed(test: LimitTest) -> CertifiedLimit:
-    sign = 1 if test.name.startswith("min") else -1
-    return CertifiedLimit(
-        name=test.name,
-        limit=sign * test.floor,
-        measured=sign * test.mean,
-        bound=sign * test.bound(),
-        p_value=test.p_value,
-        method=test.method,
-    )
+def _require_costs(front: Curve, records: ExitRecords, asked: Asked) -> None:
+    """Refuses costs that mean something else than those of the search; means of samples may be others."""
+    if not any(LIMITS[name].on_cost for name in asked.limits):
+        return
+    if records.costs.unit != front.costs.unit or (records.sample_costs is None and records.costs != front.costs):
+        raise FrontError("a limit on cost needs calibration records with the costs that the search had: load them so")
 
 
 def _nothing(front: Curve, measured: Curve, trial: Trial) -> str:
@@ -146,7 +112,7 @@ def _nothing(front: Curve, measured: Curve, trial: Trial) -> str:
         many = f"about {math.ceil(needed / digits) * digits:,}" if needed < MOST_SAMPLES else "millions of"
         advice = f"{many} {unit} like these would be needed to certify it{few}"
     return (
-        f"no point could be certified for {in_words(trial.limits)} with {100 * (1 - trial.alpha):g} % confidence on "
+        f"no point could be certified for {trial.asked} with {100 * trial.asked.confidence:g} % confidence on "
         f"{trial.records.n_samples:,} samples; the closest, at relative cost "
         f"{measured.relative_cost[closest]:.4f}, measures {offers}; {advice}"
     )
@@ -160,4 +126,6 @@ def _distance(tests: list[LimitTest]) -> tuple[float, float]:
 def _shown(test: LimitTest) -> str:
     if test.name == "max_accuracy_drop":
         return f"an accuracy drop of {0 - 100 * test.mean:+.2f} points"
+    if test.name == "max_sample_cost":
+        return f"{100 * (1 - test.mean):.3g} % of the samples above the limit"
     return f"{LIMITS[test.name].words} {LIMITS[test.name].shown(abs(test.mean))}"

@@ -10,6 +10,7 @@ from dyce_search.evaluation.curve import Curve
 from dyce_search.evaluation.evaluate import Evaluation
 from dyce_search.evaluation.limits import USUAL_DROPS
 from dyce_search.evaluation.outcomes import prices
+from dyce_search.expected.scores import ScoreOrigin
 from dyce_search.front.drops import points_by_drop
 from dyce_search.front.front import ParetoFront
 from dyce_search.records.costs import ExitCosts
@@ -45,12 +46,8 @@ def scores_line(front: ParetoFront) -> str:
     """What the figures of a front are."""
     how = front.provenance
     if front.scores != "expected":
-        return f"figures are of {front.scores} scores: on the samples searched on"
-    weight, loss, means = (how.expected[name] for name in ("weight", "loss", "loss_of_means"))
-    return (
-        f"figures are expected ones: {weight:.2f} learned from other samples (loss {loss:.4f} out of fold, {means:.4f} "
-        f"of the means), the rest observed; caution {how.caution:.3g}"
-    )
+        return f"figures are means of {front.scores} scores, on the samples searched on"
+    return f"figures are means of {ScoreOrigin(**how.expected)}; caution {how.caution:.3g}"
 
 
 def operating_points(front: ParetoFront, test: Curve | None, drops: Sequence[float] = USUAL_DROPS) -> str:

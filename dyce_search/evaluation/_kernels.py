@@ -1,6 +1,9 @@
 """The compiled loop of `evaluate`: who leaves where, for many configurations at once."""
 
+from typing import NamedTuple
+
 import numpy as np
+import numpy.typing as npt
 from numba import njit
 
 from dyce_search.evaluation import config
@@ -10,14 +13,42 @@ leaves = njit(inline="always")(config.leaves)
 BLOCK = 8192  # samples at a time, so that the lists of those in flight stay in cache
 
 
-@njit(nogil=True, cache=True)
-def leave_counts(confidence, score, exits, threshold, first, stop, count, score_sum):  # type: ignore[no-untyped-def]
-    """Fills count (F, P+1) int64 and score_sum (F, P+1) float64 for the configurations first .. stop - 1.
+class Charges(NamedTuple):
+    """Costs that differ by sample, as the kernel takes them: backbone (P+1, N) and head (E, N), float32."""
 
-    They are sorted by rows. Neighbours that agree up to a position share the work up to there: `flight[p]` keeps the
-    samples still in flight before position p. Only those are touched. Scores are added up one
-    by one in the order of the samples, so sums equal those of a plain loop to the bit.
+    backbone: npt.NDArray[np.float32]
+    head: npt.NDArray[np.float32]
+
+
+class Sums(NamedTuple):
+    """Over the samples that leave at each position, under F configurations.
+
+    Attributes:
+        left: (F, P+1) int64, how many they are.
+        score: (F, P+1) float64, sums of their scores.
+        cost: (F, P+1) float64, sums of what they pay; (0, 0) where it is the same for all.
+        differ: (F, P+1) float64, sums of the differences from the final exit's scores; (0, 0) unless asked for.
     """
+
+    left: npt.NDArray[np.int64]
+    score: npt.NDArray[np.float64]
+    cost: npt.NDArray[np.float64]
+    differ: npt.NDArray[np.float64]
+
+
+@njit(nogil=True, cache=True)
+def leave_counts(confidence, score, observed, charges, exits, threshold, first, stop, sums):  # type: ignore[no-untyped-def]
+    """Adds samples to the `Sums` of the configurations first .. stop - 1, which may hold those of others before them.
+
+    Where there are `charges`, it adds to the sums of costs, where there are `observed` scores, (E, N) float32, to
+    those of their differences; where they are None, that is compiled away.
+
+    The configurations are sorted by rows. Neighbours that agree up to a position share the work up to there:
+    `flight[p]` keeps the samples still in flight before position p. Only those are touched. Scores are added up one by
+    one in the order of the samples, so sums equal those of a plain loop to the bit. Costs are added up likewise;
+    `paid[p]` keeps what the samples in `flight[p]` have paid for heads.
+    """
+    count, score_sum, cost_sum, differ_sum = sums.left, sums.score, sums.cost, sums.differ
     n_samples = confidence.shape[1]
     n_positions = exits.shape[1]
     final = confidence.shape[0] - 1
@@ -27,6 +58,11 @@ def leave_counts(confidence, score, exits, threshold, first, stop, count, score_
     gone = np.empty(BLOCK, np.int32)
     leaving = np.zeros(n_positions + 1, np.int64)  # of this block, at each position
     sum_to_here = np.zeros(n_positions + 1, np.float64)  # of scores, up to and with this block
+    if charges is not None:
+        paid = np.zeros((n_positions + 1, BLOCK), np.float64)
+        cost_to_here = np.zeros(n_positions + 1, np.float64)
+    if observed is not None:
+        differ_to_here = np.zeros(n_positions + 1, np.float64)
     for start in range(0, n_samples, BLOCK):
         size[0] = min(BLOCK, n_samples - start)
         for j in range(size[0]):
@@ -47,13 +83,24 @@ def leave_counts(confidence, score, exits, threshold, first, stop, count, score_
                     row[q + 1] = source
                     sum_to_here[q] = score_sum[f, q]
                     leaving[q] = 0
+                    if charges is not None:
+                        cost_to_here[q] = cost_sum[f, q]
+                    if observed is not None:
+                        differ_to_here[q] = differ_sum[f, q]
                     continue
                 limit = threshold[f, q]
                 stay = 0
                 left = 0
+                if charges is not None:
+                    cost = cost_sum[f, q]
                 for j in range(size[source]):
                     i = flight[source, j]
                     out = leaves(confidence[e, i], limit)
+                    if charges is not None:
+                        heads = paid[source, j] + charges.head[e, i]
+                        paid[q + 1, stay] = heads
+                        if out:
+                            cost += charges.backbone[q, i] + heads
                     flight[q + 1, stay] = i
                     gone[left] = i
                     left += out
@@ -65,6 +112,14 @@ def leave_counts(confidence, score, exits, threshold, first, stop, count, score_
                 size[q + 1] = stay
                 sum_to_here[q] = total
                 leaving[q] = left
+                if charges is not None:
+                    cost_to_here[q] = cost
+                if observed is not None:
+                    differ = differ_sum[f, q]
+                    for j in range(left):
+                        i = gone[j]
+                        differ += abs(observed[e, i] - observed[final, i])
+                    differ_to_here[q] = differ
             if p < n_positions or f == first:
                 source = row[n_positions]
                 total = score_sum[f, n_positions]
@@ -72,9 +127,19 @@ def leave_counts(confidence, score, exits, threshold, first, stop, count, score_
                     total += score[final, flight[source, j]]
                 sum_to_here[n_positions] = total
                 leaving[n_positions] = size[source]
+                if charges is not None:
+                    cost = cost_sum[f, n_positions]
+                    for j in range(size[source]):
+                        i = flight[source, j]
+                        cost += charges.backbone[n_positions, i] + paid[source, j] + charges.head[final, i]
+                    cost_to_here[n_positions] = cost
             for q in range(n_positions + 1):
                 count[f, q] += leaving[q]
                 score_sum[f, q] = sum_to_here[q]
+                if charges is not None:
+                    cost_sum[f, q] = cost_to_here[q]
+                if observed is not None:
+                    differ_sum[f, q] = differ_to_here[q]
 
 
 @njit(cache=True)

@@ -1,4 +1,4 @@
-"""Baselines that papers compare with and that are no search: static exits, patience, the per-sample oracle.
+"""Baselines that papers compare with and that are no search: static exits and patience; `oracle` has the bound.
 
 Exit by entropy or by margin needs nothing here: they are confidence measures, to be searched as usual
 (`ExitRecords.from_logits(..., confidence="entropy")`, `load_records(..., confidence="margin")`).
@@ -11,12 +11,14 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 import numpy.typing as npt
 
-from dyce_search.arrays import read_only, restore, whole_numbers
+from dyce_search.arrays import read_only, restore
 from dyce_search.errors import FrontError, RecordsError
+from dyce_search.evaluation.cost_tails import cost_tails
 from dyce_search.evaluation.curve import Curve, dominated_area
-from dyce_search.evaluation.evaluate import disagreements, evaluate_arrays, non_dominated
+from dyce_search.evaluation.evaluate import measured, non_dominated
 from dyce_search.records.costs import ExitCosts
 from dyce_search.records.records import ExitRecords, require_records
+from dyce_search.records.sample_costs import differing
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -145,15 +147,16 @@ def static_exits(records: ExitRecords) -> Curve:
     alone = np.arange(costs.n_exits - 1)
     exits[alone, costs.position[:-1]] = alone
     threshold = np.where(exits >= 0, np.float32(-np.inf), np.float32(0))
-    measured = evaluate_arrays(records, exits, threshold)
+    batch, differs, count = measured(records, exits, threshold, differences=True)
     return Curve(
         costs=costs,
         candidate=records.layout.candidates(exits),
         layout=records.layout,
         threshold=threshold,
-        accuracy=measured.accuracy,
-        cost=measured.cost,
-        disagreement=disagreements(records, exits, threshold),
+        accuracy=batch.accuracy,
+        cost=batch.cost,
+        disagreement=differs,
+        cost_tail=cost_tails(records, exits, threshold, count),
         exit_accuracy=records.exit_accuracy,
         n_samples=records.n_samples,
         records_digest=records.digest,
@@ -219,102 +222,6 @@ def patience(
     )
 
 
-def oracle(records: ExitRecords, *, exits: npt.ArrayLike | None = None, max_points: int = 1000) -> RulePoints:
-    """The per-sample oracle: a bound that no threshold rule reaches, and no rule that decides without the labels.
-
-    An ideal router knows, before anything runs, how well each exit will answer each sample. It sends a sample to one
-    exit e and pays `backbone[position of e] + head[e]`: that one head, no other. At a price of lambda a unit of
-    cost it chooses the exit with the best score - lambda * cost. Sweeping lambda from infinity to 0 gives the curve:
-    first everybody leaves where leaving is cheapest, at last everybody at the cheapest of the exits that answer best
-    for that sample (with scores of 0 and 1: the cheapest exit that is right, or the cheapest of all where none is).
-
-    Computed exactly: each sample's exits have an upper concave hull of score over cost; its steps, those of all
-    samples together, are taken by falling gain per cost, equal gains at once. No assignment of samples to exits lies
-    above the straight lines between the points. As every configuration pays at least for the exit where a sample
-    leaves, the same holds for every configuration.
-
-    Args:
-        records: to measure on.
-        exits: (M,) flat indices of the candidates that may be used (0 to E-1; -1 is the final exit); None is all.
-        max_points: of a longer curve, as float scores give, so many points are kept, evenly spaced in cost.
-
-    Returns:
-        Points by rising cost with the setting `price`: lambda, in accuracy per unit of relative cost, down to which
-        steps are taken; infinite for the first point.
-
-    Raises:
-        RecordsError: no such exit, a bad `max_points`.
-
-    Example:
-        >>> import dyce_search as ds
-        >>> records = ds.load_example()
-        >>> bool(ds.oracle(records).accuracy[-1] > records.baseline_accuracy)
-        True
-    """
-    require_records(records)
-    if not isinstance(max_points, (int, np.integer)) or max_points < 2:
-        raise RecordsError(f"max_points must be a whole number >= 2, got {max_points!r}")
-    allowed = _allowed_exits(records.costs, exits)
-    paid = records.costs.alone[allowed]
-    order = np.argsort(paid, kind="stable")
-    start_score, rise, run = _hull_steps(records.score, allowed[order], paid[order])
-    slope = rise / run
-    by_slope = np.argsort(-slope, kind="stable")
-    slope, rise, run = slope[by_slope], rise[by_slope], run[by_slope]
-    last = np.flatnonzero(np.append(slope[1:] != slope[:-1], True)) if slope.size else np.empty(0, np.int64)
-    score = np.append(0.0, np.cumsum(rise)[last]) + start_score.sum(dtype=np.float64)
-    cost = np.append(0.0, np.cumsum(run)[last]) + records.n_samples * paid[order[0]]
-    price = np.append(np.inf, slope[last] * records.costs.baseline)
-    if len(cost) > max_points:
-        even = np.linspace(cost[0], cost[-1], max_points)
-        kept = np.unique(np.append(np.searchsorted(cost, even[:-1]), len(cost) - 1))
-        score, cost, price = score[kept], cost[kept], price[kept]
-    return RulePoints(
-        name="per-sample oracle (a bound)",
-        costs=records.costs,
-        setting={"price": price},
-        accuracy=score / records.n_samples,
-        cost=cost / records.n_samples,
-        baseline_accuracy=records.baseline_accuracy,
-    )
-
-
-def _hull_steps(
-    score: npt.NDArray[np.float32], exits: IntArray, paid: FloatArray
-) -> tuple[FloatArray, FloatArray, FloatArray]:
-    """Steps of every sample's upper concave hull of score over cost.
-
-    Args:
-        score: (E, N) of all exits.
-        exits: (M,) those that may be used, by rising cost.
-        paid: (M,) their costs.
-
-    Returns:
-        (N,) score at the lowest cost, and for all steps of all samples together the rise of score and of cost.
-    """
-    start = score[exits[0]].astype(np.float64)
-    for e in exits[1:][paid[1:] == paid[0]]:  # of the exits that are equally cheap the best
-        start = np.maximum(start, score[e])
-    here, at = start.copy(), np.full(len(start), paid[0])
-    rises, runs = [], []
-    going = np.arange(len(start))
-    while going.size:
-        best = np.zeros(going.size)
-        target = np.full(going.size, -1)
-        for k, e in enumerate(exits):  # the steepest next step; of equally steep ones the longest
-            run = paid[k] - at[going]
-            rise = score[e, going] - here[going]
-            slope = np.divide(rise, run, out=np.zeros(going.size), where=(run > 0) & (rise > 0))
-            better = (slope > 0) & (slope >= best)
-            best[better], target[better] = slope[better], k
-        moves = target >= 0
-        going, target = going[moves], target[moves]
-        rises.append(score[exits[target], going] - here[going])
-        runs.append(paid[target] - at[going])
-        here[going], at[going] = score[exits[target], going], paid[target]
-    return start, np.concatenate([np.empty(0), *rises]), np.concatenate([np.empty(0), *runs])
-
-
 def _patience_points(records: ExitRecords, exits: IntArray) -> tuple[FloatArray, FloatArray]:
     """Accuracy and cost (M,) of k = 1 .. M with the M exits of one type, in one pass over them.
 
@@ -324,6 +231,8 @@ def _patience_points(records: ExitRecords, exits: IntArray) -> tuple[FloatArray,
     costs, n = records.costs, records.n_samples
     most = len(exits)
     paid = costs.backbone[costs.position[exits]] + np.cumsum(costs.head[exits])
+    charged = differing(records.sample_costs)
+    heads = np.zeros(n)
     score, cost, left = np.zeros(most + 1), np.zeros(most + 1), np.zeros(most + 1, np.int64)
     run, longest = np.zeros(n, np.int64), np.zeros(n, np.int64)
     for j, e in enumerate(exits):
@@ -333,11 +242,20 @@ def _patience_points(records: ExitRecords, exits: IntArray) -> tuple[FloatArray,
         longest[leaving] = run[leaving]
         counts = np.bincount(run[leaving], minlength=most + 1)
         score += np.bincount(run[leaving], weights=records.score[e, leaving], minlength=most + 1)
-        cost += counts * paid[j]
+        if charged is None:
+            cost += counts * paid[j]
+        else:
+            heads += charged.head[e]
+            there = (heads + charged.backbone[costs.position[e]])[leaving]
+            cost += np.bincount(run[leaving], weights=there, minlength=most + 1)
         left += counts
     stay = np.bincount(longest, weights=records.score[-1], minlength=most + 1)
     score += np.cumsum(stay) - stay  # whoever's longest run is shorter than k
-    cost += (n - left) * (costs.baseline + costs.head[exits].sum())
+    if charged is None:
+        cost += (n - left) * (costs.baseline + costs.head[exits].sum())
+    else:
+        beyond = np.bincount(longest, weights=heads + charged.baseline, minlength=most + 1)
+        cost += np.cumsum(beyond) - beyond
     return score[1:] / n, cost[1:] / n
 
 
@@ -365,15 +283,3 @@ def _patience_values(k: int | Sequence[int], most: int) -> IntArray:
             f"k must be one or more whole numbers from 1 to the number of exits of a type, {most}, got {k!r}"
         )
     return values
-
-
-def _allowed_exits(costs: ExitCosts, exits: npt.ArrayLike | None) -> IntArray:
-    if exits is None:
-        return np.arange(costs.n_exits)
-    chosen = whole_numbers(exits, "exits", RecordsError, ndim=1)
-    if not chosen.size or chosen.min() < -costs.n_exits or chosen.max() >= costs.n_exits:
-        raise RecordsError(
-            f"exits must be one or more indices from 0 to {costs.n_exits - 1} (-1 is the final exit), "
-            f"got {chosen.tolist()}"
-        )
-    return np.unique(chosen % costs.n_exits)

@@ -10,6 +10,8 @@ import numpy.typing as npt
 from dyce_search.arrays import frame_of, numbers, read_only, restore
 from dyce_search.errors import FrontError
 from dyce_search.evaluation.config import ExitConfig
+from dyce_search.evaluation.cost_tails import SHARES
+from dyce_search.evaluation.limits import require_share
 from dyce_search.records.costs import ExitCosts
 from dyce_search.records.layout import ExitLayout, require_layout
 
@@ -18,6 +20,9 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 FloatArray = npt.NDArray[np.float64]
+
+
+TAIL_COLUMNS = {"cost_p50": 0.5, "cost_p95": 0.05, "cost_p99": 0.01, "cost_max": 0.0}  # of tables: share above
 
 
 class Drawable(Protocol):
@@ -78,6 +83,8 @@ class Curve:
         records_digest: which samples these were, or were taken from (`ExitRecords.digest`).
         disagreement: (F,) float64, how far each differs from the whole network, see `OperatingPoint`; NaN where it was
             not measured.
+        cost_tail: (F, S) float64, the cost that at most each of `cost_tails.SHARES` of the samples exceeds; NaN where
+            it was not measured. See `cost_within`.
         scores: what accuracy is the mean of: "observed" scores, "expected" ones or one's "own" (`Provenance`).
         layout: which exits these are and what their confidences measure, as the records' was; every configuration
             carries it. Where none is given it is that of the costs.
@@ -96,6 +103,7 @@ class Curve:
     n_samples: int
     records_digest: str
     disagreement: FloatArray = None  # type: ignore[assignment]  # nor this one None once it is made
+    cost_tail: FloatArray = None  # type: ignore[assignment]
     scores: str = "observed"
     layout: ExitLayout = None  # type: ignore[assignment]
 
@@ -108,12 +116,15 @@ class Curve:
         n_points, n_positions = len(self.cost), self.costs.n_positions
         if self.disagreement is None:
             object.__setattr__(self, "disagreement", np.full(n_points, np.nan))
+        if self.cost_tail is None:
+            object.__setattr__(self, "cost_tail", np.full((n_points, len(SHARES)), np.nan))
         shapes = {
             "candidate": (n_points, n_positions),
             "threshold": (n_points, n_positions),
             "accuracy": (n_points,),
             "cost": (n_points,),
             "disagreement": (n_points,),
+            "cost_tail": (n_points, len(SHARES)),
             "exit_accuracy": (self.costs.n_exits,),
         }
         for name, shape in shapes.items():
@@ -179,14 +190,38 @@ class Curve:
         counts: npt.NDArray[np.int64] = (self.candidate >= 0).sum(axis=1, dtype=np.int64)
         return counts
 
+    def cost_within(self, share: float) -> FloatArray:
+        """(F,) the cost that at most this share of the samples exceeds, under each configuration.
+
+        Args:
+            share: in [0, 1). Curves keep the costs of some shares (`dyce_search.evaluation.cost_tails.SHARES`: 0,
+                0.1 %, 0.2 %, 0.5 %, 1 % to 5 %, 10 % and so on); of a share between two of them it is that of the
+                smaller one, so never too low.
+
+        Raises:
+            FrontError: a share that is out of range, or the curve is of a file that has no such costs.
+        """
+        require_share(share)
+        if np.isnan(self.cost_tail).any():
+            raise FrontError(
+                "this curve does not know what single samples cost, as it was made without: measure it anew, as in "
+                "ParetoFront.from_configs(records, [point.config for point in front])"
+            )
+        return self.cost_tail[:, np.searchsorted(SHARES, share + 1e-9, side="right") - 1]
+
     def to_frame(self) -> "pd.DataFrame":
         """A pandas DataFrame, one row a configuration in this order.
 
         Columns: cost, relative_cost, accuracy, accuracy_drop, disagreement, n_exits, and scores, which says whether
-        accuracy is the mean of scores that are expected or observed.
+        accuracy is the mean of scores that are expected or observed; then, where it is known, what single samples cost:
+        cost_p50, cost_p95, cost_p99, the costs that half of the samples, 95 % and 99 % do not exceed, and cost_max, of
+        the dearest.
         """
         names = ("cost", "relative_cost", "accuracy", "accuracy_drop", "disagreement", "n_exits")
-        return frame_of(self, names).assign(scores=self.scores)
+        frame = frame_of(self, names).assign(scores=self.scores)
+        if np.isnan(self.cost_tail).any():
+            return frame
+        return frame.assign(**{name: self.cost_within(share) for name, share in TAIL_COLUMNS.items()})
 
     def hypervolume(self, *, reference: tuple[float, float] = (1.0, 0.0)) -> float:
         """Area that the points dominate, in relative cost x relative accuracy (accuracy / baseline accuracy).

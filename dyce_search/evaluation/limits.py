@@ -13,6 +13,7 @@ FloatArray = npt.NDArray[np.float64]
 
 USUAL_DROPS = (0.0, 0.0025, 0.005, 0.01, 0.02, 0.05)  # of accuracy, absolute, for which tables give the cost
 FEW_DROPS = (0.0, 0.005, 0.01, 0.02)  # the same, where a table has little room
+SAMPLE_ROUNDING = 1e-7  # costs of samples are kept in float32: 0.1 + 0.2 must not break a limit of 0.3
 ROUNDING = 1e-12  # 0.93 - 0.92 is 0.010000000000000009: a limit of 0.01 must still admit it
 
 
@@ -27,6 +28,8 @@ class Limit:
         hint: what to know where the number is refused as a promise.
         of_points: whether the points of a front have the figure: its name is that of the limit without "max_".
         on_cost: whether it limits cost; else accuracy, or what stands for it.
+        of_samples: whether it limits what single samples cost, with a share of them that may cost more.
+        rounding: by which figures may miss it: relative for cost, absolute for accuracy.
     """
 
     name: str
@@ -35,6 +38,8 @@ class Limit:
     hint: str
     of_points: bool = True
     on_cost: bool = False
+    of_samples: bool = False
+    rounding: float = ROUNDING
 
     @property
     def figure(self) -> str:
@@ -57,7 +62,7 @@ class Limit:
 
     def admits(self, figure: FloatArray, limit: float) -> npt.NDArray[np.bool_]:
         """(F,) which figures (F,) keep the limit, within rounding: absolute for accuracy, relative for cost."""
-        slack = abs(limit) * ROUNDING if self.on_cost else ROUNDING
+        slack = abs(limit) * self.rounding if self.on_cost else self.rounding
         kept: npt.NDArray[np.bool_] = figure <= limit + slack if self.is_most else figure >= limit - slack
         return kept
 
@@ -93,10 +98,20 @@ LIMITS = {
             hint="1 is the whole network",
             on_cost=True,
         ),
+        Limit(
+            name="max_sample_cost",
+            words="cost of a sample",
+            meaning="what each sample may cost, but for a share of them, in the unit of the costs",
+            hint="it has the unit of the costs",
+            on_cost=True,
+            of_samples=True,
+            rounding=SAMPLE_ROUNDING,
+        ),
     )
 }
 POINT_LIMITS = tuple(name for name, limit in LIMITS.items() if limit.of_points)
 COST_LIMITS = tuple(name for name, limit in LIMITS.items() if limit.on_cost)
+MEAN_COST_LIMITS = tuple(name for name in COST_LIMITS if not LIMITS[name].of_samples)
 
 
 def asked_for(limits: Mapping[str, float | None], what: str) -> dict[str, float]:
@@ -120,9 +135,29 @@ def one_or_more(names: Iterable[str]) -> str:
     return f"one or more of {', '.join(names)}"
 
 
-def in_words(asked: Mapping[str, float]) -> str:
-    """What was asked for, as it was written."""
-    return ", ".join(f"{name}={limit:g}" for name, limit in asked.items())
+def in_words(asked: Mapping[str, float], share: float = 0.0) -> str:
+    """What was asked for, as it was written; with the share of the samples that may cost more, where one was."""
+    said = [f"{name}={limit:g}" for name, limit in asked.items()]
+    return ", ".join(said + [f"share={share:g}"] * any(LIMITS[name].of_samples for name in asked))
+
+
+def require_share(share: float, *, provable: bool = False) -> None:
+    """For the share of the samples that may cost more than a limit.
+
+    Args:
+        share: in [0, 1).
+        provable: whether it must be above 0.
+
+    Raises:
+        FrontError: it is something else.
+    """
+    if isinstance(share, bool) or not is_number(share) or not 0 <= share < 1:
+        raise FrontError(f"share must lie in [0, 1), got {share!r}: 0.01 lets one sample in a hundred cost more")
+    if provable and share == 0:
+        raise FrontError(
+            "share must be above 0 to be proven, got 0: no number of samples proves that none will ever cost more; "
+            "0.01 is one in a hundred"
+        )
 
 
 def require_finite(asked: Mapping[str, float]) -> None:
@@ -169,6 +204,7 @@ def choose(
     *,
     failing: str,
     offer: Callable[[str, int], str],
+    share: float = 0.0,
 ) -> int:
     """Index of the best point within limits: the cheapest where accuracy is limited, else the most accurate.
 
@@ -177,6 +213,7 @@ def choose(
         figures: (F,) of the points, by the limits' `figure`; `accuracy_drop` and `relative_cost` at least.
         failing: how the message begins where there is none: "no point of this front satisfies".
         offer: says what a point has, from who it is ("the cheapest") and its index.
+        share: of the samples, that may cost more than `max_sample_cost`; only for the message.
 
     Raises:
         InfeasibleError: no point is within all limits; the message says what the closest ones offer.
@@ -196,7 +233,7 @@ def choose(
             ("the most accurate that is cheap enough", _least(drop, cheap)),
         ]
         found = "; ".join(offer(who, index) for who, index in offers)
-        raise InfeasibleError(f"{failing} {in_words(asked)}; {found}")
+        raise InfeasibleError(f"{failing} {in_words(asked, share)}; {found}")
     return _least(drop if asked.keys() <= set(COST_LIMITS) else cost, within)
 
 

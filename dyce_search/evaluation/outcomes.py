@@ -7,6 +7,7 @@ import numpy.typing as npt
 
 from dyce_search.records.costs import ExitCosts
 from dyce_search.records.records import ExitRecords
+from dyce_search.records.sample_costs import differing
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -44,12 +45,69 @@ def outcomes(records: ExitRecords, exits: npt.NDArray[np.int32], threshold: npt.
         position=position,
         exit=taken,
         score=records.score[taken, np.arange(records.n_samples)],
-        cost=prices(records.costs, exits[None])[0][position],
+        cost=paid_at(records, exits, position),
     )
 
 
+def paid_at(records: ExitRecords, exits: npt.NDArray[np.int32], position: npt.NDArray[np.int64]) -> FloatArray:
+    """(N,) what every sample has paid that leaves at its position (N,), P for the final exit.
+
+    Args:
+        records: of the samples.
+        exits: (P,) int32, flat index of the enabled candidate at each position, -1 for none.
+        position: (N,) int64.
+    """
+    charged = differing(records.sample_costs)
+    if charged is None:
+        constant: FloatArray = prices(records.costs, exits[None])[0][position]
+        return constant
+    paid = np.zeros(len(position))
+    for p in np.flatnonzero(exits >= 0):
+        paid += np.where(position >= p, charged.head[exits[p]], np.float32(0))
+    paid += charged.backbone[position, np.arange(len(position))]
+    paid[position == charged.n_positions] += charged.head[-1, position == charged.n_positions]
+    return paid
+
+
+def paid_everywhere(records: ExitRecords, exits: npt.NDArray[np.int32]) -> FloatArray:
+    """(P+1, N) what every sample has paid if it leaves at each position, under a configuration's `exits` (P,).
+
+    Takes no memory where costs are the same for every sample.
+    """
+    charged = differing(records.sample_costs)
+    if charged is None:
+        return np.broadcast_to(prices(records.costs, exits[None]).T, (len(exits) + 1, records.n_samples))
+    paid = np.empty((len(exits) + 1, records.n_samples))
+    heads = np.zeros(records.n_samples)
+    for p, e in enumerate(exits):
+        if e >= 0:
+            heads += charged.head[e]
+        np.add(heads, charged.backbone[p], out=paid[p])
+    np.add(heads, charged.baseline, out=paid[-1])
+    return paid
+
+
+def paid_there(records: ExitRecords, exits: npt.NDArray[np.int32], position: npt.NDArray[np.int64]) -> FloatArray:
+    """(P+1,) mean of what those have paid that leave at each position; where nobody does, of what all would pay.
+
+    Args:
+        records: of the samples.
+        exits: (P,) int32, flat index of the enabled candidate at each position, -1 for none.
+        position: (N,) int64, where each sample leaves.
+    """
+    usual: FloatArray = prices(records.costs, exits[None])[0]
+    if differing(records.sample_costs) is None:
+        return usual
+    count = np.bincount(position, minlength=len(usual))
+    total = np.bincount(position, weights=paid_at(records, exits, position), minlength=len(usual))
+    return np.divide(total, count, out=usual, where=count > 0)
+
+
 def prices(costs: ExitCosts, exits: npt.NDArray[np.int32]) -> FloatArray:
-    """(F, P+1) what a sample has paid that leaves at each position, under configurations `exits` (F, P)."""
+    """(F, P+1) what a sample has paid that leaves at each position, under configurations `exits` (F, P).
+
+    Where costs differ by sample, and these are their means, it is what the average sample would pay there.
+    """
     heads = np.where(exits >= 0, costs.head[exits], 0.0)
     paid = np.empty((len(exits), costs.n_positions + 1))
     paid[:, :-1] = costs.backbone[:-1] + np.cumsum(heads, axis=1)

@@ -135,9 +135,7 @@ def expected_with_origin(
             weight = mixing.trust(learned.normal, own_score, own, n_samples / len(fitted))
             if weight < LEAST_WEIGHT and not every:
                 return score, ScoreOrigin(seed=seed)
-        predicted = own if every else learned.predict(confidence)
-    if not every:
-        predicted[:, fitted] = own
+        predicted = own if every else learned.completed(confidence, fitted, own)
     origin = replace(learned.origin, weight=float(weight), fitted=len(fitted), seed=seed)
     return mixing.mixed(predicted, score, weight), origin
 
@@ -190,13 +188,22 @@ class Learned:
         )
         return cls(models=models, parts=parts, offset=offset, normal=normal, origin=origin), own
 
-    def predict(self, confidence: FloatArray) -> FloatArray:
-        """(E, M) float32 in [0, 1], for other samples of confidence (E, M)."""
+    def completed(self, confidence: FloatArray, fitted: npt.NDArray[np.intp], own: FloatArray) -> FloatArray:
+        """(E, N) float32 in [0, 1]: `own` for the samples learned from, predictions for the others.
+
+        Args:
+            confidence: (E, N) float32, of all samples.
+            fitted: (M,) the samples learned from.
+            own: (E, M) float32, what is predicted for them out of fold.
+        """
         result = np.empty(confidence.shape, np.float32)
-        for first in range(0, confidence.shape[1], CHUNK):
-            some = np.ascontiguousarray(confidence[:, first : first + CHUNK])
+        result[:, fitted] = own
+        others = np.delete(np.arange(confidence.shape[1]), fitted)
+        for first in range(0, len(others), CHUNK):
+            index = others[first : first + CHUNK]
+            some = confidence.take(index, axis=1)
             total = weighted_sum(self.parts, [model.predict(some) for model in self.models])
-            np.clip(total + self.offset, 0, 1, out=result[:, first : first + CHUNK])
+            result[:, index] = np.clip(total + self.offset, 0, 1)
         return result
 
 

@@ -5,9 +5,11 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import msgspec
 import numpy as np
+import numpy.typing as npt
 
 from dyce_search.errors import DyceError, FileFormatError
 from dyce_search.evaluation.config_file import Count, Threshold, thresholds_from_json, thresholds_to_json
+from dyce_search.evaluation.cost_tails import SHARES
 from dyce_search.files import PathLike, read_json, typed
 from dyce_search.provenance import Provenance
 from dyce_search.records.costs import ExitCosts
@@ -72,6 +74,7 @@ class PointEntry(_Entry):
     candidate: list[Count]
     threshold: list[Threshold]
     disagreement: float | None = None
+    cost_tail: list[float] | None = None
 
 
 class FrontFile1(_Entry):
@@ -91,6 +94,7 @@ class FrontFile(FrontFile1):
 
     version: Literal[2]  # type: ignore[assignment]  # the next version of the same structure
     confidence: ConfidenceEntry
+    cost_tail_shares: list[float] = []
 
 
 TYPES: dict[int, type[FrontFile1]] = {1: FrontFile1, 2: FrontFile}
@@ -106,6 +110,7 @@ def front_content(front: "ParetoFront") -> dict[str, Any]:
                 "cost": float(front.cost[f]),
                 "accuracy": float(front.accuracy[f]),
                 "disagreement": None if np.isnan(front.disagreement[f]) else float(front.disagreement[f]),
+                "cost_tail": None if np.isnan(front.cost_tail[f]).any() else front.cost_tail[f].tolist(),
                 "position": on.tolist(),
                 "candidate": front.candidate[f, on].tolist(),
                 "threshold": thresholds_to_json(front.threshold[f, on]),
@@ -124,6 +129,7 @@ def front_content(front: "ParetoFront") -> dict[str, Any]:
         "confidence": {"measure": layout["measure"], "temperature": layout["temperature"]},
         "costs": {**front.costs.to_dict(), "names": layout["names"]},
         "exit_accuracy": front.exit_accuracy.tolist(),
+        "cost_tail_shares": list(SHARES),
         "points": points,
     }
 
@@ -147,6 +153,7 @@ def read_front(path: PathLike) -> dict[str, Any]:
             _require_exits(point, costs.n_positions)
             candidate[f, point.position] = point.candidate
             threshold[f, point.position] = thresholds_from_json(point.threshold)
+        tails = _tails(found)
     except (DyceError, ValueError) as cause:
         raise FileFormatError(f"{path} is damaged: {cause}") from cause
     return {
@@ -159,6 +166,7 @@ def read_front(path: PathLike) -> dict[str, Any]:
         "disagreement": np.array(
             [np.nan if point.disagreement is None else point.disagreement for point in found.points], np.float64
         ),
+        "cost_tail": tails,
         "scores": found.provenance.scores,
         "exit_accuracy": np.array(found.exit_accuracy, np.float64),
         "n_samples": found.records.n_samples,
@@ -166,6 +174,14 @@ def read_front(path: PathLike) -> dict[str, Any]:
         "provenance": Provenance(**msgspec.structs.asdict(found.provenance)),
         "fingerprint": tuple(found.records.fingerprint),
     }
+
+
+def _tails(found: FrontFile1) -> npt.NDArray[np.float64] | None:
+    """(F, S) the costs of the dearest samples; None where the file has none, or those of other shares."""
+    tails = [point.cost_tail for point in found.points if point.cost_tail is not None]
+    if not isinstance(found, FrontFile) or found.cost_tail_shares != list(SHARES) or len(tails) < len(found.points):
+        return None
+    return np.array(tails, np.float64).reshape(len(tails), len(SHARES))
 
 
 def _require_exits(point: PointEntry, n_positions: int) -> None:

@@ -1,7 +1,7 @@
 """The Pareto front: what a search returns."""
 
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Self
 
 import numpy as np
@@ -10,17 +10,19 @@ import numpy.typing as npt
 from dyce_search.arrays import require_type, restore
 from dyce_search.errors import ConfigError, DyceError, FileFormatError, FrontError
 from dyce_search.evaluation.config import ExitConfig
+from dyce_search.evaluation.cost_tails import cost_tails
 from dyce_search.evaluation.curve import Curve, OperatingPoint
-from dyce_search.evaluation.evaluate import disagreements, evaluate_arrays, non_dominated
-from dyce_search.evaluation.limits import LIMITS, asked_for, choose, require_finite
+from dyce_search.evaluation.evaluate import measured, non_dominated
+from dyce_search.evaluation.limits import asked_for, choose, require_finite, require_share
 from dyce_search.files import PathLike, write_json
 from dyce_search.fingerprints import fingerprint
 from dyce_search.provenance import Provenance
 from dyce_search.records.records import ExitRecords, require_records
+from dyce_search.records.stored import AnyRecords, require_any_records
 
 if TYPE_CHECKING:
+    from dyce_search.certify.asked import Method
     from dyce_search.certify.certificate import CertifiedPoint
-    from dyce_search.certify.limit_tests import Method
 
 BY_HAND = Provenance(solver="by hand")
 
@@ -98,6 +100,8 @@ class ParetoFront(Curve):
         threshold: npt.NDArray[np.float32],
         *,
         provenance: Provenance,
+        scored: ExitRecords | None = None,
+        digest: str | None = None,
     ) -> Self:
         """`from_configs` for arrays, as solvers have them.
 
@@ -106,59 +110,26 @@ class ParetoFront(Curve):
             exits: (F, P) int32, flat index of the enabled candidate at each position, -1 for none.
             threshold: (F, P) float32.
             provenance: where they come from.
+            scored: the same samples with the scores whose means are the accuracies; None is `records`.
+            digest: of the records that were to be searched, of which `records` may be a part; None is their own.
         """
-        measured = evaluate_arrays(records, exits, threshold)
-        keep = non_dominated(measured.cost, measured.accuracy)
-        return cls.from_measured(
-            records,
-            exits[keep],
-            threshold[keep],
-            cost=measured.cost[keep],
-            accuracy=measured.accuracy[keep],
-            exit_accuracy=records.exit_accuracy,
-            digest=records.digest,
-            provenance=provenance,
-        )
-
-    @classmethod
-    def from_measured(
-        cls,
-        records: ExitRecords,
-        exits: npt.NDArray[np.int32],
-        threshold: npt.NDArray[np.float32],
-        *,
-        cost: npt.NDArray[np.float64],
-        accuracy: npt.NDArray[np.float64],
-        exit_accuracy: npt.NDArray[np.float64],
-        digest: str,
-        provenance: Provenance,
-    ) -> Self:
-        """`from_arrays` for configurations that were measured already.
-
-        Args:
-            records: that they were measured on.
-            exits: (F, P) int32, flat index of the enabled candidate at each position, -1 for none.
-            threshold: (F, P) float32.
-            cost: (F,) float64, as `evaluate_many` has it.
-            accuracy: (F,) float64, of the scores that the provenance names.
-            exit_accuracy: (E,) float64, of each exit used alone, of the same scores.
-            digest: of the records that were to be searched, of which `records` may be a part.
-            provenance: where they come from.
-        """
-        differs = disagreements(records, exits, threshold)
-        keep = non_dominated(cost, accuracy - provenance.caution * differs)
+        scored = records if scored is None else scored
+        batch, differs, count = measured(scored, exits, threshold, observed=records.score, differences=True)
+        keep = non_dominated(batch.cost, batch.accuracy - provenance.caution * differs)
+        exits, threshold = exits[keep], threshold[keep]
         return cls(
             costs=records.costs,
             layout=records.layout,
-            candidate=records.layout.candidates(exits[keep]),
-            threshold=threshold[keep],
-            accuracy=accuracy[keep],
-            cost=cost[keep],
+            candidate=records.layout.candidates(exits),
+            threshold=threshold,
+            accuracy=batch.accuracy[keep],
+            cost=batch.cost[keep],
             disagreement=differs[keep],
+            cost_tail=cost_tails(records, exits, threshold, count[keep]),
             scores=provenance.scores,
-            exit_accuracy=exit_accuracy,
+            exit_accuracy=scored.exit_accuracy,
             n_samples=records.n_samples,
-            records_digest=digest,
+            records_digest=records.digest if digest is None else digest,
             provenance=provenance,
             fingerprint=fingerprint(records.confidence),
         )
@@ -184,6 +155,8 @@ class ParetoFront(Curve):
         min_accuracy: float | None = None,
         max_cost: float | None = None,
         max_relative_cost: float | None = None,
+        max_sample_cost: float | None = None,
+        share: float = 0.01,
     ) -> OperatingPoint:
         """The best point within limits: the cheapest where accuracy is limited, else the most accurate.
 
@@ -195,32 +168,41 @@ class ParetoFront(Curve):
             min_accuracy: in [0, 1].
             max_cost: in the unit of the costs.
             max_relative_cost: relative to the final exit alone.
+            max_sample_cost: what every sample may cost, but for `share` of them; in the unit of the costs.
+            share: in [0, 1), see `Curve.cost_within`; 0 is none.
 
         Raises:
             InfeasibleError: no point is within all limits; the message says what the closest ones offer.
-            FrontError: no limit given, or one that is not a number.
+            FrontError: no limit given, one that is not a number, or a share that is out of range.
         """
         limits = {
             "max_accuracy_drop": max_accuracy_drop,
             "min_accuracy": min_accuracy,
             "max_cost": max_cost,
             "max_relative_cost": max_relative_cost,
+            "max_sample_cost": max_sample_cost,
         }
         asked = asked_for(limits, "select")
         require_finite(asked)
-        figures = {LIMITS[name].figure: getattr(self, LIMITS[name].figure) for name in limits}
+        figures = {name: getattr(self, name) for name in ("accuracy_drop", "accuracy", "cost", "relative_cost")}
+        require_share(share)
+        if max_sample_cost is not None:
+            figures["sample_cost"] = self.cost_within(share)
 
         def offer(who: str, index: int) -> str:
-            cost = f", cost {self.cost[index]:,.6g} {self.costs.unit}" if "max_cost" in asked else ""
+            unit = self.costs.unit
+            cost = f", cost {self.cost[index]:,.6g} {unit}" if "max_cost" in asked else ""
+            if "max_sample_cost" in asked:
+                cost += f", at most {figures['sample_cost'][index]:,.6g} {unit} for all but {share:g} of the samples"
             return f"{who} has {self[index]}{cost}"
 
-        return self[choose(asked, figures, failing="no point of this front satisfies", offer=offer)]
+        return self[choose(asked, figures, failing="no point of this front satisfies", offer=offer, share=share)]
 
-    def evaluate(self, records: ExitRecords) -> Curve:
+    def evaluate(self, records: AnyRecords) -> Curve:
         """Measures the same configurations on other records: the honest figures.
 
         Args:
-            records: of the same network.
+            records: of the same network; those that stay in their file are read block by block.
 
         Returns:
             As many points in the same order. A curve, not a front: on other samples a dearer point may be worse.
@@ -229,17 +211,18 @@ class ParetoFront(Curve):
             ConfigError: the records are of other exits, or of confidences of another measure or temperature.
             RecordsError: `records` is something else.
         """
-        require_records(records)
+        require_any_records(records)
         layout = self.layout.joined(records.layout, "the front", "the records")
-        measured = evaluate_arrays(records, self.exits, self.threshold)
+        batch, differs, count = measured(records, self.exits, self.threshold, differences=True)
         return Curve(
             costs=records.costs,
             layout=layout,
             candidate=self.candidate,
             threshold=self.threshold,
-            accuracy=measured.accuracy,
-            cost=measured.cost,
-            disagreement=disagreements(records, self.exits, self.threshold),
+            accuracy=batch.accuracy,
+            cost=batch.cost,
+            disagreement=differs,
+            cost_tail=cost_tails(records, self.exits, self.threshold, count),
             exit_accuracy=records.exit_accuracy,
             n_samples=records.n_samples,
             records_digest=records.digest,
@@ -254,6 +237,8 @@ class ParetoFront(Curve):
         min_agreement: float | None = None,
         max_cost: float | None = None,
         max_relative_cost: float | None = None,
+        max_sample_cost: float | None = None,
+        share: float = 0.01,
         confidence: float = 0.95,
         method: "Method" = "auto",
     ) -> "CertifiedPoint":
@@ -271,8 +256,12 @@ class ParetoFront(Curve):
             min_accuracy: mean score, in (0, 1).
             min_agreement: share of the samples that get the final exit's own answer, in (0, 1); needs `prediction`
                 and no labels.
-            max_cost: mean cost of a sample, in the unit of the costs.
+            max_cost: mean cost of a sample, in the unit of the costs. Where costs differ by sample, the promise rests
+                on the most that any sample can cost, `SampleCosts.most`.
             max_relative_cost: relative to the final exit alone.
+            max_sample_cost: what every sample may cost, but for `share` of them; in the unit of the costs. Needs no
+                knowledge of the most that a sample can cost.
+            share: of the samples, in (0, 1), that may cost more than `max_sample_cost`.
             confidence: in (0, 1), of all limits together.
             method: "auto" takes exact tests where answers are right or wrong, and betting for other scores and for
                 cost; "betting" or "hoeffding_bentkus" take that one always, and certify dearer points.
@@ -290,6 +279,7 @@ class ParetoFront(Curve):
             >>> point.relative_cost < 0.3, point.certificate.p_value <= 0.05
             (True, True)
         """
+        from dyce_search.certify.asked import Asked
         from dyce_search.certify.sequence import certify_point
 
         require_records(calibration, "calibration")
@@ -299,14 +289,13 @@ class ParetoFront(Curve):
             "min_agreement": min_agreement,
             "max_cost": max_cost,
             "max_relative_cost": max_relative_cost,
+            "max_sample_cost": max_sample_cost,
         }
         return certify_point(
             self,
             self.evaluate(calibration),
             calibration,
-            limits=limits,
-            confidence=confidence,
-            method=method,
+            asked=Asked.of(limits, share=share, confidence=confidence, method=method),
             fingerprint=self.fingerprint,
         )
 
@@ -324,46 +313,9 @@ class ParetoFront(Curve):
         for other in others:
             if not isinstance(other, ParetoFront):
                 raise FrontError(f"only fronts can be merged, got {type(other).__name__}")
-            if other.records_digest != self.records_digest:
-                raise FrontError(
-                    "fronts to merge must be measured on the same records, these are not: use "
-                    "ParetoFront.from_configs(records, [point.config for front in fronts for point in front])"
-                )
-            one, two = ((how.scores, how.caution, how.expected) for how in (self.provenance, other.provenance))
-            if one != two:
-                raise FrontError(
-                    f"fronts to merge must be measured in the same scores, got {one[0]} with caution {one[1]:g} and "
-                    f"{two[0]} with {two[1]:g}: search both with the same scores=, caution= and kind of effort="
-                )
-        layout = self.layout
-        for k, other in enumerate(others, start=1):
-            layout = layout.joined(other.layout, "the first front", f"front {k}")
-        fields = {
-            name: np.concatenate([getattr(front, name) for front in fronts])
-            for name in ("candidate", "threshold", "accuracy", "cost", "disagreement")
-        }
-        cautious = np.concatenate([front.cautious_accuracy for front in fronts])
-        keep = non_dominated(fields["cost"], cautious)
-        return ParetoFront(
-            **{name: values[keep] for name, values in fields.items()},
-            costs=self.costs,
-            layout=layout,
-            exit_accuracy=self.exit_accuracy,
-            n_samples=self.n_samples,
-            records_digest=self.records_digest,
-            provenance=Provenance(
-                solver=" + ".join(dict.fromkeys(front.provenance.solver for front in fronts)),
-                options={"merged": [asdict(front.provenance) for front in fronts]},
-                seconds=sum(front.provenance.seconds for front in fronts),
-                evaluations=sum(front.provenance.evaluations for front in fronts),
-                stop_reason="converged",
-                scores=self.scores,
-                caution=self.provenance.caution,
-                expected=self.provenance.expected,
-            ),
-            scores=self.scores,
-            fingerprint=self.fingerprint,
-        )
+        from dyce_search.front.merge import merged_fields
+
+        return ParetoFront(**merged_fields(fronts))
 
     def save(self, path: PathLike) -> None:
         """Writes versioned JSON, atomically: costs, provenance and every point. `load` gives every float back exactly.

@@ -1,5 +1,6 @@
 """What the arrays of records must be."""
 
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -7,6 +8,8 @@ import numpy.typing as npt
 
 from dyce_search.arrays import numbers, require_finite_rows, to_numpy, whole_numbers
 from dyce_search.errors import RecordsError
+from dyce_search.records.costs import ExitCosts
+from dyce_search.records.sample_costs import SampleCosts
 
 FloatArray = npt.NDArray[np.float32]
 
@@ -19,27 +22,74 @@ def checked_answers(confidence: Any, score: Any, n_exits: int) -> tuple[FloatArr
     """
     confidence = numbers(confidence, "confidence", RecordsError, dtype=np.float32, ndim=2)
     score = numbers(score, "score", RecordsError, dtype=np.float32, ndim=2)
-    if confidence.shape[0] != n_exits:
+    require_answer_shapes(confidence.shape, score.shape, n_exits)
+    require_finite_rows(confidence, "confidence", RecordsError)
+    require_score_rows(score)
+    return confidence, score
+
+
+def require_answer_shapes(confidence: tuple[int, ...], score: tuple[int, ...], n_exits: int) -> None:
+    """Checks the shapes of confidences and scores, two axes each.
+
+    Raises:
+        RecordsError: they are not (E, N) both, or there are no samples.
+    """
+    if confidence[0] != n_exits:
         expected = f"confidence must have one row per candidate, (E, N) = ({n_exits}, N)"
         hint = (
             "transpose it, exits come first"
-            if confidence.shape[1] == n_exits
+            if confidence[1] == n_exits
             else f"the costs describe {n_exits} candidates, the final exit included"
         )
-        raise RecordsError(f"{expected}, got {confidence.shape}: {hint}")
-    if confidence.shape[1] == 0:
+        raise RecordsError(f"{expected}, got {confidence}: {hint}")
+    if confidence[1] == 0:
         raise RecordsError("records must have at least one sample, got confidence of shape (E, 0)")
-    if score.shape != confidence.shape:
-        hint = ": transpose it, exits come first" if score.shape == confidence.shape[::-1] else ""
-        raise RecordsError(f"score must have the shape of confidence, {confidence.shape}, got {score.shape}{hint}")
-    require_finite_rows(confidence, "confidence", RecordsError)
-    for exit_index, row in enumerate(score):
+    if score != confidence:
+        hint = ": transpose it, exits come first" if score == confidence[::-1] else ""
+        raise RecordsError(f"score must have the shape of confidence, {confidence}, got {score}{hint}")
+
+
+def require_score_rows(rows: Iterable[npt.NDArray[Any]]) -> None:
+    """Checks scores row by row.
+
+    Raises:
+        RecordsError: one outside [0, 1], or NaN.
+    """
+    for exit_index, row in enumerate(rows):
         if not (row.min() >= 0 and row.max() <= 1):
             sample = int(np.flatnonzero(~((row >= 0) & (row <= 1)))[0])
             raise RecordsError(
                 f"score must lie in [0, 1], got {row[sample]} at exit {exit_index}, sample {sample}: scale it first"
             )
-    return confidence, score
+
+
+def require_costs(costs: Any) -> None:
+    """Checks that these are costs.
+
+    Raises:
+        RecordsError: they are something else.
+    """
+    if not isinstance(costs, (ExitCosts, SampleCosts)):
+        raise RecordsError(
+            f"costs must be an ExitCosts, got {type(costs).__name__}: or a SampleCosts, where they differ by sample"
+        )
+
+
+def parted_costs(costs: Any, sample_costs: Any) -> tuple[ExitCosts, SampleCosts | None]:
+    """The mean costs and, where they differ by sample, the sample costs, from whichever was given.
+
+    Raises:
+        RecordsError: no costs, or two that contradict each other.
+    """
+    require_costs(costs)
+    if isinstance(costs, SampleCosts):
+        return costs.mean, costs
+    if sample_costs is not None and not (isinstance(sample_costs, SampleCosts) and sample_costs.mean == costs):
+        raise RecordsError(
+            "costs must be the means of sample_costs, got others: pass a SampleCosts as costs=, and sample_costs=None "
+            "where every sample costs the same"
+        )
+    return costs, sample_costs
 
 
 def checked_label(label: Any, n_samples: int) -> npt.NDArray[Any]:
@@ -78,6 +128,27 @@ def checked_group(group: Any, n_samples: int) -> npt.NDArray[Any]:
     checked = checked.copy()
     checked.flags.writeable = False
     return checked
+
+
+def checked_index(index: Any, n_samples: int) -> npt.NDArray[Any]:
+    """(M,) integers in [-N, N), of integers or of a mask (N,).
+
+    Raises:
+        RecordsError: an index out of range, a mask of the wrong length, no sample left.
+    """
+    chosen = to_numpy(index, "index", RecordsError)
+    if chosen.ndim != 1 or (chosen.dtype.kind not in "iub" and chosen.size):
+        raise RecordsError(
+            f"index must be (M,) integers or (N,) booleans, got shape {chosen.shape}, dtype {chosen.dtype}"
+        )
+    if chosen.dtype.kind == "b":
+        require_length(chosen, "a boolean index", n_samples)
+        chosen = np.flatnonzero(chosen)
+    if not chosen.size:
+        raise RecordsError("index selects no sample: records must have at least one")
+    if chosen.min() < -n_samples or chosen.max() >= n_samples:
+        raise RecordsError(f"index must lie in [-{n_samples}, {n_samples}), got {chosen.tolist()[:3]}...")
+    return chosen
 
 
 def require_length(array: npt.NDArray[Any], name: str, n_samples: int) -> None:

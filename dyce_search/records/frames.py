@@ -13,7 +13,7 @@ from dyce_search.arrays import whole_numbers
 from dyce_search.errors import FileFormatError, MissingPackageError, RecordsError
 from dyce_search.files import PathLike
 
-Arrays = dict[str, npt.NDArray[Any]]
+Arrays = dict[str, Any]  # arrays, by argument
 OPTIONAL = ("label", "group")
 
 

@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal, overload
 
 import numpy as np
 
@@ -15,16 +15,41 @@ from dyce_search.records.frames import read_frame
 from dyce_search.records.npz_files import read_arrays
 from dyce_search.records.outputs import are_probs
 from dyce_search.records.records import ExitRecords
+from dyce_search.records.sample_costs import SampleCosts
+from dyce_search.records.stored import AnyRecords, StoredRecords
+
+
+@overload
+def load_records(
+    path: PathLike,
+    *,
+    costs: ExitCosts | SampleCosts | PathLike | None = ...,
+    confidence: str | Measure | None = ...,
+    measure: str | None = ...,
+    part: Literal["val", "test"] | None = ...,
+    in_memory: Literal[True] = ...,
+) -> ExitRecords: ...
+
+
+@overload
+def load_records(
+    path: PathLike,
+    *,
+    costs: ExitCosts | PathLike | None = ...,
+    measure: str | None = ...,
+    in_memory: Literal[False],
+) -> StoredRecords: ...
 
 
 def load_records(
     path: PathLike,
     *,
-    costs: ExitCosts | PathLike | None = None,
+    costs: ExitCosts | SampleCosts | PathLike | None = None,
     confidence: str | Measure | None = None,
     measure: str | None = None,
     part: Literal["val", "test"] | None = None,
-) -> ExitRecords:
+    in_memory: bool = True,
+) -> AnyRecords:
     """Loads records from a file, whose kind is recognised by its content. Nothing in it is ever run.
 
     - This library's `.npz`, as `ExitRecords.save` writes it, holds its own costs.
@@ -37,17 +62,22 @@ def load_records(
 
     Args:
         path: the file.
-        costs: an `ExitCosts`, DyCE's JSON of MACs, what `ExitCosts.save` wrote, or MSDNet's `flops.pth`. Needed for
-            all but this library's `.npz`, where it replaces the costs of the file, say by measured milliseconds.
+        costs: an `ExitCosts`, a `SampleCosts`, DyCE's JSON of MACs, what `ExitCosts.save` wrote, or MSDNet's
+            `flops.pth`. Needed for all but this library's `.npz`, where it replaces the costs of the file, say by
+            measured milliseconds.
         confidence: to compute from the probabilities of a file, "max_prob" by default: of MSDNet's files, as in
             `ExitRecords.from_probs`; of DyCE's, "max_prob", the top probability, or "margin", its distance from the
             second. The others hold confidences as they are.
         measure: what the confidences of the others are, where the file does not say: of tables, and of this library's
             files of version 1. See `ExitRecords`.
         part: of MSDNet's files: "val" (the default), to search on, or "test", to report on.
+        in_memory: False leaves confidences, scores and predictions in the file, for more samples than memory holds: a
+            `StoredRecords`, which `search` and `front.evaluate` take. The file is checked from end to end all the
+            same. Only for what `ExitRecords.save` wrote with `compress=False`.
 
     Raises:
-        FileFormatError: missing, truncated or pickled file; another format or version; costs that are needed.
+        FileFormatError: missing, truncated or pickled file; another format or version; costs that are needed; a file
+            that can only be read as a whole.
         RecordsError: arrays or tables that are no valid records.
         CostsError: costs that do not fit together.
         MissingPackageError: PyTorch or pyarrow, where they are needed.
@@ -68,21 +98,26 @@ def load_records(
         )
     if kind in ("json", "npy", "pickle", "empty", "unknown"):
         raise not_records(path, kind)
-    if costs is not None and not isinstance(costs, ExitCosts):
+    if costs is not None and not isinstance(costs, (ExitCosts, SampleCosts)):
         costs = _load_costs(costs)
     if kind == "torch" and measure is not None:
         raise RecordsError(f"measure is for confidences that a file holds, {path} holds outputs: pass confidence=")
+    if not in_memory and kind != "npz":
+        raise FileFormatError(
+            f"{path} can only be read as a whole, in_memory=False is for the .npz of records.save(path, compress=False)"
+        )
     if kind == "npz":
-        found = read_arrays(path, costs, confidence)
+        found = read_arrays(path, costs, confidence, in_memory=in_memory)
         if None not in (measure, found.measure) and measure != found.measure:
             raise RecordsError(f"measure must be that of {path}, {found.measure!r}, got {measure!r}: leave it out")
-        return ExitRecords(
-            **found.arrays,
-            costs=found.costs,
-            measure=found.measure or measure,
-            temperature=found.temperature,
-            source=found.source,
-        )
+        rest: dict[str, Any] = {
+            "measure": found.measure or measure, "temperature": found.temperature, "source": found.source
+        }  # fmt: skip
+        if in_memory:
+            return ExitRecords(**found.arrays, costs=found.costs, **rest)
+        if isinstance(found.costs, SampleCosts):
+            raise RecordsError(f"the costs of {path} differ by sample, which needs memory: leave out in_memory=False")
+        return StoredRecords(**found.arrays, costs=found.costs, **rest)
     if costs is None:
         raise FileFormatError(
             f"{path} holds no costs: pass costs= (a JSON{' or flops.pth' if kind == 'torch' else ''}), "
@@ -136,7 +171,7 @@ def _load_costs(path: PathLike) -> ExitCosts:
 
 
 def _load_msdnet(
-    path: PathLike, costs: ExitCosts, confidence: str | Measure, part: Literal["val", "test"]
+    path: PathLike, costs: ExitCosts | SampleCosts, confidence: str | Measure, part: Literal["val", "test"]
 ) -> ExitRecords:
     from dyce_search.records.msdnet_files import read_outputs
 

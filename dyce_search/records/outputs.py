@@ -11,7 +11,7 @@ from dyce_search.errors import RecordsError
 from dyce_search.records.confidence import Measure, find_measure, softmax
 from dyce_search.records.layout import checked_temperature
 
-Arrays = dict[str, npt.NDArray[Any]]
+Arrays = dict[str, Any]  # arrays, by argument
 ToProbs = Callable[[npt.NDArray[Any], int], npt.NDArray[np.float32]]
 
 

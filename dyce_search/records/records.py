@@ -7,15 +7,18 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 import numpy.typing as npt
 
-from dyce_search.arrays import ordered_mean, read_only, restore, to_numpy
+from dyce_search.arrays import ordered_mean, read_only, restore
 from dyce_search.errors import ConfigError, RecordsError
 from dyce_search.files import PathLike
 from dyce_search.fingerprints import digest_of
 from dyce_search.records.checks import (
     checked_answers,
     checked_group,
+    checked_index,
     checked_label,
     checked_prediction,
+    parted_costs,
+    require_costs,
     require_length,
     require_one_length,
 )
@@ -23,8 +26,9 @@ from dyce_search.records.confidence import Measure, measure_name
 from dyce_search.records.costs import ExitCosts
 from dyce_search.records.frames import arrays_from_frame, score_of
 from dyce_search.records.layout import ExitLayout
-from dyce_search.records.npz_files import Content, write_arrays
+from dyce_search.records.npz_files import write_records
 from dyce_search.records.outputs import arrays_from_logits, arrays_from_probs
+from dyce_search.records.sample_costs import SampleCosts
 from dyce_search.records.splits import split_indices
 
 
@@ -38,7 +42,8 @@ class ExitRecords:
     Attributes:
         confidence: (E, N) float32, any finite value, higher means surer.
         score: (E, N) float32 in [0, 1], quality of that exit's answer: 1/0 for right/wrong, or any bounded score.
-        costs: what the exits cost.
+        costs: what the exits cost. A `SampleCosts` may be passed; then these are its means.
+        sample_costs: what the exits cost on each sample, or None where they cost the same on all.
         label: (N,) integers, the true class, or None. Splits are stratified by it.
         prediction: (E, N) integers, each exit's answer, or None.
         group: (N,) integers or strings, or None. Samples of one group are never split apart.
@@ -68,6 +73,7 @@ class ExitRecords:
     measure: str | None = None
     temperature: npt.NDArray[np.float64] | None = None
     source: str = ""
+    sample_costs: SampleCosts | None = None
     layout: ExitLayout = field(init=False, repr=False)
     _known: dict[str, Any] = field(default_factory=dict, init=False, repr=False)  # what was worked out already
 
@@ -78,22 +84,27 @@ class ExitRecords:
             *,
             confidence: npt.ArrayLike,
             score: npt.ArrayLike,
-            costs: ExitCosts,
+            costs: ExitCosts | SampleCosts,
             label: npt.ArrayLike | None = None,
             prediction: npt.ArrayLike | None = None,
             group: npt.ArrayLike | None = None,
             measure: str | None = None,
             temperature: npt.ArrayLike | None = None,
             source: str = "",
+            sample_costs: SampleCosts | None = None,
         ) -> None:
             """Takes whatever `np.asarray` takes; the attributes say what is kept."""
 
     def __post_init__(self) -> None:
         """Checks and freezes the arrays."""
-        _require_costs(self.costs)
-        n_exits = self.costs.n_exits
+        costs, sample_costs = parted_costs(self.costs, self.sample_costs)
+        object.__setattr__(self, "costs", costs)
+        object.__setattr__(self, "sample_costs", sample_costs)
+        n_exits = costs.n_exits
         confidence, score = checked_answers(self.confidence, self.score, n_exits)
         n_samples = confidence.shape[1]
+        if sample_costs is not None:
+            require_length(sample_costs.head[0], "each row of sample costs", n_samples)
         object.__setattr__(self, "confidence", confidence)
         object.__setattr__(self, "score", score)
         object.__setattr__(self, "source", str(self.source))
@@ -146,7 +157,8 @@ class ExitRecords:
     def digest(self) -> str:
         """SHA-256 over confidences, scores and costs: the same samples in the same order give the same digest."""
         if "digest" not in self._known:
-            self._known["digest"] = digest_of((*self.confidence, *self.score), repr(self.costs.to_dict()))
+            paid = () if self.sample_costs is None else (*self.sample_costs.backbone, *self.sample_costs.head)
+            self._known["digest"] = digest_of((*self.confidence, *self.score, *paid), repr(self.costs.to_dict()))
         return str(self._known["digest"])
 
     def subset(self, index: npt.ArrayLike) -> Self:
@@ -158,22 +170,14 @@ class ExitRecords:
         Raises:
             RecordsError: an index out of range, a mask of the wrong length, no sample left.
         """
-        chosen = to_numpy(index, "index", RecordsError)
-        if chosen.ndim != 1 or (chosen.dtype.kind not in "iub" and chosen.size):
-            raise RecordsError(
-                f"index must be (M,) integers or (N,) booleans, got shape {chosen.shape}, dtype {chosen.dtype}"
-            )
-        if chosen.dtype.kind == "b":
-            require_length(chosen, "a boolean index", self.n_samples)
-            chosen = np.flatnonzero(chosen)
-        if not chosen.size:
-            raise RecordsError("index selects no sample: records must have at least one")
-        if chosen.min() < -self.n_samples or chosen.max() >= self.n_samples:
-            raise RecordsError(f"index must lie in [-{self.n_samples}, {self.n_samples}), got {chosen.tolist()[:3]}...")
+        chosen = checked_index(index, self.n_samples)
+        by_sample = None if self.sample_costs is None else self.sample_costs.subset(chosen)
         return replace(
             self,
             confidence=self.confidence[:, chosen],
             score=self.score[:, chosen],
+            costs=self.costs if by_sample is None else by_sample.mean,
+            sample_costs=by_sample,
             label=None if self.label is None else self.label[chosen],
             prediction=None if self.prediction is None else self.prediction[:, chosen],
             group=None if self.group is None else self.group[chosen],
@@ -207,7 +211,7 @@ class ExitRecords:
         probs: Any,
         labels: Any,
         *,
-        costs: ExitCosts,
+        costs: ExitCosts | SampleCosts,
         confidence: str | Measure = "max_prob",
         group: Any = None,
         source: str = "",
@@ -226,7 +230,7 @@ class ExitRecords:
         Raises:
             RecordsError: shapes that do not fit, labels outside the classes, probabilities that do not sum to 1.
         """
-        _require_costs(costs)
+        require_costs(costs)
         arrays = arrays_from_probs(probs, labels, costs.n_exits, confidence)
         return cls(**arrays, costs=costs, group=group, measure=measure_name(confidence), source=source)
 
@@ -236,7 +240,7 @@ class ExitRecords:
         logits: Any,
         labels: Any,
         *,
-        costs: ExitCosts,
+        costs: ExitCosts | SampleCosts,
         confidence: str | Measure = "max_prob",
         temperature: npt.ArrayLike = 1.0,
         group: Any = None,
@@ -262,7 +266,7 @@ class ExitRecords:
             >>> records.score.tolist()
             [[0.0], [1.0]]
         """
-        _require_costs(costs)
+        require_costs(costs)
         arrays = arrays_from_logits(logits, labels, costs.n_exits, confidence, temperature)
         return cls(
             **arrays,
@@ -334,7 +338,9 @@ class ExitRecords:
         )
 
     @classmethod
-    def from_frame(cls, frame: Any, *, costs: ExitCosts, measure: str | None = None, source: str = "") -> Self:
+    def from_frame(
+        cls, frame: Any, *, costs: ExitCosts | SampleCosts, measure: str | None = None, source: str = ""
+    ) -> Self:
         """Builds records from a table, long or wide. `load_records` reads such tables from CSV and Parquet.
 
         Args:
@@ -358,33 +364,25 @@ class ExitRecords:
             >>> ExitRecords.from_frame(frame, costs=costs).score.tolist()
             [[1.0, 0.0], [1.0, 1.0]]
         """
-        _require_costs(costs)
+        require_costs(costs)
         return cls(**arrays_from_frame(frame, costs.n_exits), costs=costs, measure=measure, source=source)
 
-    def save(self, path: PathLike, *, compress: bool = True) -> None:
+    def save(self, path: PathLike, *, compress: bool = True, half: bool = False) -> None:
         """Writes one `.npz` without pickle: the arrays, the costs and a JSON header. Atomic.
+
+        A sample and exit takes 4 bytes for its confidence and, where answers are right or wrong, one for its score.
 
         Args:
             path: written as given; no ending is added.
-            compress: False is faster and larger.
+            compress: False is faster and larger, and `load_records(path, in_memory=False)` can read it.
+            half: confidences in float16: half the space. They are rounded to 11 bits, which makes equal ones of those
+                that are near, most of all just below 1, where probabilities crowd.
 
         Raises:
             FileFormatError: the folder cannot be written.
+            RecordsError: confidences beyond 65,504, which float16 cannot hold.
         """
-        every = {name: getattr(self, name) for name in ("confidence", "score", "label", "prediction", "group")}
-        content = Content(
-            arrays={name: value for name, value in every.items() if value is not None},
-            costs=self.costs,
-            source=self.source,
-            measure=self.measure,
-            temperature=None if self.temperature is None else self.temperature.tolist(),
-        )
-        write_arrays(path, content, compress=compress)
-
-
-def _require_costs(costs: Any) -> None:
-    if not isinstance(costs, ExitCosts):
-        raise RecordsError(f"costs must be an ExitCosts, got {type(costs).__name__}")
+        write_records(path, self, compress=compress, half=half)
 
 
 def require_records(records: object, name: str = "records") -> None:
@@ -394,6 +392,8 @@ def require_records(records: object, name: str = "records") -> None:
         RecordsError: it is something else.
     """
     if not isinstance(records, ExitRecords):
-        raise RecordsError(
-            f"{name} must be an ExitRecords, got {type(records).__name__}: use ds.load_records or ds.ExitRecords(...)"
-        )
+        found = type(records).__name__
+        hint = "use ds.load_records or ds.ExitRecords(...)"
+        if found == "StoredRecords":
+            hint = "this needs them in memory: .load() reads all of them, .subset(index).load() some"
+        raise RecordsError(f"{name} must be an ExitRecords, got {found}: {hint}")

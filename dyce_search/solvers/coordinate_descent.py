@@ -8,6 +8,7 @@ from typing import Literal
 import numpy as np
 
 from dyce_search.errors import SolverError
+from dyce_search.expected.searched import PART
 from dyce_search.solvers.descent.archive import BUCKETS, Archive, Choice
 from dyce_search.solvers.descent.effort import EFFORTS, FEW, Effort
 from dyce_search.solvers.descent.goals import Goals
@@ -29,7 +30,6 @@ OFF_SWEEPS = (
 )
 MOST_SWEEPS = 30  # of any other: until nothing helps; a guard, for none of six searches took more than 20
 VERY_FEW = 2_000  # samples below which every descent goes on until nothing helps (0: +0.8 on 1,000, no gain to be seen)
-SAMPLE = 1 << 16  # searched on first, where there are more than twice as many (of 140,000 half: -1.7, twice: +1.0)
 REFINED = 40  # points of the front of some samples that are refined on all (of 140,000, 16: -23, 100: +1.5, time x1.1)
 POLISHED = 64  # points whose thresholds are placed in the true order above 32,768 samples (2 and 256: 0.0 on 50,000)
 FOCUS_KICKS = 2  # of each task around a point asked for (0: it costs 0.10 % more, 5: 0.10 % less, time x1.2)
@@ -74,7 +74,8 @@ def coordinate_descent(
     Thresholds lie half-way between neighbouring confidences: at the bounds of bins of equal size, which are single
     samples up to 32,768 of them; with more, those of points all along the front are then placed among all samples.
 
-    Records of over 131,072 samples are searched on a random 65,536 of them first, then refined on all.
+    Records of over 131,072 samples are searched on a random 65,536 of them first, then refined on all; or only searched
+    on these where scores are not 0/1, for fine scores and costs have no room in 64-bit sums over more samples.
 
     A line, one candidate priced at all thresholds, counts as one evaluation. The result depends on the seed, not on
     the number of threads; with `max_seconds` it depends on the machine's speed.
@@ -103,8 +104,12 @@ def coordinate_descent(
     work = EFFORTS[effort]
     weights = None if lambdas is None else check_lambdas(lambdas)
     problem = Problem.of(run.records, work.bins)
-    sampled = problem.n > 2 * SAMPLE
-    first = problem.sample(np.sort(run.rng.permutation(problem.n)[:SAMPLE])) if sampled else problem
+    sampled = problem.n > 2 * PART
+    if sampled:
+        part = np.sort(run.rng.permutation(problem.n)[:PART])
+        if problem.score is not None:
+            problem, sampled = Problem.of(run.records.subset(part), work.bins), False
+    first = problem.sample(part) if sampled else problem
     stages = [Search(run, first, work)]
     try:
         stages[0].sweep_trade_off(weights)

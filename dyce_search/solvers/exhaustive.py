@@ -1,17 +1,11 @@
 """Every configuration on a grid of thresholds: the proven optimum for few positions."""
 
-import itertools
-import math
-
 import numpy as np
-import numpy.typing as npt
 
 from dyce_search.errors import SolverError
-from dyce_search.evaluation.config import threshold_between
 from dyce_search.evaluation.evaluate import evaluate_arrays, non_dominated
+from dyce_search.solvers.every import CHUNK, chunks_of, options_of, size_of
 from dyce_search.solvers.run import Run
-
-CHUNK = 1 << 14  # configurations measured at a time
 
 
 def exhaustive(run: Run, *, levels: int = 10, max_configurations: int = 2_000_000) -> None:
@@ -38,41 +32,21 @@ def exhaustive(run: Run, *, levels: int = 10, max_configurations: int = 2_000_00
     """
     if levels < 1:
         raise SolverError(f"levels must be at least 1, got {levels}")
-    costs = run.records.costs
-    choices: list[list[tuple[int, np.float32]]] = []
-    for p in range(costs.n_positions):
-        exits = range(int(costs.first[p]), int(costs.first[p + 1]))
-        choices.append(
-            [(-1, np.float32(0)), *((e, level) for e in exits for level in grid(run.records.confidence[e], levels))]
-        )
-    size = math.prod(len(options) for options in choices)
+    options = options_of(run.records, levels)
+    size = size_of(options)
     if size > max_configurations:
         raise SolverError(
-            f"exhaustive search over {costs.n_positions} positions with {levels} levels would measure {size:,} "
+            f"exhaustive search over {len(options)} positions with {levels} levels would measure {size:,} "
             f"configurations, more than max_configurations={max_configurations:,}: lower levels, use fewer "
             "exits, or use solver='coordinate_descent'"
         )
-    every = itertools.product(*choices)
+    every = chunks_of(options)
     for _ in run.bar(range(-(-size // CHUNK)), "exhaustive"):
-        chunk = list(itertools.islice(every, CHUNK))
-        run.spend(len(chunk))
-        flat = np.array(chunk, np.float64)
-        exits_here, threshold = flat[:, :, 0].astype(np.int32), flat[:, :, 1].astype(np.float32)
+        exits_here, threshold = next(every)
+        run.spend(len(exits_here))
         measured = evaluate_arrays(run.records, exits_here, threshold)
-        best = non_dominated(measured.cost, measured.accuracy)
+        kept = np.flatnonzero(run.admits(exits_here, threshold, measured))
+        best = kept[non_dominated(measured.cost[kept], measured.accuracy[kept])]
         figures = measured.cost[best], measured.accuracy[best]
         run.propose(exits_here[best], threshold[best], figures)
     run.declare_optimal()
-
-
-def grid(confidence: npt.NDArray[np.float32], levels: int) -> npt.NDArray[np.float32]:
-    """At most `levels` thresholds, rising from -inf, each half-way between neighbouring confidences."""
-    values, counts = np.unique(confidence, return_counts=True)
-    cuts = np.arange(len(values))  # leave from this distinct value upwards
-    if len(values) > levels:
-        below = np.cumsum(counts) - counts
-        cuts = np.unique(np.searchsorted(below, np.arange(levels) * len(confidence) / levels))
-    inner = cuts[cuts > 0]
-    return np.concatenate([[np.float32(-np.inf)], threshold_between(values[inner - 1], values[inner])]).astype(
-        np.float32
-    )

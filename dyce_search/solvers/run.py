@@ -11,6 +11,7 @@ import numpy.typing as npt
 from dyce_search.evaluation.config import ExitConfig
 from dyce_search.evaluation.evaluate import BatchEvaluation, evaluate_arrays
 from dyce_search.records.records import ExitRecords
+from dyce_search.solvers.sample_limit import SampleLimit
 
 T = TypeVar("T")
 Exits = npt.NDArray[np.int32]
@@ -42,6 +43,8 @@ class Run:
     Attributes:
         records: to search on; their `score` is what is to be maximised: expected scores, or observed ones, less what
             caution takes, so it may be below 0.
+        limit: on what single samples may cost, or None. `search` makes whatever is found keep it; a solver that drops
+            configurations for good asks `admits` first.
         seed: of this search.
         rng: the one random generator that a solver uses.
         evaluations: how many were spent.
@@ -65,9 +68,11 @@ class Run:
         max_evaluations: int | None = None,
         max_seconds: float | None = None,
         progress: bool | None = None,
+        limit: SampleLimit | None = None,
     ) -> None:
         """See `dyce_search.search` for the arguments."""
         self.records = records
+        self.limit = limit
         self.seed = seed
         self.rng = np.random.default_rng(seed)
         self.evaluations = 0
@@ -198,6 +203,20 @@ class Run:
         measured = evaluate_arrays(self.records, exits, threshold)
         self._figures[-1] = np.stack([measured.cost, measured.accuracy])
         return measured
+
+    def admits(self, exits: Exits, threshold: Thresholds, measured: BatchEvaluation) -> npt.NDArray[np.bool_]:
+        """(F,) which configurations keep the limit on what single samples cost; all, where there is none.
+
+        Args:
+            exits: (F, P) int32, as `evaluate` takes them.
+            threshold: (F, P) float32.
+            measured: what `evaluate_arrays` says of them.
+        """
+        if self.limit is None:
+            return np.ones(len(exits), np.bool_)
+        over = self.limit.over(self.records, exits, threshold, measured)
+        kept: npt.NDArray[np.bool_] = over <= self.limit.allowed(self.records)
+        return kept
 
     def propose(
         self, exits: Exits, threshold: Thresholds, figures: tuple[FloatArray, FloatArray] | None = None

@@ -5,7 +5,8 @@ import numpy.typing as npt
 
 from dyce_search.evaluation.config import threshold_between
 from dyce_search.evaluation.evaluate import non_dominated
-from dyce_search.evaluation.outcomes import prices
+from dyce_search.evaluation.outcomes import paid_everywhere
+from dyce_search.records.sample_costs import differing
 from dyce_search.solvers.run import Run
 
 MAX_LEVELS = 2000  # of one type that are handed in
@@ -42,28 +43,29 @@ def all_levels(
 ) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float64], npt.NDArray[np.float64]]:
     """Thresholds (L,), accuracy (L,) and cost (L,) at every distinct level of one global threshold."""
     records = run.records
-    paid = prices(records.costs, exits[None])[0]
+    paid = paid_everywhere(records, exits)
     highest = np.full(records.n_samples, -np.inf, np.float32)  # confidence up to here: the sample leaves above it
     events = []
     for p, e in enumerate(exits):
         if e < 0:
             continue
         higher = np.flatnonzero(records.confidence[e] > highest)
-        events.append((records.confidence[e, higher], higher, np.full(len(higher), p)))
+        events.append((records.confidence[e, higher], higher, np.full(len(higher), p), paid[p, higher]))
         highest[higher] = records.confidence[e, higher]
-    level, sample, position = (np.concatenate(part) for part in zip(*events, strict=True))
+    level, sample, position, cost = (np.concatenate(part) for part in zip(*events, strict=True))
     # As the threshold falls below `level`, the sample moves to `position` from where its next higher event put it.
     order = np.lexsort((-position, -level))
-    level, sample, position = level[order], sample[order], position[order]
+    level, sample, position, cost = level[order], sample[order], position[order], cost[order]
     score = records.score[exits[position], sample].astype(np.float64)
     by_sample = np.argsort(sample, kind="stable")
     first = np.concatenate([[True], np.diff(sample[by_sample]) > 0])
     before_score, before_cost = np.empty(len(level)), np.empty(len(level))
     before_score[by_sample] = np.where(first, records.score[-1, sample[by_sample]], np.roll(score[by_sample], 1))
-    before_cost[by_sample] = np.where(first, paid[-1], np.roll(paid[position[by_sample]], 1))
+    before_cost[by_sample] = np.where(first, paid[-1, sample[by_sample]], np.roll(cost[by_sample], 1))
+    whole = paid[-1, 0] * records.n_samples if differing(records.sample_costs) is None else paid[-1].sum()
     ends = np.flatnonzero(np.diff(level) < 0)  # last event of each level but the lowest
     total_score = records.score[-1].sum(dtype=np.float64) + np.cumsum(score - before_score)
-    total_cost = paid[-1] * records.n_samples + np.cumsum(paid[position] - before_cost)
+    total_cost = whole + np.cumsum(cost - before_cost)
     thresholds = threshold_between(level[ends + 1], level[ends])
     pick = np.append(ends, len(level) - 1)
     return (

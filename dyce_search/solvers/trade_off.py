@@ -8,8 +8,9 @@ import numpy as np
 import numpy.typing as npt
 
 from dyce_search.errors import SolverError
-from dyce_search.evaluation.outcomes import outcomes, prices
+from dyce_search.evaluation.outcomes import outcomes, paid_at, prices
 from dyce_search.records.records import ExitRecords
+from dyce_search.records.sample_costs import SampleCosts, differing
 
 ROUNDING = 1e-9  # np.arange(0.5, 1.01, 0.01) ends at 1.0000000000000004
 FloatArray = npt.NDArray[np.float64]
@@ -82,6 +83,7 @@ class Lines:
     def __init__(self, records: ExitRecords) -> None:
         """Sorts every exit's samples once: (E, N) int32."""
         self.records = records
+        self._charged = differing(records.sample_costs)
         self._order = np.stack([np.argsort(-row, kind="stable").astype(np.int32) for row in records.confidence])
 
     def at(self, exits: npt.NDArray[np.int32], threshold: npt.NDArray[np.float32], position: int) -> "Line":
@@ -90,6 +92,10 @@ class Lines:
         without = exits.copy()
         without[position] = -1
         going_on = outcomes(records, without, threshold)
+        if self._charged is None:
+            paid: Any = float(prices(records.costs, without[None])[0][position])
+        else:
+            paid = paid_at(records, without, np.full(records.n_samples, position))
         return Line(
             records=records,
             order=self._order,
@@ -97,7 +103,8 @@ class Lines:
             arriving=going_on.position > position,
             score=going_on.score.astype(np.float64),
             cost=going_on.cost,
-            paid=float(prices(records.costs, without[None])[0][position]),
+            saved=going_on.cost - paid,
+            charged=self._charged,
         )
 
 
@@ -112,7 +119,8 @@ class Line:
         arriving: (N,) bool, samples that get there.
         score: (N,) what each sample scores when it does not leave there.
         cost: (N,) what it pays then.
-        paid: what a sample has paid that leaves there, but for the head.
+        saved: (N,) how much less it pays when it leaves there, but for the head.
+        charged: the costs of each sample, where they differ.
     """
 
     records: ExitRecords
@@ -121,7 +129,8 @@ class Line:
     arriving: npt.NDArray[np.bool_]
     score: FloatArray
     cost: FloatArray
-    paid: float
+    saved: FloatArray
+    charged: SampleCosts | None
 
     def without(self) -> tuple[float, float]:
         """Accuracy and cost with no exit at the position."""
@@ -132,12 +141,15 @@ class Line:
         """Confidences (M,) of the arriving samples, rising; accuracy and cost (M+1,) with the surest 0..M leaving."""
         records = self.records
         samples = self.order[e][self.arriving[self.order[e]]]
-        head = float(records.costs.head[e])
+        if self.charged is None:
+            heads = float(records.costs.head[e]) * len(samples)
+        else:
+            heads = float(self.charged.head[e, samples].sum(dtype=np.float64))
         score = np.concatenate([[0.0], np.cumsum(records.score[e, samples] - self.score[samples])])
-        cost = np.concatenate([[0.0], np.cumsum(self.paid - self.cost[samples])])
+        cost = np.concatenate([[0.0], np.cumsum(-self.saved[samples])])
         n = records.n_samples
         return (
             records.confidence[e, samples][::-1],
             (self.score.sum() + score) / n,
-            (self.cost.sum() + head * len(samples) + cost) / n,
+            (self.cost.sum() + heads + cost) / n,
         )

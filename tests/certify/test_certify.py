@@ -12,6 +12,7 @@ from scipy.stats import binomtest
 
 import dyce_search as ds
 from dyce_search.certify import p_values
+from dyce_search.certify.asked import Asked
 from dyce_search.certify.limit_tests import Trial
 from dyce_search.fingerprints import fingerprint, share_in_common
 from tests import observed, oracles
@@ -31,6 +32,11 @@ def answers(lost, gained, n, seed=0, **optional):
     rng = np.random.default_rng([seed, n])
     confidence = rng.random((2, n), np.float32)
     return ds.ExitRecords(confidence=confidence, score=score[:, rng.permutation(n)], costs=TWO, **optional)
+
+
+def asked(**limits):
+    """What is to be certified, with what `certify` takes where nothing is said."""
+    return Asked.of(limits, share=0.01, confidence=1 - ALPHA, method="auto")
 
 
 def front_of(*configs, records=None):
@@ -76,7 +82,7 @@ class TestBinomial:
     @pytest.mark.parametrize(("right", "n"), [(95, 100), (990, 1000), (200, 200)])
     def test_the_bound_is_clopper_and_pearson_s(self, right, n):
         records = answers(n - right, 0, n)
-        (test,) = Trial.of(records, {"min_accuracy": 0.5}, ALPHA, "auto").tests(EVERYBODY)
+        (test,) = Trial.of(records, asked(min_accuracy=0.5)).tests(EVERYBODY)
         low = binomtest(right, n, alternative="greater").proportion_ci(1 - ALPHA, method="exact").low
         assert (test.method, test.bound()) == ("exact binomial", pytest.approx(low, rel=1e-6))
 
@@ -305,7 +311,7 @@ class TestGroups:
             lost = int(rng.binomial(n, 0.05))  # the drop is the limit
             many = answers(lost, 0, n, seed=run).subset(np.repeat(np.arange(n), times))
             for name, group in (("grouped", np.repeat(np.arange(n), times)), ("as if independent", None)):
-                trial = Trial.of(replace(many, group=group), {"max_accuracy_drop": 0.05}, ALPHA, "auto")
+                trial = Trial.of(replace(many, group=group), asked(max_accuracy_drop=0.05))
                 errors[name] += trial.tests(EVERYBODY)[0].p_value <= ALPHA
         assert errors["grouped"] / runs <= ALPHA + 2 * math.sqrt(ALPHA * (1 - ALPHA) / runs)
         assert errors["as if independent"] / runs > 0.15
@@ -337,7 +343,7 @@ class TestValidity:
 
 def everybody_leaves():
     """A front of one point, where everybody leaves at the first exit."""
-    figures = {"accuracy": [0.9], "cost": [1.0], "disagreement": [0]}
+    figures = {"accuracy": [0.9], "cost": [1.0], "disagreement": [0], "cost_tail": None}
     return replace(front_of(EVERYBODY), candidate=[[0]], threshold=[[-np.inf]], **figures)
 
 
@@ -389,7 +395,7 @@ class TestRefusals:
             front,
             **{
                 name: getattr(front, name)[:1]
-                for name in ("candidate", "threshold", "accuracy", "cost", "disagreement")
+                for name in ("candidate", "threshold", "accuracy", "cost", "disagreement", "cost_tail")
             },
         )
         with pytest.raises(
@@ -400,7 +406,13 @@ class TestRefusals:
     def test_twice_as_many_samples_as_it_says_are_enough_more_often_than_not(self):
         rng = np.random.default_rng(0)
         alone = replace(
-            front_of(EVERYBODY), candidate=[[0]], threshold=[[-np.inf]], accuracy=[0.9], cost=[1.0], disagreement=[0]
+            front_of(EVERYBODY),
+            candidate=[[0]],
+            threshold=[[-np.inf]],
+            accuracy=[0.9],
+            cost=[1.0],
+            disagreement=[0],
+            cost_tail=None,
         )
         with pytest.raises(ds.InfeasibleError, match=r"about 1,700 samples like these"):
             alone.certify(answers(10, 9, 500), max_accuracy_drop=0.01)
@@ -416,7 +428,13 @@ class TestRefusals:
 
     def test_a_limit_that_nobody_can_certify(self):
         alone = replace(
-            front_of(EVERYBODY), candidate=[[0]], threshold=[[-np.inf]], accuracy=[0.9], cost=[1.0], disagreement=[0]
+            front_of(EVERYBODY),
+            candidate=[[0]],
+            threshold=[[-np.inf]],
+            accuracy=[0.9],
+            cost=[1.0],
+            disagreement=[0],
+            cost_tail=None,
         )
         with pytest.raises(ds.InfeasibleError, match="p = 1; millions of samples like these would be needed"):
             alone.certify(answers(0, 0, 300), max_accuracy_drop=1e-9)

@@ -145,7 +145,8 @@ def test_equal_samples_are_predicted_alike():
     records = drawn(4, 400)
     doubled = made(np.tile(records.confidence, 2), np.tile(records.score, 2))
     learned, _ = Learned.of(records.confidence, records.score, np.arange(400), "default", np.random.default_rng(0))
-    predicted = learned.predict(doubled.confidence)
+    nobody = np.arange(0), np.empty((len(doubled.confidence), 0), np.float32)
+    predicted = learned.completed(doubled.confidence, *nobody)
     np.testing.assert_array_equal(predicted[:, :400], predicted[:, 400:])
 
 

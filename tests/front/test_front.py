@@ -64,7 +64,7 @@ def test_bad_fronts_are_refused(records):
 def replace_points(n):
     """A front cut to its first n points."""
     front = make_front([1.0], [0.5])
-    fields = ("candidate", "threshold", "accuracy", "cost", "disagreement")
+    fields = ("candidate", "threshold", "accuracy", "cost", "disagreement", "cost_tail")
     return replace(front, **{name: getattr(front, name)[:n] for name in fields})
 
 

@@ -46,6 +46,16 @@ def value_of(problem: Problem, objective: Objective, records: ds.ExitRecords, co
     )
 
 
+def costly(records: ds.ExitRecords) -> ds.ExitRecords:
+    """The same samples, each with costs of its own: dearer where the first exit is unsure."""
+    size = 1 + 3 * (1 - records.confidence[0]) * np.random.default_rng(0).random(records.n_samples)
+    costs = records.costs
+    by_sample = ds.SampleCosts(
+        backbone=costs.backbone[:, None] * size, head=costs.head[:, None] * size, position=costs.position
+    )
+    return ds.ExitRecords(confidence=records.confidence, score=records.score, costs=by_sample)
+
+
 @given(records=exit_records(max_samples=12))
 @settings(max_examples=100, deadline=None)
 def test_codes_keep_the_order_and_edges_part_the_bins(records):
@@ -60,8 +70,11 @@ def test_codes_keep_the_order_and_edges_part_the_bins(records):
     assert np.array_equal(problem.coded.codes & 1, records.score > 0.5)
 
 
-@given(records=exit_records(max_samples=12), weight=st.sampled_from([0.3, 0.5, 0.8, 0.95]), curbed=st.booleans())
-@settings(max_examples=60, deadline=None)
+ANY_COSTS = exit_records(max_samples=12) | exit_records(max_samples=12, by_sample=True)
+
+
+@given(records=ANY_COSTS, weight=st.sampled_from([0.3, 0.5, 0.8, 0.95]), curbed=st.booleans())
+@settings(max_examples=120, deadline=None)
 def test_no_single_change_improves_where_a_descent_ends(records, weight, curbed):
     problem = Problem.of(records, 512)
     objective = problem.at_lambda(weight)
@@ -82,12 +95,13 @@ def test_no_single_change_improves_where_a_descent_ends(records, weight, curbed)
                 assert value_of(problem, objective, records, changed) >= value - 1e-6
 
 
-@given(records=exit_records(max_samples=12))
-@settings(max_examples=60, deadline=None)
+@given(records=ANY_COSTS)
+@settings(max_examples=120, deadline=None)
 def test_the_archive_tells_the_truth(records):
     problem = Problem.of(records, 512)
     archive = empty_archive(problem)
     descend_from_nothing(problem, problem.at_lambda(0.7), archive)
+    assert np.isfinite(archive.score).any()
     for k in np.flatnonzero(np.isfinite(archive.score)):
         config = as_config(problem, archive.choice(k))
         measured = ds.evaluate(records, config)
@@ -99,7 +113,7 @@ def test_scores_in_the_codes_and_scores_beside_them_are_searched_alike(example):
     records = example.subset(np.arange(0, 15000, 10))
     packed = Problem.of(records, 512)
     assert packed.score is None
-    beside = replace(packed, score=records.score)
+    beside = replace(packed, score=records.score.astype(np.int16))
     for weight in (0.4, 0.8, 0.99):
         one = descend_from_nothing(packed, packed.at_lambda(weight), empty_archive(packed))
         two = descend_from_nothing(beside, beside.at_lambda(weight), empty_archive(beside))
@@ -128,8 +142,10 @@ def test_coarse_cuts_with_a_second_look_end_near_the_exact_ones(example, coarse)
         assert two[0] - one[0] < 0.005
 
 
-def test_polish_finds_the_best_threshold_between_the_bins(example):
+@pytest.mark.parametrize("by_sample", [False, True])
+def test_polish_finds_the_best_threshold_between_the_bins(example, by_sample):
     records = example.subset(np.arange(3000))
+    records = costly(records) if by_sample else records
     problem = Problem.of(records, 64)
     codes = (problem.coded.codes >> 7 << 1) | (problem.coded.codes & 1)  # 64 samples a bin
     edges = np.ascontiguousarray(problem.edges[:, ::64])
@@ -247,7 +263,7 @@ def test_an_impossible_wish_still_gives_a_front(example):
 def test_large_records_are_searched_on_some_samples_then_refined_on_all(example, monkeypatch, budget):
     records = example.subset(np.arange(6000))
     whole = observed.search(records, max_evaluations=budget)
-    monkeypatch.setattr(module, "SAMPLE", 2999)
+    monkeypatch.setattr(module, "PART", 2999)
     front = observed.search(records, max_evaluations=budget)
     assert front.provenance.evaluations <= (budget or np.inf)
     assert front.provenance.stop_reason == ("budget" if budget else "converged")

@@ -1,8 +1,8 @@
 """The compiled loops that price lines: one exit at all its cuts, while the rest of a choice stays as it is.
 
-Costs are whole numbers, so that their sums are exact in any order; a change of cost and one of a 0/1 score share one
-64-bit number, the score in its lower `shift` bits. Numba compiles the named tuples away. `score` stands beside them
-because only a plain argument that is None takes its branches out of the compiled code.
+Costs and scores are whole numbers, so that their sums are exact in any order; a change of cost and one of score share
+one 64-bit number, the score in its lower `shift` bits. Numba compiles the named tuples away. `score` and `costs` stand
+beside them because only a plain argument that is None takes its branches out of the compiled code.
 """
 
 from typing import Any, NamedTuple
@@ -19,15 +19,11 @@ class Leaving(NamedTuple):
 
     Attributes:
         change: (N,) int64, cost and score of each that arrives, but for its score here.
-        score: (N,) float64, its score when it goes on; (0,) where scores are 0/1.
-        bins: (B,) int64, sums of `change` and of 0/1 scores; zeros between two lines.
-        score_bins: (B,) float64, sums of changes of score; (0,) where scores are 0/1.
+        bins: (B,) int64, sums of what leaving changes; zeros between two lines.
     """
 
     change: Any
-    score: Any
     bins: Any
-    score_bins: Any
 
 
 class Line(NamedTuple):
@@ -49,14 +45,39 @@ class Line(NamedTuple):
 
 
 @njit(inline="always")
-def value_of(objective, score, cost):  # type: ignore[no-untyped-def]
-    """J of sums over the samples, see `Objective`."""
+def value_of(objective, step, sums):  # type: ignore[no-untyped-def]
+    """J of sums over the samples (whole numbers of score, of cost), see `Objective`; `step` is the score of 1."""
+    score, cost = sums[0] * step, sums[1]
     return objective.price * cost - objective.gain * score + objective.curb * (cost - objective.goal) ** 2
+
+
+@njit(nogil=True, cache=True)
+def own_score(score, code, e, i):  # type: ignore[no-untyped-def]
+    """The score of exit e on sample i, whose code is `code`."""
+    if score is None:
+        return np.int64(code & 1)
+    return np.int64(score[e, i])
+
+
+@njit(nogil=True, cache=True)
+def backbone_of(coded, costs, p, i):  # type: ignore[no-untyped-def]
+    """What sample i pays for the backbone up to position p."""
+    if costs is None:
+        return np.int64(coded.backbone[p])
+    return np.int64(costs.backbone[p, i])
+
+
+@njit(nogil=True, cache=True)
+def head_of(coded, costs, e, i):  # type: ignore[no-untyped-def]
+    """What sample i pays for the head of exit e."""
+    if costs is None:
+        return np.int64(coded.head[e])
+    return np.int64(costs.head[e, i])
 
 
 @njit(inline="always")
 def unpack(packed, shift):  # type: ignore[no-untyped-def]
-    """Cost and 0/1 score that share a number."""
+    """Cost and score that share a number."""
     low_bits = (np.int64(1) << shift) - 1
     score = packed & low_bits
     if score >= np.int64(1) << (shift - 1):
@@ -65,30 +86,26 @@ def unpack(packed, shift):  # type: ignore[no-untyped-def]
 
 
 @njit(nogil=True, cache=True)
-def price(p, none, rest, coded, score, objective, flow, leaving, choice, archive):  # type: ignore[no-untyped-def]
+def price(p, rest, coded, score, costs, objective, flow, leaving, choice, archive):  # type: ignore[no-untyped-def]
     """Prices every candidate at position p, at every 2^coarse-th cut, then all cuts around the best one.
 
     Args:
         p: the position; the other arguments as in `descend`.
-        none: J without an exit there.
-        rest: sums of score and cost then.
-        coded, score, objective, flow, leaving, choice, archive: as in `descend`.
+        rest: sums of score and cost without an exit there.
+        coded, score, costs, objective, flow, leaving, choice, archive: as in `descend`.
 
     Returns:
         J of the best exit and cut, -1 where none is best, its cut.
     """
-    m = flow.size[flow.row[p]]
-    here = flow.samples[flow.row[p]][:m]
+    here = flow.samples[flow.row[p]][: flow.size[flow.row[p]]]
     coarse = coded.coarse
-    best, best_exit, best_cut = none, -1, 0
-    above = np.int64(0), 0.0  # what the samples change that leave above the best cut's bin
+    best, best_exit, best_cut = value_of(objective, coded.step, rest), -1, 0
+    above = np.int64(0)  # what the samples change that leave above the best cut's bin
     for e in range(coded.first[p], coded.first[p + 1]):
         top = count(e, here, coded.codes, score, coarse + 1, leaving)
         line = Line(p, e, top, 0, 1 << coarse)
-        paid = rest[0], rest[1] + m * coded.head[e]
-        found, cut, above_cut = scan(
-            line, (np.int64(0), 0.0), paid, best, score, leaving, objective, choice, archive, coded.shift
-        )
+        paid = rest[0], rest[1] + heads_of(coded, costs, e, here)
+        found, cut, above_cut = scan(line, np.int64(0), paid, best, coded, leaving, objective, choice, archive)
         if found < best:
             best, best_exit, best_cut, above = found, e, cut, above_cut
     if best_exit >= 0 and coarse > 0:
@@ -96,11 +113,22 @@ def price(p, none, rest, coded, score, objective, flow, leaving, choice, archive
         top = best_cut + (1 << coarse) - 1 - low
         count_some(best_exit, here, coded.codes, score, low, top, leaving)
         line = Line(p, best_exit, top, low, 1)
-        paid = rest[0], rest[1] + m * coded.head[best_exit]
-        found, cut, _ = scan(line, above, paid, best, score, leaving, objective, choice, archive, coded.shift)
+        paid = rest[0], rest[1] + heads_of(coded, costs, best_exit, here)
+        found, cut, _ = scan(line, above, paid, best, coded, leaving, objective, choice, archive)
         if found < best:
             best, best_cut = found, cut
     return best, best_exit, best_cut
+
+
+@njit(nogil=True, cache=True)
+def heads_of(coded, costs, e, here):  # type: ignore[no-untyped-def]
+    """What the samples (M,) that arrive pay for the head of exit e, in all."""
+    if costs is None:
+        return len(here) * coded.head[e]
+    total = np.int64(0)
+    for j in range(len(here)):
+        total += costs.head[e, here[j]]
+    return total
 
 
 @njit(nogil=True, cache=True)
@@ -114,28 +142,20 @@ def count(e, here, codes, score, wide, leaving):  # type: ignore[no-untyped-def]
         wide: bits of a code below its bin.
         leaving: `Leaving`.
     """
-    change, on_score, bins, score_bins = leaving.change, leaving.score, leaving.bins, leaving.score_bins
+    change, bins = leaving.change, leaving.bins
     row = codes[e]
     m = len(here)
     top = 0
-    if score is not None:
-        own = score[e]
-        for j in range(m):
-            i = here[j]
-            b = row[i] >> wide
-            bins[b] += change[j]
-            score_bins[b] += own[i] - on_score[j]
-            top = max(top, b)
-        return top
     if m == len(row):  # everybody, in order
         for i in range(m):
             c = row[i]
-            bins[c >> wide] += change[i] + (c & 1)
+            bins[c >> wide] += change[i] + own_score(score, c, e, i)
             top = max(top, c)
     else:
         for j in range(m):
-            c = row[here[j]]
-            bins[c >> wide] += change[j] + (c & 1)
+            i = here[j]
+            c = row[i]
+            bins[c >> wide] += change[j] + own_score(score, c, e, i)
             top = max(top, c)
     return top >> wide
 
@@ -143,57 +163,48 @@ def count(e, here, codes, score, wide, leaving):  # type: ignore[no-untyped-def]
 @njit(nogil=True, cache=True)
 def count_some(e, here, codes, score, low, top, leaving):  # type: ignore[no-untyped-def]
     """The same by single cuts, from cut `low` to `low + top`."""
-    change, on_score, bins, score_bins = leaving.change, leaving.score, leaving.bins, leaving.score_bins
+    change, bins = leaving.change, leaving.bins
     row = codes[e]
     for j in range(len(here)):
         i = here[j]
         b = np.int64(row[i] >> 1) - low
         if 0 <= b <= top:
-            if score is None:
-                bins[b] += change[j] + (row[i] & 1)
-            else:
-                bins[b] += change[j]
-                score_bins[b] += score[e, i] - on_score[j]
+            bins[b] += change[j] + own_score(score, row[i], e, i)
 
 
 @njit(nogil=True, cache=True)
-def scan(line, above, rest, best, score, leaving, objective, choice, archive, shift):  # type: ignore[no-untyped-def]
+def scan(line, above, rest, best, coded, leaving, objective, choice, archive):  # type: ignore[no-untyped-def]
     """Prices the cuts of a line, offers each to the archive, and empties the bins.
 
     Args:
         line: `Line`.
-        above: what the samples change by leaving that are above its top bin, packed; their score.
+        above: what the samples change by leaving that are above its top bin, packed.
         rest: sums of score and cost when nobody leaves at the line's exit.
         best: J to beat.
-        score, leaving, objective, choice, archive, shift: as in `descend`.
+        coded, leaving, objective, choice, archive: as in `descend`.
 
     Returns:
         J of the best cut if it is below `best`, else `best`; the cut; what leaving changes above its bin.
     """
-    bins, score_bins = leaving.bins, leaving.score_bins
+    bins = leaving.bins
     kept_score, kept_cost, kept_exits, kept_cuts = archive.score, archive.cost, archive.exits, archive.cuts
     exits, cuts = choice.exits, choice.cuts
-    change, score_change = above
+    change = above
     best_cut, best_above = 0, above
     for b in range(line.top, -1, -1):
         here = bins[b]
-        if here == 0 and (score is None or score_bins[b] == 0.0):
+        if here == 0:
             continue
-        before = change, score_change
+        before = change
         change += here
         bins[b] = 0
-        cost, right = unpack(change, shift)
-        if score is None:
-            sum_score = rest[0] + right
-        else:
-            score_change += score_bins[b]
-            score_bins[b] = 0.0
-            sum_score = rest[0] + score_change
-        sum_cost = rest[1] + cost
-        priced = value_of(objective, sum_score, sum_cost)
+        cost, score = unpack(change, coded.shift)
+        sums = rest[0] + score, rest[1] + cost
+        priced = value_of(objective, coded.step, sums)
         cut = line.low + line.step * b
         if priced < best:
             best, best_cut, best_above = priced, cut, before
+        sum_score, sum_cost = sums[0] * coded.step, sums[1]
         bucket = int((sum_cost - archive.low) * archive.scale)
         if 0 <= bucket < len(kept_score) and (
             sum_score > kept_score[bucket] or (sum_score == kept_score[bucket] and sum_cost < kept_cost[bucket])

@@ -4,14 +4,14 @@ import numpy as np
 from numba import njit
 
 from dyce_search.evaluation import config
-from dyce_search.solvers.descent._lines import LEAST_GAIN, value_of
+from dyce_search.solvers.descent._lines import LEAST_GAIN, backbone_of, head_of, value_of
 from dyce_search.solvers.descent._ranks import between
 
 leaves = njit(inline="always")(config.leaves)
 
 
 @njit(nogil=True, cache=True)
-def polish(confidence, score, coded, edges, objective, choice, threshold):  # type: ignore[no-untyped-def]
+def polish(confidence, score, coded, costs, edges, objective, choice, threshold):  # type: ignore[no-untyped-def]
     """Moves each threshold (P,) to the best place within the two bins around its cut.
 
     From the last position to the first, with the rest fixed. Only samples that arrive and lie in these bins can
@@ -21,12 +21,13 @@ def polish(confidence, score, coded, edges, objective, choice, threshold):  # ty
         confidence: (E, N) float32.
         score: (E, N) float32, also where scores are 0/1.
         coded: `Coded`, the same records.
+        costs: `WholeCosts` of each sample, or None where they are the same for all.
         edges: (E, B) float32, see `encode`.
         objective: `Objective`.
         choice: `Choice`.
         threshold: (P,) float32, of its cuts; changes in place.
     """
-    near, start, heads, total_score, total_cost = near_cuts(coded, score, choice)
+    near, start, total_score, total_cost = near_cuts(coded, costs, score, choice)
     for p in range(len(threshold) - 1, -1, -1):
         found = near[start[p] : start[p + 1]]
         if len(found) == 0:
@@ -34,11 +35,10 @@ def polish(confidence, score, coded, edges, objective, choice, threshold):  # ty
         e, cut = choice.exits[p], choice.cuts[p]
         order = found[np.argsort(-confidence[e][found])]
         gained, added = np.empty(len(order)), np.empty(len(order), np.int64)  # what leaving changes
-        paid = coded.backbone[p] + heads[p + 1]
         for j in range(len(order)):
             i = order[j]
-            on_score, on_cost = goes_on(confidence, score, coded, choice.exits, threshold, i, p, heads[p + 1])
-            gained[j], added[j] = score[e, i] - on_score, paid - on_cost
+            on_score, on_cost = goes_on(confidence, score, coded, costs, choice.exits, threshold, i, p)
+            gained[j], added[j] = score[e, i] - on_score, backbone_of(coded, costs, p, i) - on_cost
             if coded.codes[e, i] >> 1 == cut:
                 total_score -= gained[j]
                 total_cost -= added[j]
@@ -48,16 +48,14 @@ def polish(confidence, score, coded, edges, objective, choice, threshold):  # ty
 
 
 @njit(nogil=True, cache=True)
-def near_cuts(coded, score, choice):  # type: ignore[no-untyped-def]
+def near_cuts(coded, costs, score, choice):  # type: ignore[no-untyped-def]
     """The samples that arrive at an exit in the two bins around its cut.
 
     Returns:
-        near; start (P+1,): near[start[p]:start[p + 1]] are those at position p; heads (P+1,) int64, cost of the heads
-        before a position; sums of score and cost of the choice.
+        near; start (P+1,): near[start[p]:start[p + 1]] are those at position p; sums of score and cost of the choice.
     """
     exits, cuts = choice.exits, choice.cuts
     n_positions, n = len(exits), coded.codes.shape[1]
-    heads = np.zeros(n_positions + 1, np.int64)
     near = np.empty(4 * n, np.int32)
     start = np.zeros(n_positions + 1, np.int64)
     here = np.arange(n).astype(np.int32)
@@ -65,45 +63,47 @@ def near_cuts(coded, score, choice):  # type: ignore[no-untyped-def]
     total_score, total_cost = 0.0, np.int64(0)
     for p in range(n_positions):
         e = exits[p]
-        heads[p + 1] = heads[p]
         start[p + 1] = start[p]
         if e < 0:
             continue
-        heads[p + 1] += coded.head[e]
         stay = 0
         for j in range(m):
             i = here[j]
             b = coded.codes[e, i] >> 1
+            total_cost += head_of(coded, costs, e, i)
             if b >= cuts[p]:
                 total_score += score[e, i]
+                total_cost += backbone_of(coded, costs, p, i)
             else:
                 here[stay] = i
                 stay += 1
             if cuts[p] - 1 <= b <= cuts[p] and start[p + 1] < len(near):
                 near[start[p + 1]] = i
                 start[p + 1] += 1
-        total_cost += (m - stay) * (coded.backbone[p] + heads[p + 1])
         m = stay
         if start[p + 1] == len(near):  # most samples tie: their thresholds stay at the bounds of the bins
             start[p + 1] = start[p]
-    final = len(coded.head) - 1
+    final = len(coded.codes) - 1
     for j in range(m):
-        total_score += score[final, here[j]]
-    total_cost += m * (coded.backbone[n_positions] + coded.head[final] + heads[n_positions])
-    return near, start, heads, total_score, total_cost
+        i = here[j]
+        total_score += score[final, i]
+        total_cost += backbone_of(coded, costs, n_positions, i) + head_of(coded, costs, final, i)
+    return near, start, total_score, total_cost
 
 
 @njit(nogil=True, cache=True)
-def goes_on(confidence, score, coded, exits, threshold, i, p, heads):  # type: ignore[no-untyped-def]
-    """Score and cost of sample i when it does not leave at position p, having paid for `heads`."""
+def goes_on(confidence, score, coded, costs, exits, threshold, i, p):  # type: ignore[no-untyped-def]
+    """Score of sample i when it does not leave at position p, and what it pays, but for the heads up to there."""
+    heads = np.int64(0)
     for q in range(p + 1, len(exits)):
         e = exits[q]
         if e >= 0:
-            heads += coded.head[e]
+            heads += head_of(coded, costs, e, i)
             if leaves(confidence[e, i], threshold[q]):
-                return score[e, i], coded.backbone[q] + heads
-    final = len(coded.head) - 1
-    return score[final, i], coded.backbone[len(exits)] + coded.head[final] + heads
+                return score[e, i], backbone_of(coded, costs, q, i) + heads
+    final = len(coded.codes) - 1
+    last = backbone_of(coded, costs, len(exits), i) + head_of(coded, costs, final, i)
+    return score[final, i], last + heads
 
 
 @njit(nogil=True, cache=True)
@@ -134,7 +134,7 @@ def best_level(confidence, edges, cut, gained, added, score, cost, objective):  
             continue
         else:
             level = between(confidence[j], confidence[j - 1])
-        priced = value_of(objective, score, cost)
+        priced = value_of(objective, 1.0, (score, cost))
         if priced < best - LEAST_GAIN:
             best, at, best_score, best_cost = priced, level, score, cost
     return at, best_score, best_cost

@@ -1,5 +1,6 @@
 """Records as coordinate descent sees them: ranks in bins, costs as whole numbers."""
 
+import math
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -13,6 +14,7 @@ from dyce_search.solvers.descent._polish import polish
 from dyce_search.solvers.descent._ranks import encode
 from dyce_search.solvers.descent.archive import Archive, Choice
 from dyce_search.solvers.descent.objective import Objective
+from dyce_search.solvers.descent.prices import Prices, WholeCosts
 from dyce_search.solvers.trade_off import TradeOff
 from dyce_search.threads import n_threads, side_by_side
 
@@ -24,9 +26,10 @@ class Coded(NamedTuple):
         codes: (E, N) uint16, see `encode`.
         coarse: lines price every 2^coarse-th cut, then all cuts around the best one.
         first: (P+1,) first candidate of each position, then the final exit.
-        backbone: (P+1,) int64, whole numbers.
-        head: (E,) int64, whole numbers.
+        backbone: (P+1,) int64, see `Prices`.
+        head: (E,) int64, see `Prices`.
         shift: bits for a sum of scores, its sign included.
+        step: the score of one whole number, a power of two.
     """
 
     codes: npt.NDArray[np.uint16]
@@ -35,21 +38,25 @@ class Coded(NamedTuple):
     backbone: npt.NDArray[np.int64]
     head: npt.NDArray[np.int64]
     shift: int
+    step: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Problem:
-    """The codes of some records (2 bytes an entry) and their costs as whole numbers.
+    """The codes of some records (2 bytes an entry), and their scores and costs as whole numbers.
 
     Confidences are replaced by their rank in bins of equal size, at most 32,768; equal confidences share a bin, so
-    that with as many bins as samples nothing is lost. Costs are rounded to whole numbers, as fine as 64-bit sums allow
-    (1e-6 of the baseline for a million samples, far finer for fewer), so that sums do not depend on their order.
+    that with as many bins as samples nothing is lost. Costs, and scores that are not 0/1, are rounded to whole numbers,
+    as fine as 64-bit sums of both allow, so that sums do not depend on their order. With 0/1 scores costs are exact to
+    1e-6 of the baseline for a million samples and far better for fewer; with others each gets half of the bits that are
+    left, 13 for 65,536 samples.
 
     Attributes:
         records: where it comes from; of a sample, the whole.
         coded: for the compiled loops.
         edges: (E, B) float32, the threshold of each cut.
-        score: (E, N) float32, or None where scores are 0/1 and the codes hold them.
+        score: (E, N) int16, in steps of `coded.step`, or None where scores are 0/1 and the codes hold them.
+        costs: what each sample pays, where costs differ by sample; else None, and `coded` has them.
         unit: whole numbers per unit of cost.
         low: least sum of costs.
         high: above every sum of costs.
@@ -59,7 +66,8 @@ class Problem:
     records: ExitRecords
     coded: Coded
     edges: npt.NDArray[np.float32]
-    score: npt.NDArray[np.float32] | None
+    score: npt.NDArray[np.int16] | None
+    costs: WholeCosts | None
     unit: float
     low: int
     high: float
@@ -80,7 +88,11 @@ class Problem:
 
         side_by_side(encode_some, parts[:-1], parts[1:])
         coarse = max(0, (-(-finest // bins) - 1).bit_length())
-        return cls._priced(records, codes, coarse, edges, None if binary.all() else records.score)
+        if binary.all():
+            return cls._priced(records, codes, coarse, edges)
+        bits = min(15, (60 - 2 * n.bit_length()) // 2)
+        score, step = in_steps(records.score, bits)
+        return cls._priced(records, codes, coarse, edges, score=score, step=step, bits=bits)
 
     @classmethod
     def _priced(
@@ -89,31 +101,31 @@ class Problem:
         codes: npt.NDArray[np.uint16],
         coarse: int,
         edges: npt.NDArray[np.float32],
-        score: npt.NDArray[np.float32] | None,
+        *,
+        index: npt.NDArray[np.intp] | None = None,
+        score: npt.NDArray[np.int16] | None = None,
+        step: float = 1.0,
+        bits: int = 0,
     ) -> "Problem":
-        """Adds the costs, as fine as the number of samples allows."""
-        costs, n = records.costs, codes.shape[1]
-        shift = n.bit_length() + 1
-        dearest = costs.baseline + np.maximum.reduceat(costs.head, costs.first).sum()
-        unit = 2.0 ** min(62 - shift, 52) / (2 * n * dearest)
-        backbone = np.round(costs.backbone * unit).astype(np.int64)
-        head = np.round(costs.head * unit).astype(np.int64)
+        """Adds the costs, as fine as the number of samples and the bits of a score allow."""
+        shift = codes.shape[1].bit_length() + 1 + bits
+        prices = Prices.of(records, 62 - shift, index)
         return cls(
             records=records,
-            coded=Coded(codes, coarse, costs.first, backbone, head, shift),
+            coded=Coded(codes, coarse, records.costs.first, prices.backbone, prices.head, shift, step),
             edges=edges,
             score=score,
-            unit=unit,
-            low=n * int((backbone[costs.position] + head).min()),
-            high=n * (dearest * unit + 1),
+            costs=prices.by_sample,
+            unit=prices.unit,
+            low=prices.low,
+            high=prices.high,
             trade_off=TradeOff.of(records),
         )
 
     def sample(self, index: npt.NDArray[np.intp]) -> "Problem":
-        """The problem of some samples, in the same bins."""
-        score = None if self.score is None else np.ascontiguousarray(self.score[:, index])
+        """The problem of some samples (M,), in the same bins; of 0/1 scores."""
         codes = np.ascontiguousarray(self.coded.codes[:, index])
-        return self._priced(self.records, codes, self.coded.coarse, self.edges, score)
+        return self._priced(self.records, codes, self.coded.coarse, self.edges, index=index)
 
     @property
     def n(self) -> int:
@@ -146,14 +158,14 @@ class Problem:
     ) -> tuple[float, int]:
         """Descends from a choice (P,) in int32, which is changed in place. Returns J and the number of lines."""
         most = int(min(max_lines, 1 << 62))
-        value, lines = descend(self.coded, self.score, objective, choice, archive, max_sweeps, most)
+        value, lines = descend(self.coded, self.score, self.costs, objective, choice, archive, max_sweeps, most)
         return float(value), int(lines)
 
     def polish(self, objective: Objective, choice: Choice) -> npt.NDArray[np.float32]:
         """The thresholds (P,) of a choice, each moved to the best place near its cut, in the true order."""
         threshold = self.thresholds(choice)
         confidence, score = self.records.confidence, self.records.score
-        polish(confidence, score, self.coded, self.edges, objective, choice, threshold)
+        polish(confidence, score, self.coded, self.costs, self.edges, objective, choice, threshold)
         return threshold
 
     def cheapest(self) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.float32]]:
@@ -167,3 +179,14 @@ class Problem:
     def thresholds(self, choice: Choice) -> npt.NDArray[np.float32]:
         """The thresholds of a choice's cuts, in its shape; 0 where there is no exit."""
         return np.where(choice.exits >= 0, self.edges[choice.exits, choice.cuts], np.float32(0))
+
+
+def in_steps(score: npt.NDArray[np.float32], bits: int) -> tuple[npt.NDArray[np.int16], float]:
+    """Scores (E, N) as multiples of a step, a power of two; neither they nor their differences need more bits."""
+    least, most = min(float(row.min()) for row in score), max(float(row.max()) for row in score)
+    largest = max(most - least, most, -least)
+    step = 2.0 ** math.ceil(math.log2(largest / (2**bits - 1)))
+    whole = np.empty(score.shape, np.int16)
+    for row, own in zip(whole, score, strict=True):
+        row[:] = np.rint(own * np.float32(1 / step))
+    return whole, step
