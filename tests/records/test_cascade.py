@@ -196,9 +196,7 @@ class TestGaps:
             label=np.array(["Paris", "Rome", "Bern"], object),
         )  # fmt: skip
         np.testing.assert_array_equal(as_objects.score, records.score)
-        with pytest.raises(
-            ds.RecordsError, match=r"label must hold strings where one of .* does, got 3"
-        ):
+        with pytest.raises(ds.RecordsError, match=r"label must hold strings where one of .* does, got 3"):
             cascade(price=[1, 2], confidence=[[0.5] * 3], score=None, prediction=answers, label=[3, 4, 5])
 
     def test_prices_by_sample_are_walked(self):
