@@ -34,7 +34,7 @@ def select(options: Namespace) -> int:
     limits = limits_in(options, "select", POINT_LIMITS)
     require_folder(options.out)
     front = ParetoFront.load(options.front)
-    point = front.select(**limits)
+    point = front.select(**limits, share=options.share)
     say_figures(point, front.costs.unit)
     print(tables.config_table(front.costs, point.config))
     what = f"{front.scores} ones, of a search on {front.n_samples:,} samples"
@@ -77,7 +77,7 @@ def certify(options: Namespace) -> int:
     require_folder(options.out)
     front = ParetoFront.load(options.front)
     records = load(options.records, options.costs, part="test", measure=options.measure)
-    point = front.certify(records, **limits, confidence=options.confidence, method=options.method)
+    point = front.certify(records, **limits, share=options.share, confidence=options.confidence, method=options.method)
     print(f"{point.certificate}\n")
     say_figures(point, records.costs.unit)
     print(tables.config_table(records.costs, point.config, evaluate(records, point.config)))
