@@ -6,7 +6,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 JOBS ?= auto
 PYTEST := -m pytest --numprocesses=$(JOBS) --dist=worksteal
 
-.PHONY: help setup demo test coverage oldest oldest-quick lint docs wheel notebooks bench clean
+.PHONY: help setup demo test coverage oldest oldest-quick lint docs wheel notebooks bench promises clean
 
 help:
 	@echo "make demo    find a Pareto front for a real network: table, picture and JSON in demo/"
@@ -18,6 +18,7 @@ help:
 	@echo "make wheel   build dist/*.whl and check it"
 	@echo "make notebooks  run notebooks/*.py in full and keep what they show in *.ipynb"
 	@echo "make bench   time the searches and write bench/"
+	@echo "make promises  hold what expected scores promise against what they deliver: hours, or minutes with QUICK=1"
 	@echo "make setup   only make the environment, with everything"
 	@echo "make clean   remove the environment and what the other commands wrote"
 
@@ -64,6 +65,9 @@ notebooks: .venv/installed-dev
 
 bench: .venv/installed-dev
 	$(BIN)/python -m tests.benchmarks
+
+promises: .venv/installed-dev
+	$(BIN)/python -m tests.benchmarks promises $(if $(QUICK),--quick)
 
 clean:
 	rm -rf .venv .venv-oldest demo bench dist site .coverage .pytest_cache .hypothesis .mypy_cache .ruff_cache .import_linter_cache

@@ -13,6 +13,8 @@ from dyce_search.analysis.exit_value import MarginalValue, OracleGap, marginal_v
 from dyce_search.analysis.optimism import Band, Optimism, bootstrap_band, optimism
 from dyce_search.analysis.temperature import Temperatures, fit_temperatures
 from dyce_search.certify.certificate import Certificate, CertifiedLimit, CertifiedPoint
+from dyce_search.certify.check import Check, CheckedLimit, check_certificate
+from dyce_search.certify.drift import DriftMonitor
 from dyce_search.errors import (
     ConfigError,
     CostsError,
@@ -59,10 +61,13 @@ __all__ = [
     "CertifiedLimit",
     "CertifiedPoint",
     "ComparedSearch",
+    "Check",
+    "CheckedLimit",
     "Comparison",
     "ConfigError",
     "CostsError",
     "Curve",
+    "DriftMonitor",
     "DyceError",
     "Evaluation",
     "ExitAuroc",
@@ -95,6 +100,7 @@ __all__ = [
     "StoredRecords",
     "Temperatures",
     "bootstrap_band",
+    "check_certificate",
     "compare",
     "evaluate",
     "evaluate_many",

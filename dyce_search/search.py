@@ -10,7 +10,7 @@ import numpy as np
 
 from dyce_search.errors import SolverError
 from dyce_search.evaluation.config import ExitConfig
-from dyce_search.evaluation.evaluate import evaluate_arrays, non_dominated
+from dyce_search.evaluation.evaluate import non_dominated
 from dyce_search.expected.scores import Effort
 from dyce_search.expected.searched import Scores, SearchedScores
 from dyce_search.front.front import ParetoFront
@@ -175,15 +175,11 @@ def run_solver(
     if run.stop_reason != "interrupted":
         run.carry_out(solve, options)
     exits, threshold = run.found()
-    cost, maximised = run.figures()
-    best = non_dominated(cost, maximised)
-    exits, threshold = exits[best], threshold[best]
+    if limit is None or not exact:
+        best = non_dominated(*run.figures())
+        exits, threshold = exits[best], threshold[best]
     if limit is not None:
-        exits, threshold = within_limit(scores.searched, *(run.found() if exact else (exits, threshold)), limit)
-        measured = evaluate_arrays(scores.searched, exits, threshold)
-        cost, maximised, best = measured.cost, measured.accuracy, np.arange(len(exits))
-    same = scores.searched is scores.accuracy
-    accuracy = maximised[best] if same else evaluate_arrays(scores.accuracy, exits, threshold).accuracy
+        exits, threshold = within_limit(scores.searched, exits, threshold, limit)
     provenance = Provenance(
         solver=name,
         options={key: _plain(value) for key, value in {**options, **_said(limit)}.items()},
@@ -195,15 +191,13 @@ def run_solver(
         caution=scores.caution,
         expected={} if scores.origin is None else asdict(scores.origin),
     )
-    front = ParetoFront.from_measured(
+    front = ParetoFront.from_arrays(
         scores.records,
         exits,
         threshold,
-        cost=cost[best],
-        accuracy=accuracy,
-        exit_accuracy=scores.accuracy.exit_accuracy,
-        digest=records.digest,
         provenance=provenance,
+        scored=scores.accuracy,
+        digest=records.digest,
     )
     return run, front
 

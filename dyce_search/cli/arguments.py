@@ -77,6 +77,13 @@ def add_scores(parser: argparse.ArgumentParser, *more: str) -> None:
     )
 
 
+def add_json(parser: argparse.ArgumentParser, out: str | None = None) -> None:
+    """Figures for machines: on standard output, and where `out` says what, in a file."""
+    parser.add_argument("--json", action="store_true", help="print JSON and nothing else")
+    if out is not None:
+        parser.add_argument("--out", metavar="FILE.json", help=f"write {out}")
+
+
 def load(
     path: PathLike, costs: PathLike | None, *, part: Literal["val", "test"], measure: str | None = None
 ) -> ExitRecords:

@@ -20,19 +20,35 @@ class Charges(NamedTuple):
     head: npt.NDArray[np.float32]
 
 
-@njit(nogil=True, cache=True)
-def leave_counts(  # type: ignore[no-untyped-def]
-    confidence, score, charges, exits, threshold, first, stop, count, score_sum, cost_sum
-):
-    """Fills count (F, P+1) int64 and score_sum (F, P+1) float64 for the configurations first .. stop - 1.
+class Sums(NamedTuple):
+    """Over the samples that leave at each position, under F configurations.
 
-    Where there are `charges`, it also fills cost_sum (F, P+1) float64; where they are None, that is compiled away.
+    Attributes:
+        left: (F, P+1) int64, how many they are.
+        score: (F, P+1) float64, sums of their scores.
+        cost: (F, P+1) float64, sums of what they pay; (0, 0) where it is the same for all.
+        differ: (F, P+1) float64, sums of the differences from the final exit's scores; (0, 0) unless asked for.
+    """
+
+    left: npt.NDArray[np.int64]
+    score: npt.NDArray[np.float64]
+    cost: npt.NDArray[np.float64]
+    differ: npt.NDArray[np.float64]
+
+
+@njit(nogil=True, cache=True)
+def leave_counts(confidence, score, observed, charges, exits, threshold, first, stop, sums):  # type: ignore[no-untyped-def]
+    """Adds samples to the `Sums` of the configurations first .. stop - 1, which may hold those of others before them.
+
+    Where there are `charges`, it adds to the sums of costs, where there are `observed` scores, (E, N) float32, to
+    those of their differences; where they are None, that is compiled away.
 
     The configurations are sorted by rows. Neighbours that agree up to a position share the work up to there:
     `flight[p]` keeps the samples still in flight before position p. Only those are touched. Scores are added up one by
     one in the order of the samples, so sums equal those of a plain loop to the bit. Costs are added up likewise;
     `paid[p]` keeps what the samples in `flight[p]` have paid for heads.
     """
+    count, score_sum, cost_sum, differ_sum = sums.left, sums.score, sums.cost, sums.differ
     n_samples = confidence.shape[1]
     n_positions = exits.shape[1]
     final = confidence.shape[0] - 1
@@ -45,6 +61,8 @@ def leave_counts(  # type: ignore[no-untyped-def]
     if charges is not None:
         paid = np.zeros((n_positions + 1, BLOCK), np.float64)
         cost_to_here = np.zeros(n_positions + 1, np.float64)
+    if observed is not None:
+        differ_to_here = np.zeros(n_positions + 1, np.float64)
     for start in range(0, n_samples, BLOCK):
         size[0] = min(BLOCK, n_samples - start)
         for j in range(size[0]):
@@ -67,6 +85,8 @@ def leave_counts(  # type: ignore[no-untyped-def]
                     leaving[q] = 0
                     if charges is not None:
                         cost_to_here[q] = cost_sum[f, q]
+                    if observed is not None:
+                        differ_to_here[q] = differ_sum[f, q]
                     continue
                 limit = threshold[f, q]
                 stay = 0
@@ -94,6 +114,12 @@ def leave_counts(  # type: ignore[no-untyped-def]
                 leaving[q] = left
                 if charges is not None:
                     cost_to_here[q] = cost
+                if observed is not None:
+                    differ = differ_sum[f, q]
+                    for j in range(left):
+                        i = gone[j]
+                        differ += abs(observed[e, i] - observed[final, i])
+                    differ_to_here[q] = differ
             if p < n_positions or f == first:
                 source = row[n_positions]
                 total = score_sum[f, n_positions]
@@ -112,6 +138,8 @@ def leave_counts(  # type: ignore[no-untyped-def]
                 score_sum[f, q] = sum_to_here[q]
                 if charges is not None:
                     cost_sum[f, q] = cost_to_here[q]
+                if observed is not None:
+                    differ_sum[f, q] = differ_to_here[q]
 
 
 @njit(cache=True)

@@ -13,8 +13,9 @@ import numpy.typing as npt
 
 from dyce_search.arrays import read_only, restore
 from dyce_search.errors import FrontError, RecordsError
+from dyce_search.evaluation.cost_tails import cost_tails
 from dyce_search.evaluation.curve import Curve, dominated_area
-from dyce_search.evaluation.evaluate import differences_and_tails, evaluate_arrays, non_dominated
+from dyce_search.evaluation.evaluate import measured, non_dominated
 from dyce_search.records.costs import ExitCosts
 from dyce_search.records.records import ExitRecords, require_records
 from dyce_search.records.sample_costs import differing
@@ -146,17 +147,16 @@ def static_exits(records: ExitRecords) -> Curve:
     alone = np.arange(costs.n_exits - 1)
     exits[alone, costs.position[:-1]] = alone
     threshold = np.where(exits >= 0, np.float32(-np.inf), np.float32(0))
-    measured = evaluate_arrays(records, exits, threshold)
-    differs, tails = differences_and_tails(records, exits, threshold)
+    batch, differs, count = measured(records, exits, threshold, differences=True)
     return Curve(
         costs=costs,
         candidate=records.layout.candidates(exits),
         layout=records.layout,
         threshold=threshold,
-        accuracy=measured.accuracy,
-        cost=measured.cost,
+        accuracy=batch.accuracy,
+        cost=batch.cost,
         disagreement=differs,
-        cost_tail=tails,
+        cost_tail=cost_tails(records, exits, threshold, count),
         exit_accuracy=records.exit_accuracy,
         n_samples=records.n_samples,
         records_digest=records.digest,

@@ -10,6 +10,7 @@ from dyce_search.evaluation.limits import SAMPLE_ROUNDING
 from dyce_search.evaluation.outcomes import prices
 from dyce_search.records.records import ExitRecords
 from dyce_search.records.sample_costs import SampleCosts, differing
+from dyce_search.records.stored import AnyRecords, StoredRecords
 from dyce_search.threads import n_threads, side_by_side
 
 FloatArray = npt.NDArray[np.float64]
@@ -35,7 +36,7 @@ def tail_of(cost: FloatArray, share: float) -> float:
 
 
 def cost_tails(
-    records: ExitRecords, exits: npt.NDArray[np.int32], threshold: npt.NDArray[np.float32], count: npt.NDArray[np.int64]
+    records: AnyRecords, exits: npt.NDArray[np.int32], threshold: npt.NDArray[np.float32], count: npt.NDArray[np.int64]
 ) -> FloatArray:
     """(F, S) the cost that at most each of `SHARES` of the samples exceeds, under F configurations.
 
@@ -46,10 +47,11 @@ def cost_tails(
         count: (F, P+1) how many samples leave at each position; only needed where they all cost the same.
     """
     ranks = np.array([allowed(share, records.n_samples) for share in SHARES])
-    charged = differing(records.sample_costs)
-    if charged is None:
-        return _of_prices(prices(records.costs, exits), count, ranks)
-    return _of_samples(records.confidence, charged, exits, threshold, ranks)
+    if not isinstance(records, StoredRecords):
+        charged = differing(records.sample_costs)
+        if charged is not None:
+            return _of_samples(records.confidence, charged, exits, threshold, ranks)
+    return _of_prices(prices(records.costs, exits), count, ranks)
 
 
 def _of_prices(paid: FloatArray, count: npt.NDArray[np.int64], ranks: npt.NDArray[np.int64]) -> FloatArray:

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -9,17 +10,15 @@ import numpy.typing as npt
 from dyce_search.arrays import read_only, require_type
 from dyce_search.errors import ConfigError, FrontError
 from dyce_search.evaluation.config import ExitConfig
-from dyce_search.evaluation.cost_tails import cost_tails, is_over, tail_of
+from dyce_search.evaluation.cost_tails import is_over, tail_of
+from dyce_search.evaluation.departures import departures
 from dyce_search.evaluation.limits import is_number, require_share
 from dyce_search.evaluation.outcomes import outcomes, prices
 from dyce_search.records.costs import ExitCosts
-from dyce_search.records.records import ExitRecords, require_records
-from dyce_search.records.sample_costs import SampleCosts, differing
-from dyce_search.threads import n_threads, side_by_side
+from dyce_search.records.records import ExitRecords
+from dyce_search.records.stored import AnyRecords, require_any_records
 
 FloatArray = npt.NDArray[np.float64]
-
-SAMPLES_AT_A_TIME = 1 << 16  # of which differences of scores are in memory
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -138,11 +137,11 @@ def evaluate(records: ExitRecords, config: ExitConfig, *, per_sample: bool = Fal
     )
 
 
-def evaluate_many(records: ExitRecords, configs: Sequence[ExitConfig]) -> BatchEvaluation:
+def evaluate_many(records: AnyRecords, configs: Sequence[ExitConfig]) -> BatchEvaluation:
     """Measures many configurations at once, in parallel; each result equals `evaluate`'s to the bit.
 
     Args:
-        records: to measure on.
+        records: to measure on; those that stay in their file are read 65,536 samples at a time.
         configs: F configurations; none is fine.
 
     Raises:
@@ -155,7 +154,7 @@ def evaluate_many(records: ExitRecords, configs: Sequence[ExitConfig]) -> BatchE
         >>> evaluate_many(records, [ExitConfig.none(1), ExitConfig(candidate=[0], threshold=[0.5])]).cost.tolist()
         [4.0, 3.0]
     """
-    require_records(records)
+    require_any_records(records)
     if isinstance(configs, ExitConfig):
         raise ConfigError("configs must be a sequence of ExitConfig, got a single one: use evaluate")
     require_type(configs, Sequence, "configs", ConfigError)
@@ -169,7 +168,7 @@ def evaluate_many(records: ExitRecords, configs: Sequence[ExitConfig]) -> BatchE
 
 
 def evaluate_arrays(
-    records: ExitRecords, exits: npt.NDArray[np.int32], threshold: npt.NDArray[np.float32]
+    records: AnyRecords, exits: npt.NDArray[np.int32], threshold: npt.NDArray[np.float32]
 ) -> BatchEvaluation:
     """`evaluate_many` for configurations that are arrays already, as solvers have them.
 
@@ -181,86 +180,62 @@ def evaluate_arrays(
     Raises:
         ConfigError: shapes that do not fit, or an exit that is not at its position.
     """
-    costs = records.costs
+    return measured(records, exits, threshold).batch
+
+
+class Measured(NamedTuple):
+    """What F configurations do on some records, and what curves keep of it beside.
+
+    Attributes:
+        batch: accuracies, costs and who leaves where.
+        disagreement: (F,) float64, how far they differ from the whole network: mean |score - score of the final
+            exit|. With scores of 0 and 1 it is the share of the samples on which one of the two is right and the
+            other wrong. Empty unless asked for.
+        left: (F, P+1) int64, how many samples leave at each position.
+    """
+
+    batch: BatchEvaluation
+    disagreement: FloatArray
+    left: npt.NDArray[np.int64]
+
+
+def measured(
+    records: AnyRecords,
+    exits: npt.NDArray[np.int32],
+    threshold: npt.NDArray[np.float32],
+    *,
+    observed: npt.NDArray[np.float32] | None = None,
+    differences: bool = False,
+) -> Measured:
+    """`evaluate_arrays`, and on demand the disagreements in the same pass.
+
+    Args:
+        records: to measure on; those that stay in their file are read block by block.
+        exits: (F, P) int32, flat index of the enabled candidate at each position, -1 for none.
+        threshold: (F, P) float32.
+        differences: whether disagreements are wanted.
+        observed: (E, N) float32, the scores that may disagree; None is those of the records.
+
+    Raises:
+        ConfigError: shapes that do not fit, or an exit that is not at its position.
+    """
+    costs, n = records.costs, records.n_samples
     exits, threshold = np.asarray(exits, np.int32), np.asarray(threshold, np.float32)
     _check_exits(exits, threshold, costs)
-    charged = differing(records.sample_costs)
-    count, score_sum, cost_sum = _leave(records.confidence, records.score, exits, threshold, charged)
-    accuracy = score_sum.sum(axis=1) / records.n_samples
-    total = count * prices(costs, exits) if charged is None else cost_sum
-    cost = total.sum(axis=1) / records.n_samples
-    return BatchEvaluation(
+    count, score_sum, cost_sum, differ_sum = departures(
+        records, exits, threshold, observed=observed, differences=differences
+    )
+    accuracy = score_sum.sum(axis=1) / n
+    cost = (cost_sum if cost_sum.size else count * prices(costs, exits)).sum(axis=1) / n
+    batch = BatchEvaluation(
         accuracy=accuracy,
         cost=cost,
         relative_cost=cost / costs.baseline,
         accuracy_drop=records.baseline_accuracy - accuracy,
-        exit_share=count / records.n_samples,
+        exit_share=count / n,
         exit_accuracy=np.divide(score_sum, count, out=np.full(count.shape, np.nan), where=count > 0),
     )
-
-
-def disagreements(records: ExitRecords, exits: npt.NDArray[np.int32], threshold: npt.NDArray[np.float32]) -> FloatArray:
-    """(F,) how far configurations differ from the whole network: mean |score - score of the final exit|.
-
-    With scores of 0 and 1 it is the share of the samples on which one of the two is right and the other wrong.
-
-    Args:
-        records: to measure on.
-        exits: (F, P) int32, flat index of the enabled candidate at each position, -1 for none.
-        threshold: (F, P) float32.
-    """
-    return _differences(records, exits, threshold)[0]
-
-
-def _differences(
-    records: ExitRecords, exits: npt.NDArray[np.int32], threshold: npt.NDArray[np.float32]
-) -> tuple[FloatArray, npt.NDArray[np.int64]]:
-    """The disagreements (F,), and how many samples leave at each position (F, P+1)."""
-    total, count = np.zeros(len(exits)), np.zeros((len(exits), exits.shape[1] + 1), np.int64)
-    for start in range(0, records.n_samples, SAMPLES_AT_A_TIME):
-        part = slice(start, start + SAMPLES_AT_A_TIME)
-        score = records.score[:, part]
-        differs = read_only(np.abs(score - score[-1]), np.float32)
-        left = _leave(read_only(records.confidence[:, part], np.float32), differs, exits, threshold)
-        total += left[1].sum(axis=1)
-        count += left[0]
-    return total / records.n_samples, count
-
-
-def differences_and_tails(
-    records: ExitRecords, exits: npt.NDArray[np.int32], threshold: npt.NDArray[np.float32]
-) -> tuple[FloatArray, FloatArray]:
-    """`disagreements` (F,) and `cost_tails` (F, S) of F configurations; see there for the arguments."""
-    total, count = _differences(records, exits, threshold)
-    return total, cost_tails(records, exits, threshold, count)
-
-
-def _leave(
-    confidence: npt.NDArray[np.float32],
-    score: npt.NDArray[np.float32],
-    exits: npt.NDArray[np.int32],
-    threshold: npt.NDArray[np.float32],
-    charged: SampleCosts | None = None,
-) -> tuple[npt.NDArray[np.int64], FloatArray, FloatArray]:
-    """How many samples leave at each position, and the sums of their scores and of what is charged, (F, P+1) each."""
-    from dyce_search.evaluation._kernels import Charges, leave_counts
-
-    order, bounds = _chunks(exits, threshold)
-    count = np.zeros((len(exits), exits.shape[1] + 1), np.int64)
-    score_sum = np.zeros(count.shape, np.float64)
-    cost_sum = np.zeros(count.shape if charged is not None else (0, 0), np.float64)
-    charges = None if charged is None else Charges(charged.backbone, charged.head)
-    sorted_exits, sorted_threshold = exits[order], threshold[order]
-
-    def fill(first: int, stop: int) -> None:
-        leave_counts(
-            confidence, score, charges, sorted_exits, sorted_threshold, first, stop, count, score_sum, cost_sum
-        )
-
-    side_by_side(fill, bounds[:-1], bounds[1:])
-    back = np.empty_like(order)
-    back[order] = np.arange(len(order))
-    return count[back], score_sum[back], cost_sum if charged is None else cost_sum[back]
+    return Measured(batch, differ_sum.sum(axis=1) / n, count)
 
 
 def non_dominated(cost: FloatArray | npt.NDArray[np.int64], accuracy: FloatArray) -> npt.NDArray[np.intp]:
@@ -283,16 +258,3 @@ def _check_exits(exits: npt.NDArray[np.int32], threshold: npt.NDArray[np.float32
         costs.position[exits[on]] != np.broadcast_to(np.arange(costs.n_positions), expected)[on]
     ):
         raise ConfigError("exits must hold, at each position, the flat index of one of its candidates, or -1")
-
-
-def _chunks(
-    exits: npt.NDArray[np.int32], threshold: npt.NDArray[np.float32]
-) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
-    """An order that puts configurations with a common beginning side by side, and bounds of each thread's share."""
-    n_configs, n_positions = exits.shape
-    keys = np.empty((n_configs, n_positions, 2), np.int32)  # compared as bytes: equal beginnings end up together
-    keys[:, :, 0] = exits
-    keys[:, :, 1] = np.where(exits >= 0, threshold, np.float32(0)).view(np.int32)
-    order = np.argsort(keys.reshape(n_configs, 2 * n_positions).view(f"V{8 * n_positions}").ravel(), kind="stable")
-    n_chunks = max(1, min(n_configs, 8 * n_threads()))
-    return order, np.linspace(0, n_configs, n_chunks + 1).astype(np.int64)

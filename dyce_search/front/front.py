@@ -10,13 +10,15 @@ import numpy.typing as npt
 from dyce_search.arrays import require_type, restore
 from dyce_search.errors import ConfigError, DyceError, FileFormatError, FrontError
 from dyce_search.evaluation.config import ExitConfig
+from dyce_search.evaluation.cost_tails import cost_tails
 from dyce_search.evaluation.curve import Curve, OperatingPoint
-from dyce_search.evaluation.evaluate import differences_and_tails, evaluate_arrays, non_dominated
+from dyce_search.evaluation.evaluate import measured, non_dominated
 from dyce_search.evaluation.limits import asked_for, choose, require_finite, require_share
 from dyce_search.files import PathLike, write_json
 from dyce_search.fingerprints import fingerprint
 from dyce_search.provenance import Provenance
 from dyce_search.records.records import ExitRecords, require_records
+from dyce_search.records.stored import AnyRecords, require_any_records
 
 if TYPE_CHECKING:
     from dyce_search.certify.asked import Method
@@ -98,6 +100,8 @@ class ParetoFront(Curve):
         threshold: npt.NDArray[np.float32],
         *,
         provenance: Provenance,
+        scored: ExitRecords | None = None,
+        digest: str | None = None,
     ) -> Self:
         """`from_configs` for arrays, as solvers have them.
 
@@ -106,60 +110,26 @@ class ParetoFront(Curve):
             exits: (F, P) int32, flat index of the enabled candidate at each position, -1 for none.
             threshold: (F, P) float32.
             provenance: where they come from.
+            scored: the same samples with the scores whose means are the accuracies; None is `records`.
+            digest: of the records that were to be searched, of which `records` may be a part; None is their own.
         """
-        measured = evaluate_arrays(records, exits, threshold)
-        keep = non_dominated(measured.cost, measured.accuracy)
-        return cls.from_measured(
-            records,
-            exits[keep],
-            threshold[keep],
-            cost=measured.cost[keep],
-            accuracy=measured.accuracy[keep],
-            exit_accuracy=records.exit_accuracy,
-            digest=records.digest,
-            provenance=provenance,
-        )
-
-    @classmethod
-    def from_measured(
-        cls,
-        records: ExitRecords,
-        exits: npt.NDArray[np.int32],
-        threshold: npt.NDArray[np.float32],
-        *,
-        cost: npt.NDArray[np.float64],
-        accuracy: npt.NDArray[np.float64],
-        exit_accuracy: npt.NDArray[np.float64],
-        digest: str,
-        provenance: Provenance,
-    ) -> Self:
-        """`from_arrays` for configurations that were measured already.
-
-        Args:
-            records: that they were measured on.
-            exits: (F, P) int32, flat index of the enabled candidate at each position, -1 for none.
-            threshold: (F, P) float32.
-            cost: (F,) float64, as `evaluate_many` has it.
-            accuracy: (F,) float64, of the scores that the provenance names.
-            exit_accuracy: (E,) float64, of each exit used alone, of the same scores.
-            digest: of the records that were to be searched, of which `records` may be a part.
-            provenance: where they come from.
-        """
-        differs, tails = differences_and_tails(records, exits, threshold)
-        keep = non_dominated(cost, accuracy - provenance.caution * differs)
+        scored = records if scored is None else scored
+        batch, differs, count = measured(scored, exits, threshold, observed=records.score, differences=True)
+        keep = non_dominated(batch.cost, batch.accuracy - provenance.caution * differs)
+        exits, threshold = exits[keep], threshold[keep]
         return cls(
             costs=records.costs,
             layout=records.layout,
-            candidate=records.layout.candidates(exits[keep]),
-            threshold=threshold[keep],
-            accuracy=accuracy[keep],
-            cost=cost[keep],
+            candidate=records.layout.candidates(exits),
+            threshold=threshold,
+            accuracy=batch.accuracy[keep],
+            cost=batch.cost[keep],
             disagreement=differs[keep],
-            cost_tail=tails[keep],
+            cost_tail=cost_tails(records, exits, threshold, count[keep]),
             scores=provenance.scores,
-            exit_accuracy=exit_accuracy,
+            exit_accuracy=scored.exit_accuracy,
             n_samples=records.n_samples,
-            records_digest=digest,
+            records_digest=records.digest if digest is None else digest,
             provenance=provenance,
             fingerprint=fingerprint(records.confidence),
         )
@@ -228,11 +198,11 @@ class ParetoFront(Curve):
 
         return self[choose(asked, figures, failing="no point of this front satisfies", offer=offer, share=share)]
 
-    def evaluate(self, records: ExitRecords) -> Curve:
+    def evaluate(self, records: AnyRecords) -> Curve:
         """Measures the same configurations on other records: the honest figures.
 
         Args:
-            records: of the same network.
+            records: of the same network; those that stay in their file are read block by block.
 
         Returns:
             As many points in the same order. A curve, not a front: on other samples a dearer point may be worse.
@@ -241,19 +211,18 @@ class ParetoFront(Curve):
             ConfigError: the records are of other exits, or of confidences of another measure or temperature.
             RecordsError: `records` is something else.
         """
-        require_records(records)
+        require_any_records(records)
         layout = self.layout.joined(records.layout, "the front", "the records")
-        measured = evaluate_arrays(records, self.exits, self.threshold)
-        differs, tails = differences_and_tails(records, self.exits, self.threshold)
+        batch, differs, count = measured(records, self.exits, self.threshold, differences=True)
         return Curve(
             costs=records.costs,
             layout=layout,
             candidate=self.candidate,
             threshold=self.threshold,
-            accuracy=measured.accuracy,
-            cost=measured.cost,
+            accuracy=batch.accuracy,
+            cost=batch.cost,
             disagreement=differs,
-            cost_tail=tails,
+            cost_tail=cost_tails(records, self.exits, self.threshold, count),
             exit_accuracy=records.exit_accuracy,
             n_samples=records.n_samples,
             records_digest=records.digest,

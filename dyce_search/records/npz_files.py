@@ -3,7 +3,7 @@
 import json
 from collections.abc import Iterable
 from dataclasses import replace
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -17,8 +17,13 @@ from dyce_search.records.dyce_files import read_predictions
 from dyce_search.records.sample_costs import SampleCosts
 from dyce_search.records.stored_arrays import StoredArray, stored_array
 
+if TYPE_CHECKING:
+    from dyce_search.records.records import ExitRecords
+
 FORMAT, VERSION, OLDER = "dyce_search.records", 2, (1,)
+OPTIONAL = ("label", "prediction", "group")
 SAMPLE_COSTS = ("sample_backbone", "sample_head", "most_backbone", "most_head")  # all of them, or none
+Arrays = dict[str, Any]  # arrays, by argument
 
 
 class Content(NamedTuple):
@@ -33,35 +38,37 @@ class Content(NamedTuple):
         temperature: (E,) of the exits, or None.
     """
 
-    arrays: dict[str, Any]
+    arrays: Arrays
     costs: ExitCosts | SampleCosts
     source: str
     measure: str | None
     temperature: list[float] | None
 
 
-def write_arrays(path: PathLike, content: Content, *, compress: bool, half: bool) -> None:
+def write_records(path: PathLike, records: "ExitRecords", *, compress: bool, half: bool) -> None:
     """Writes this library's format: see `ExitRecords.save`.
 
     Raises:
         RecordsError: confidences that float16 cannot hold.
         FileFormatError: the folder cannot be written.
     """
-    costs, arrays = content.costs, content.arrays
+    every = {name: getattr(records, name) for name in ("confidence", "score", *OPTIONAL)}
+    arrays = {name: value for name, value in every.items() if value is not None}
+    costs = records.costs if records.sample_costs is None else records.sample_costs
+    if half:
+        arrays = {**arrays, "confidence": _halved(arrays["confidence"])}
     mean = costs
     if isinstance(costs, SampleCosts):
         by_sample = (costs.backbone, costs.head, costs.most.backbone, costs.most.head)
         arrays, mean = arrays | dict(zip(SAMPLE_COSTS, by_sample, strict=True)), costs.mean
-    if half:
-        arrays = {**arrays, "confidence": _halved(arrays["confidence"])}
     header = {
         "format": FORMAT,
         "version": VERSION,
         "unit": costs.unit,
         "names": list(costs.names),
-        "measure": content.measure,
-        "temperature": content.temperature,
-        "source": content.source,
+        "measure": records.measure,
+        "temperature": None if records.temperature is None else records.temperature.tolist(),
+        "source": records.source,
     }
     score = arrays["score"]
     if all(np.all((row == 0) | (row == 1)) and not np.signbit(row).any() for row in score):
@@ -196,11 +203,16 @@ def _read_own(
         unit=entry(header, "unit", path),
         names=entry(header, "names", path),
     )
-    own = _sample_costs(archive, names, path, mean) if names & set(SAMPLE_COSTS) else mean
+    by_sample = names & set(SAMPLE_COSTS)
+    if by_sample and not in_memory and costs is None:
+        raise RecordsError(
+            f"{path} holds costs that differ by sample, which need memory: leave out in_memory=False, or pass others"
+        )
+    own = _sample_costs(archive, names, path, mean) if by_sample and in_memory else mean
     if costs is not None:  # in place of the file's, for the same exits
         own = replace(costs, names=own.layout.joined(costs.layout, f"the file {path}", "costs").names)
     arrays: dict[str, Any] = {}
-    for name in ("confidence", "score", "label", "prediction", "group"):
+    for name in ("confidence", "score", *OPTIONAL):
         if name in names:
             large = not in_memory and name in ("confidence", "score", "prediction")
             arrays[name] = _left_in_file(archive, name, path) if large else _array(archive, name)

@@ -26,7 +26,7 @@ from dyce_search.records.confidence import Measure, measure_name
 from dyce_search.records.costs import ExitCosts
 from dyce_search.records.frames import arrays_from_frame
 from dyce_search.records.layout import ExitLayout
-from dyce_search.records.npz_files import Content, write_arrays
+from dyce_search.records.npz_files import write_records
 from dyce_search.records.outputs import arrays_from_logits, arrays_from_probs
 from dyce_search.records.sample_costs import SampleCosts
 from dyce_search.records.splits import split_indices
@@ -376,15 +376,7 @@ class ExitRecords:
             FileFormatError: the folder cannot be written.
             RecordsError: confidences beyond 65,504, which float16 cannot hold.
         """
-        every = {name: getattr(self, name) for name in ("confidence", "score", "label", "prediction", "group")}
-        content = Content(
-            arrays={name: value for name, value in every.items() if value is not None},
-            costs=self.costs if self.sample_costs is None else self.sample_costs,
-            source=self.source,
-            measure=self.measure,
-            temperature=None if self.temperature is None else self.temperature.tolist(),
-        )
-        write_arrays(path, content, compress=compress, half=half)
+        write_records(path, self, compress=compress, half=half)
 
 
 def require_records(records: object, name: str = "records") -> None:

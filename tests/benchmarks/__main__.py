@@ -25,6 +25,7 @@ from tests.benchmarks.measure import (
     seconds,
     table,
 )
+from tests.benchmarks.promises import promises
 from tests.solvers.test_coordinate_descent import small_problem
 
 LAMBDAS = (0.3, 0.5, 0.7, 0.9, 0.97)
@@ -261,7 +262,7 @@ def solvers() -> str:
     return table(columns, [[f"{row[key]:.4f}" if key in four else row[key] for key in columns] for row in rows])
 
 
-LONG = ("imagenet", "certificates", "expected", "solvers")
+LONG = ("imagenet", "certificates", "expected", "solvers", "promises")
 SECTIONS = {
     "ratio": ratio,
     "start": start,
@@ -270,6 +271,7 @@ SECTIONS = {
     "optimality": optimality,
     "expected": expected,
     "solvers": solvers,
+    "promises": promises,
     "imagenet": imagenet,
     "certificates": certificates,
     "runtime": runtime,
@@ -281,6 +283,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m tests.benchmarks", description=__doc__)
     parser.add_argument("sections", nargs="*", choices=[*SECTIONS, []], help=f"of {', '.join(SECTIONS)}")
     parser.add_argument("--out", type=Path, default=Path("bench"))
+    parser.add_argument("--quick", action="store_true", help="of promises: some minutes in place of hours")
     options = parser.parse_args()
     chosen = options.sections or [name for name in SECTIONS if name not in LONG]
     versions = f"Python {platform.python_version()}, NumPy {np.__version__}, Numba {numba.__version__}"
@@ -289,7 +292,8 @@ def main() -> None:
     options.out.mkdir(exist_ok=True)
     for name in chosen:
         section = SECTIONS[name]
-        text = f"## {name}\n\n{section.__doc__}\n\n{section()}"
+        content = promises(options.quick) if name == "promises" else section()
+        text = f"## {name}\n\n{section.__doc__}\n\n{content}"
         print(text + "\n", flush=True)
         report.append(text)
         (options.out / "report.md").write_text("\n\n".join(report) + "\n")

@@ -161,8 +161,10 @@ def expected() -> str:
     return "\n\n".join(study(list(SETS)[:4], list(SIZES), 5, ["plain", "default"], "default"))
 
 
-def study(sets: list[str], sizes: list[int], seeds: int, ways: list[str], effort: str) -> Iterator[str]:
-    """A table for each set and size, as soon as it is there."""
+def measured(
+    sets: list[str], sizes: list[int], seeds: int, ways: list[str], effort: str = "default"
+) -> Iterator[tuple[str, int, dict[str, list[Outcome]]]]:
+    """Outcomes of each way for each set and size, as soon as they are there; no size above 65 % of a set."""
     for name in sets:
         records = SETS[name]()
         for size in sizes:
@@ -173,8 +175,14 @@ def study(sets: list[str], sizes: list[int], seeds: int, ways: list[str], effort
                 searched, rest = split(records, size, seed)
                 for way in ways:
                     outcomes[way].append(outcome(searched, rest, WAYS[way], effort))
-            title = f"{name}, {records.n_exits} exits, {size:,} to search on, {rest.n_samples:,} held, {seeds} seeds"
-            yield f"{title}\n\n{table(HEADER, rows_of(outcomes))}"
+            yield name, size, outcomes
+
+
+def study(sets: list[str], sizes: list[int], seeds: int, ways: list[str], effort: str) -> Iterator[str]:
+    """A table for each set and size."""
+    for name, size, outcomes in measured(sets, sizes, seeds, ways, effort):
+        title = f"{name}, {size:,} to search on, {seeds} seeds"
+        yield f"{title}\n\n{table(HEADER, rows_of(outcomes))}"
 
 
 if __name__ == "__main__":

@@ -103,6 +103,23 @@ class TestEqualToMemory:
         assert sum(loaded) <= 1_001
         assert stored.n_samples == front.n_samples <= 1_000
 
+    @pytest.mark.parametrize("graded", [False, True])
+    def test_a_front_measures_the_same_block_by_block(self, whole, tmp_path, monkeypatch, graded):
+        score = whole.score * np.float32(0.7) + whole.confidence * np.float32(0.3) if graded else whole.score
+        records = replace(whole, score=score)
+        records.save(tmp_path / "own.npz", compress=False)
+        stored = ds.load_records(tmp_path / "own.npz", in_memory=False).subset(np.arange(3_000)[::-1])
+        records = records.subset(np.arange(3_000)[::-1])
+        front = ds.search(whole.subset(range(500)), effort="fast", progress=False)
+        blocks = ds.StoredRecords.blocks
+        monkeypatch.setattr(ds.StoredRecords, "blocks", lambda self: blocks(self, 700))
+        one, other = front.evaluate(stored), front.evaluate(records)
+        for name in ("cost", "accuracy", "disagreement", "exit_accuracy"):
+            assert getattr(one, name).tobytes() == getattr(other, name).tobytes(), name
+        assert (one.n_samples, one.records_digest) == (other.n_samples, other.records_digest)
+        shares = [ds.evaluate_many(some, [front[3].config]).exit_share for some in (stored, records)]
+        assert shares[0].tobytes() == shares[1].tobytes()
+
     def test_an_interrupted_search_loads_next_to_nothing(self, path, monkeypatch):
         def interrupted(*_, **__):
             raise KeyboardInterrupt
@@ -134,6 +151,20 @@ class TestRefused:
         (tmp_path / "table.csv").write_text("a,b\n1,2\n")
         with pytest.raises(ds.FileFormatError, match=r"table\.csv can only be read as a whole"):
             ds.load_records(tmp_path / "table.csv", costs=costs, in_memory=False)
+
+    def test_costs_that_differ_by_sample(self, whole, path, tmp_path):
+        costs = whole.costs
+        paid = ds.SampleCosts(
+            backbone=np.outer(costs.backbone, np.ones(whole.n_samples)),
+            head=np.outer(costs.head, np.ones(whole.n_samples)),
+            position=costs.position,
+            names=costs.names,
+        )
+        with pytest.raises(ds.RecordsError, match=r"must be an ExitCosts, got SampleCosts: .* need"):
+            ds.load_records(path, costs=paid, in_memory=False)
+        replace(whole, costs=paid).save(tmp_path / "paid.npz", compress=False)
+        with pytest.raises(ds.RecordsError, match=r"paid\.npz holds costs that differ by sample"):
+            ds.load_records(tmp_path / "paid.npz", in_memory=False)
 
     @pytest.mark.parametrize("name", ["confidence", "score", "prediction"])
     def test_one_bit_that_flipped(self, path, name):
@@ -230,14 +261,15 @@ class TestMessages:
         assert shown == f"StoredRecords(3,000 samples, 9 exits at 4 positions, in {path})"
 
 
-def test_costs_by_sample_need_memory(whole, tmp_path):
-    size = np.arange(1, whole.n_samples + 1)
-    costs = ds.SampleCosts(
-        backbone=whole.costs.backbone[:, None] * size,
-        head=whole.costs.head[:, None] * size,
-        position=whole.costs.position,
-    )
-    ds.ExitRecords(confidence=whole.confidence, score=whole.score, costs=costs).save(tmp_path / "r.npz", compress=False)
-    with pytest.raises(ds.RecordsError, match="differ by sample"):
-        ds.load_records(tmp_path / "r.npz", in_memory=False)
-    assert ds.load_records(tmp_path / "r.npz", in_memory=False, costs=whole.costs).costs == whole.costs
+@pytest.mark.parametrize("sampled", [False, True])
+def test_a_front_is_measured_block_by_block(whole, path, monkeypatch, sampled):
+    monkeypatch.setattr(ds.StoredRecords.blocks, "__defaults__", (700,))
+    front = ds.search(whole, solver="single_pass", lambdas=[0.5, 0.8], scores="observed")
+    stored = ds.load_records(path, in_memory=False)
+    if sampled:
+        index = np.random.default_rng(0).permutation(whole.n_samples)[:1_501]
+        stored, whole = stored.subset(index), whole.subset(index)
+    one, other = front.evaluate(stored), front.evaluate(whole)
+    for name in ("accuracy", "cost", "accuracy_drop", "disagreement", "cost_tail", "exit_accuracy"):
+        np.testing.assert_array_equal(getattr(one, name), getattr(other, name), err_msg=name)
+    assert (one.n_samples, one.records_digest, one.layout) == (other.n_samples, other.records_digest, other.layout)

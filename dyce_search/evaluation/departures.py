@@ -1,0 +1,84 @@
+"""How many samples leave at each position, and the sums of their scores and costs, under many configurations."""
+
+from functools import partial
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+
+from dyce_search.records.records import ExitRecords
+from dyce_search.records.sample_costs import differing
+from dyce_search.records.stored import AnyRecords
+from dyce_search.threads import n_threads, side_by_side
+
+if TYPE_CHECKING:
+    from dyce_search.evaluation._kernels import Charges, Sums
+
+
+def departures(
+    records: AnyRecords,
+    exits: npt.NDArray[np.int32],
+    threshold: npt.NDArray[np.float32],
+    *,
+    observed: npt.NDArray[np.float32] | None = None,
+    differences: bool = False,
+) -> "Sums":
+    """Follows all samples through F configurations, in parallel.
+
+    Args:
+        records: whose samples they are; those that stay in their file are read block by block, and sums go on from
+            one to the next, so they are those of the records in memory to the bit.
+        exits: (F, P) int32, flat index of the enabled candidate at each position, -1 for none.
+        threshold: (F, P) float32.
+        observed: (E, N) float32, scores that may differ from the final exit's; None is those of the records.
+        differences: whether these differences are added up too.
+    """
+    from dyce_search.evaluation._kernels import Charges, Sums
+
+    order, bounds = _chunks(exits, threshold)
+    shape = (len(exits), exits.shape[1] + 1)
+    charged = differing(records.sample_costs) if isinstance(records, ExitRecords) else None
+    charges = None if charged is None else Charges(charged.backbone, charged.head)
+    sums = Sums(
+        left=np.zeros(shape, np.int64),
+        score=np.zeros(shape),
+        cost=np.zeros((0, 0) if charged is None else shape),
+        differ=np.zeros(shape if differences else (0, 0)),
+    )
+    ordered = exits[order], threshold[order]
+
+    for part in [records] if isinstance(records, ExitRecords) else records.blocks():
+        seen = (part.score if observed is None else observed) if differences else None
+        fill = partial(_fill, part, seen, charges, ordered, sums)
+        side_by_side(fill, bounds[:-1], bounds[1:])
+    back = np.argsort(order)
+    cost, differ = (array[back] if array.size else array for array in (sums.cost, sums.differ))
+    return Sums(left=sums.left[back], score=sums.score[back], cost=cost, differ=differ)
+
+
+def _fill(
+    part: ExitRecords,
+    observed: npt.NDArray[np.float32] | None,
+    charges: "Charges | None",
+    ordered: tuple[npt.NDArray[np.int32], npt.NDArray[np.float32]],
+    sums: "Sums",
+    first: int,
+    stop: int,
+) -> None:
+    """Adds some samples to the sums of some configurations."""
+    from dyce_search.evaluation._kernels import leave_counts
+
+    leave_counts(part.confidence, part.score, observed, charges, *ordered, first, stop, sums)
+
+
+def _chunks(
+    exits: npt.NDArray[np.int32], threshold: npt.NDArray[np.float32]
+) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+    """An order that puts configurations with a common beginning side by side, and bounds of each thread's share."""
+    n_configs, n_positions = exits.shape
+    keys = np.empty((n_configs, n_positions, 2), np.int32)  # compared as bytes: equal beginnings end up together
+    keys[:, :, 0] = exits
+    keys[:, :, 1] = np.where(exits >= 0, threshold, np.float32(0)).view(np.int32)
+    order = np.argsort(keys.reshape(n_configs, 2 * n_positions).view(f"V{8 * n_positions}").ravel(), kind="stable")
+    n_chunks = max(1, min(n_configs, 8 * n_threads()))
+    return order, np.linspace(0, n_configs, n_chunks + 1).astype(np.int64)
