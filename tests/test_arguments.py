@@ -44,6 +44,7 @@ def calls() -> dict[str, Call]:
     config = front[0].config
     both, measured = {"records": records, "config": config}, {"front": front, "records": records}
     comparison = ds.compare(records, solvers=["same_threshold"], max_evaluations=10)
+    certified = front.certify(ds.load_example().subset(np.arange(500)), max_accuracy_drop=0.2)
     path = {"path": 0}
     alone = {
         name: Call(getattr(ds, name), {"records": records})
@@ -66,6 +67,7 @@ def calls() -> dict[str, Call]:
         **alone,
         **of_a_front,
         **of_a_config,
+        "check_certificate": Call(ds.check_certificate, {"point": certified, "records": records}),
         "evaluate_many": Call(ds.evaluate_many, {"records": records, "configs": [config]}),
         "fit_temperatures": Call(ds.fit_temperatures, {"logits": np.zeros((1, 2, 2)), "labels": [0, 1]}),
         "load_example": Call(ds.load_example, {"part": "test"}),

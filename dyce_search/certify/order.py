@@ -43,14 +43,18 @@ def test_order(front: Curve, asked: Asked, n_samples: int) -> npt.NDArray[np.int
 
 
 def _likely(front: Curve, asked: Asked, n_samples: int) -> npt.NDArray[np.int64]:
-    """Points of which the search says that a test is likely to be passed; where there is none, the safest."""
-    from scipy.stats import binom
+    """Points of which the search says that a test is likely to be passed; where there is none, the safest.
+
+    The search saw only so many samples, and chose by them: of the share above the limit an upper bound is taken.
+    """
+    from scipy.stats import beta, binom
 
     fails = int(binom.ppf(asked.alpha, n_samples, asked.share))  # so many above the limit pass, or one less
     while fails >= 0 and binom.cdf(fails, n_samples, asked.share) > asked.alpha:
         fails -= 1
     over = _shares_over(front, asked.limits["max_sample_cost"])
-    likely = np.flatnonzero(binom.cdf(fails, n_samples, over) >= LIKELY)
+    most = beta.ppf(LIKELY, np.floor(over * front.n_samples) + 1, np.ceil((1 - over) * front.n_samples) + 1e-9)
+    likely = np.flatnonzero(binom.cdf(fails, n_samples, most) >= LIKELY)
     return likely if likely.size else np.array([int(over.argmin())])
 
 

@@ -103,6 +103,14 @@ def add_limits(parser: argparse.ArgumentParser, names: Sequence[str]) -> None:
     group = parser.add_argument_group("limits (one or more)")
     for name in names:
         group.add_argument(option_of(name), type=float, metavar="X", help=LIMITS[name].meaning)
+    if any(LIMITS[name].of_samples for name in names):
+        group.add_argument(
+            "--share",
+            type=float,
+            default=0.01,
+            metavar="X",
+            help="of the samples, that may cost more than --max-sample-cost (default: 0.01)",
+        )
 
 
 def limits_in(options: argparse.Namespace, command: str, names: Sequence[str]) -> dict[str, float]:

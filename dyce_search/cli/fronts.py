@@ -43,7 +43,7 @@ def select(options: Namespace) -> int:
     limits = limits_in(options, "select", POINT_LIMITS)
     require_folder(options.out)
     front = ParetoFront.load(options.front)
-    point = front.select(**limits)
+    point = front.select(**limits, share=options.share)
     if not options.json:
         say_figures(point, front.costs.unit)
         print(tables.config_table(front.costs, point.config))
@@ -91,6 +91,6 @@ def certify(options: Namespace) -> int:
     require_folder(options.out)
     front = ParetoFront.load(options.front)
     records = load(options.records, options.costs, part="test", measure=options.measure)
-    point = front.certify(records, **limits, confidence=options.confidence, method=options.method)
+    point = front.certify(records, **limits, share=options.share, confidence=options.confidence, method=options.method)
     say_certified(point, records, as_json=options.json, out=options.out)
     return 0

@@ -39,7 +39,7 @@ def search_orders(
         max_evaluations: budget of all searches together.
         max_seconds: budget of wall-clock time of all of them.
         progress: a progress bar on standard error; None draws it only on a terminal.
-        scores: what is maximised, see `search`.
+        scores: what is maximised, "expected", "observed" or an array (M, N), see `search`.
         caution: see `search`; disagreement is with the last model of the records.
 
     Returns:

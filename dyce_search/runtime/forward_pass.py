@@ -1,13 +1,7 @@
-"""One forward through a backbone, seen by the hooks at its exits.
+"""One forward: who is under way in a batch, and who left where with which answer."""
 
-The hooks stay at their modules for good and hold no state: what happens during a forward is kept in a pass, which
-only the thread that runs it can see. So several threads may run one model, and a switch touches no module.
-"""
-
-from collections.abc import Callable, Mapping
-from contextvars import ContextVar
 from dataclasses import dataclass
-from typing import Any, NamedTuple, NoReturn, cast
+from typing import Any, NamedTuple, cast
 
 import torch
 from torch import nn
@@ -15,6 +9,8 @@ from torch import nn
 from dyce_search.errors import ModelError
 from dyce_search.evaluation.config import ExitConfig, leaves
 from dyce_search.runtime.confidence import Measure, confidence_of
+from dyce_search.runtime.hooked import Take
+from dyce_search.runtime.inputs import Call
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -32,9 +28,6 @@ class EarlyExitOutput:
     position: torch.Tensor
     confidence: torch.Tensor
     config: ExitConfig | None
-
-
-Visit = Callable[[int, Any], Any]  # a position and what its module gives -> what the backbone goes on with, or None
 
 
 class Reading(NamedTuple):
@@ -55,25 +48,22 @@ class Plan(NamedTuple):
     exits: tuple[int, ...]  # (P,) index of the candidate that is enabled at each position, -1 for none
     thresholds: tuple[float, ...]  # (P,) float32 values
     read: Reading  # as the configuration's layout says
+    modules: tuple[nn.Module, ...]  # that must be in eval mode
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Exits:
-    """What never changes about the exits of one model; also the token by which hooks know passes of their own model.
+    """What never changes about the exits of one model.
 
     Attributes:
         positions: (P,) names of the modules.
         candidates: (E-1,) position and type of each candidate, the final exit not included.
-        select: takes the tensor for the heads, (B, ...), out of what a module at a position gives.
         read: how confidences are read unless a configuration says otherwise.
-        compaction: whether the backbone goes on with those only that have not left.
     """
 
     positions: tuple[str, ...]
     candidates: tuple[tuple[int, str], ...]
-    select: Callable[[Any], torch.Tensor]
     read: Reading
-    compaction: bool
 
     def name(self, exit_index: int) -> str:
         """Such as "layer1.0/linear"; "final" for the final exit."""
@@ -82,34 +72,22 @@ class Exits:
         position, kind = self.candidates[exit_index]
         return f"{self.positions[position]}/{kind}"
 
-    def feature(self, position: int, output: Any) -> torch.Tensor:
-        """What the heads of a position see.
-
-        Raises:
-            ModelError: it is no tensor.
-        """
-        feature = self.select(output)
-        if not isinstance(feature, torch.Tensor):
-            found = type(feature).__name__
-            raise ModelError(f"the feature at {self.positions[position]!r} must be a tensor, got {found}: see feature=")
-        return feature
-
     def logits(
-        self, heads: nn.ModuleList, exit_index: int, feature: torch.Tensor, classes: int | None = None
+        self, head: nn.Module, exit_index: int, feature: torch.Tensor, mask: torch.Tensor | None
     ) -> torch.Tensor:
-        """What a head gives, (rows, C).
+        """What a head gives for a feature (rows, ...), and the mask of its tokens if it asks for one: (rows, C).
 
         Raises:
             ModelError: the head does not fit the feature, or gives something else.
         """
         try:
-            logits = heads[exit_index](feature)
+            logits = head(feature) if mask is None else head(feature, mask)
         except (RuntimeError, ValueError, TypeError, IndexError) as cause:
             raise ModelError(
                 f"head {self.name(exit_index)!r} cannot take the feature at its position, of shape "
                 f"{tuple(feature.shape)}: {cause}"
             ) from cause
-        return self.checked(logits, exit_index, len(feature), classes)
+        return self.checked(logits, exit_index, len(feature))
 
     def checked(self, logits: Any, exit_index: int, rows: int, classes: int | None = None) -> torch.Tensor:
         """The logits of an exit, (rows, classes), where None stands for any number of classes.
@@ -121,110 +99,104 @@ class Exits:
         if not is_tensor or logits.ndim != 2 or len(logits) != rows or classes not in (None, logits.shape[1]):
             found = tuple(logits.shape) if is_tensor else type(logits).__name__
             advice = "" if classes is None else ": all exits must have the same classes"
+            if is_tensor and logits.ndim == 3:
+                advice = ": answers token by token have no exit of their own, pool them to one answer a sample"
             raise ModelError(
                 f"exit {self.name(exit_index)!r} must give logits of shape ({rows}, {classes or 'C'}), "
                 f"got {found}{advice}"
             )
         return cast(torch.Tensor, logits)
 
+    def require_numbers(
+        self, confidence: torch.Tensor, logits: torch.Tensor, exit_index: int, rows: torch.Tensor | None = None
+    ) -> float:
+        """The highest of the confidences of those rows of the batch, None being all of them.
 
-class AllHaveLeftSignal(BaseException):
-    """Ends a forward. Not an Exception, so that no backbone takes it for a failure of its own."""
+        Raises:
+            ModelError: one is NaN.
+        """
+        highest = (confidence if len(confidence) == 1 else confidence.max()).item()  # NaN wins over every number
+        if highest != highest:
+            row = int(confidence.isnan().nonzero()[0])
+            raise ModelError(
+                f"logits must not be NaN or infinite, but exit {self.name(exit_index)!r} gave "
+                f"{logits[row, :3].tolist()}... for sample {row if rows is None else int(rows[row])} of the batch: "
+                "look at its input"
+            )
+        return float(highest)
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class ExitHook:
-    """The forward hook at one position. Outside of passes of its own model it does nothing."""
+def require_rows(values: torch.Tensor, samples: int, name: str) -> None:
+    """Checks that values have a row for each sample.
 
-    exits: Exits
-    position: int
-
-    def __call__(self, module: nn.Module, inputs: Any, output: Any) -> Any:
-        """Returns what the backbone is to go on with, None for the output as it is."""
-        current = _current.get()
-        if current is None or current.exits is not self.exits:
-            return None
-        return current.arrive(self.position, output)
+    Raises:
+        ModelError: they have not.
+    """
+    if values.shape[:1] != (samples,):
+        raise ModelError(
+            f"{name} must have one row for each of the {samples} samples, got shape {tuple(values.shape)}: see feature="
+        )
 
 
-class ForwardPass:
-    """Runs the backbone once, sees that it comes past every position once, in order, and has each of them visited."""
+def mask_of(head: nn.Module, call: Call) -> torch.Tensor | None:
+    """The mask (B, T) that a head pools by, out of the inputs of the backbone; None where it needs none.
 
-    def __init__(self, exits: Exits, visit: Visit) -> None:
-        """See the class."""
-        self.exits, self.visit = exits, visit
-        self.next_position = 0
-
-    def run(self, backbone: nn.Module, inputs: tuple[Any, ...], options: Mapping[str, Any]) -> Any:
-        """What the backbone gives, or None where all have left before its end."""
-        token = _current.set(self)
-        try:
-            output = backbone(*inputs, **options)
-        except AllHaveLeftSignal:
-            return None
-        finally:
-            _current.reset(token)
-        if self.next_position < len(self.exits.positions):
-            self._fail(f"{self.exits.positions[self.next_position]!r} did not run")
-        return output
-
-    def arrive(self, position: int, output: Any) -> Any:
-        """Checks the order, then lets `visit` decide."""
-        names = self.exits.positions
-        if position < self.next_position:
-            self._fail(f"{names[position]!r} ran twice, or after {names[self.next_position - 1]!r}")
-        if position > self.next_position:
-            self._fail(f"{names[position]!r} ran before {names[self.next_position]!r}")
-        self.next_position += 1
-        return self.visit(position, output)
-
-    def _fail(self, what: str) -> NoReturn:
-        raise ModelError(f"the modules in heads must run once each, in the order given, but {what}: change heads")
+    Raises:
+        ModelError: the inputs lack it.
+    """
+    name = head.__dict__.get("mask")  # getattr is slow where there is none
+    if name is None:
+        return None
+    mask = call.named.get(name)
+    if not isinstance(mask, torch.Tensor):
+        raise ModelError(
+            f"a head pools by the mask {name!r}, which is not among the named inputs: pass it by that name"
+        )
+    return mask
 
 
 class Leaving:
-    """Who is under way in a batch of B samples, and who left where with which answer."""
+    """Lets the confident leave at the enabled exits of a plan, out of a batch of B samples."""
 
-    def __init__(self, exits: Exits, heads: nn.ModuleList, plan: Plan, batch: int) -> None:
-        """See the class."""
-        self.exits, self.heads, self.plan, self.batch = exits, heads, plan, batch
-        self.rows = torch.arange(batch)  # who is under way, (b,)
+    def __init__(self, exits: Exits, heads: Any, plan: Plan, call: Call, *, compacts: bool) -> None:
+        """See the class; `compacts` tells whether features come for those only that are under way."""
+        self.exits, self.heads, self.plan, self.call, self.compacts = exits, heads, plan, call, compacts
+        self.batch = call.samples
+        self.rows: torch.Tensor | None = None  # who is under way, (b,); None for all
         self.left: list[tuple[int, torch.Tensor, torch.Tensor, torch.Tensor]] = []  # position, rows, logits, confidence
-        self.compacted: list[int] = []  # positions behind which the batch is smaller
 
-    def visit(self, position: int, output: Any) -> Any:
-        """Computes the enabled head, if there is one, for those under way; the confident leave."""
+    def visit(self, position: int, take: Take) -> torch.Tensor | None:
+        """Computes the enabled head, if there is one, for those under way, and gives the rows that stay."""
         exit_index = self.plan.exits[position]
         if exit_index < 0:
             return None
-        feature = self.exits.feature(position, output)
-        feature = self._under_way(feature, f"the feature at {self.exits.positions[position]!r}")
-        logits = self.exits.logits(self.heads, exit_index, feature, self._classes())
-        confidence, lowest, highest = self._judge(logits, exit_index)
+        head, feature = self.heads[exit_index], take()
+        if not self.compacts:
+            feature = self._under_way(feature, f"the feature at {self.exits.positions[position]!r}")
+        mask = mask_of(head, self.call)
+        if mask is not None and self.rows is not None:
+            mask = mask[self.rows]
+        logits = self.exits.logits(head, exit_index, feature, mask)
+        confidence, highest = self._judged(logits, exit_index)
         threshold = self.plan.thresholds[position]
         if not leaves(highest, threshold):
             return None
-        if leaves(lowest, threshold):
-            self.left.append((position, self.rows, logits, confidence))
-            raise AllHaveLeftSignal
         leave = leaves(confidence, threshold)
-        gone, stay = leave.nonzero().squeeze(1), leave.logical_not().nonzero().squeeze(1)
-        self.left.append((position, self.rows[gone], logits[gone], confidence[gone]))
-        self.rows = self.rows[stay]
-        if not self.exits.compaction:
-            return None
-        self.compacted.append(position)
-        return take_rows(output, stay, len(leave))
+        gone = leave.nonzero().squeeze(1)
+        stay: torch.Tensor = leave.logical_not().nonzero().squeeze(1)
+        rows = self._rows(logits)
+        self.left.append((position, rows[gone], logits[gone], confidence[gone]))
+        self.rows = rows[stay]
+        return stay
 
     def output(self, final: torch.Tensor | None) -> EarlyExitOutput:
         """Puts the answers together, in the order of the batch; `final` is the backbone's, None if all have left."""
         if final is not None:
-            final = self._under_way(final, "the final exit")
-            self.exits.checked(final, -1, len(final), self._classes())
-            confidence, _, _ = self._judge(final, -1)
-            self.left.append((len(self.exits.positions), self.rows, final, confidence))
+            final = final if self.compacts else self._under_way(final, "the final exit")
+            self.exits.checked(final, -1, len(final))
+            self.left.append((len(self.exits.positions), self._rows(final), final, self._judged(final, -1)[0]))
         positions, rows, logits, confidences = zip(*self.left, strict=True)
-        back = torch.cat(rows).argsort()
+        back = torch.cat(rows).argsort() if len(rows) > 1 else slice(None)
         return EarlyExitOutput(
             logits=torch.cat(logits)[back],
             position=torch.cat([torch.full_like(group, p) for p, group in zip(positions, rows, strict=True)])[back],
@@ -232,79 +204,21 @@ class Leaving:
             config=self.plan.config,
         )
 
-    def compaction_error(self, what: str) -> ModelError:
-        """Says that the backbone went wrong after the batch became smaller."""
-        names = ", ".join(repr(self.exits.positions[position]) for position in self.compacted)
-        return ModelError(
-            f"the batch cannot be compacted at {names}: the backbone carries tensors of each sample around these "
-            f"modules, so that {what}; build the model with compaction=False, which gives the same answers"
-        )
+    def _rows(self, like: torch.Tensor) -> torch.Tensor:
+        return torch.arange(self.batch, device=like.device) if self.rows is None else self.rows
 
     def _under_way(self, values: torch.Tensor, name: str) -> torch.Tensor:
         """The rows of those under way; checks that there is one for each."""
-        self.rows = self.rows.to(values.device)
-        expected = len(self.rows)
-        if not self.exits.compaction and expected < self.batch and values.shape[:1] == (self.batch,):
-            return values[self.rows]
-        if values.shape[:1] == (expected,):
-            return values
-        found = f"shape {tuple(values.shape)}"
-        if self.compacted:
-            raise self.compaction_error(f"{name} has {found} for {expected} samples that are left")
-        raise ModelError(f"{name} must have one row for each of the {expected} samples, got {found}: see feature=")
+        require_rows(values, self.batch, name)
+        return values if self.rows is None else values[self.rows]
 
-    def _classes(self) -> int | None:
-        """C, once somebody has left."""
-        return self.left[0][2].shape[1] if self.left else None
+    def _judged(self, logits: torch.Tensor, exit_index: int) -> tuple[torch.Tensor, float]:
+        """Confidences (rows,) and the highest one, after a look at the number of classes.
 
-    def _judge(self, logits: torch.Tensor, exit_index: int) -> tuple[torch.Tensor, float, float]:
-        """Confidences (rows,) with the lowest and the highest, if none is NaN."""
+        Raises:
+            ModelError: another number of classes than of those who left before, or NaN.
+        """
+        if self.left:
+            self.exits.checked(logits, exit_index, len(logits), self.left[0][2].shape[1])
         confidence = self.plan.read(logits, exit_index)
-        lowest, highest = (extreme.item() for extreme in torch.aminmax(confidence))
-        if lowest != lowest:  # NaN, which wins over every number
-            row = int(confidence.isnan().nonzero()[0])
-            raise ModelError(
-                f"logits must not be NaN or infinite, but exit {self.exits.name(exit_index)!r} gave "
-                f"{logits[row, :3].tolist()}... for sample {int(self.rows[row])} of the batch: look at its input"
-            )
-        return confidence, lowest, highest
-
-
-_current: ContextVar[ForwardPass | None] = ContextVar("dyce_search_forward_pass", default=None)
-
-
-def first_tensor(output: Any) -> torch.Tensor:
-    """The tensor itself, or the first tensor in a tuple, a list or a mapping: the default of `feature=`.
-
-    Raises:
-        ModelError: there is none.
-    """
-    if isinstance(output, torch.Tensor):
-        return output
-    values = output.values() if isinstance(output, Mapping) else output if isinstance(output, (tuple, list)) else ()
-    for value in values:
-        if isinstance(value, torch.Tensor):
-            return value
-    raise ModelError(f"expected a tensor, or a tuple or mapping with one, got {type(output).__name__}: see feature=")
-
-
-def final_logits(output: Any) -> torch.Tensor:
-    """The final exit's logits: the output, its attribute or entry "logits", or its first tensor."""
-    if isinstance(output, Mapping) and "logits" in output:
-        return first_tensor(output["logits"])
-    return first_tensor(getattr(output, "logits", output))
-
-
-def take_rows(value: Any, rows: torch.Tensor, batch: int) -> Any:
-    """Those rows of every tensor that has `batch` of them, inside tuples, lists and dicts; all else as it is."""
-    if isinstance(value, torch.Tensor):
-        if not value.ndim or len(value) != batch:
-            return value
-        # index_select is the faster one, but would turn channels_last into another layout, slowly
-        return value.index_select(0, rows) if value.is_contiguous() else value[rows]
-    if isinstance(value, dict):
-        return type(value)((key, take_rows(entry, rows, batch)) for key, entry in value.items())
-    if isinstance(value, (tuple, list)):
-        taken = [take_rows(entry, rows, batch) for entry in value]
-        return type(value)(*taken) if hasattr(value, "_fields") else type(value)(taken)
-    return value
+        return confidence, self.exits.require_numbers(confidence, logits, exit_index, self.rows)

@@ -1,23 +1,33 @@
 """Small classifiers to hang on a backbone, sized from the features it gives.
 
-Features are maps (B, C, H, W), sequences of tokens (B, T, D) or vectors (B, D). Where a backbone has its channels
-last, `feature=` brings its outputs into one of these shapes.
+Makers of heads take maps (B, C, H, W), sequences of tokens (B, T, D) or vectors (B, D); `heads_for` brings features of
+other layouts into one of these.
 """
 
-import copy
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import nn
 
 from dyce_search.arrays import whole_numbers
 from dyce_search.errors import ModelError
-from dyce_search.runtime.model import EarlyExitModel
-from dyce_search.runtime.modes import observing
+from dyce_search.runtime.backbone import as_module, find_positions, first_tensor
+from dyce_search.runtime.captured import channel_axis
+from dyce_search.runtime.inputs import Call, as_call
+from dyce_search.runtime.modes import device_of, observing
+from dyce_search.runtime.programs import Programs
+from dyce_search.runtime.stages import LOG
 
 HeadMaker = Callable[[tuple[int, ...], int], nn.Module]
+
+
+class _Feature(NamedTuple):
+    """What a position gives: the tensor, samples first, and the axis of its channels."""
+
+    value: torch.Tensor
+    channels: int | None
 
 
 def heads_for(
@@ -28,39 +38,130 @@ def heads_for(
     types: Mapping[str, HeadMaker],
     classes: int | None = None,
     feature: Callable[[Any], torch.Tensor] | None = None,
+    channels: int | None = None,
+    mask: str = "attention_mask",
 ) -> dict[str, dict[str, nn.Module]]:
     """Makes the heads of an `EarlyExitModel`: every type at every position, of the size that the features need.
 
+    Which axis holds the samples, and which the channels, is read off the operations around a feature; the log says
+    at level INFO what was taken. Where the channels are last in maps, or first in sequences, the heads turn them.
+    Tokens that a mask excludes are left out of the heads' pooling.
+
     Args:
         backbone: as for `EarlyExitModel`.
-        example_input: (B, ...) what it takes; one sample will do.
-        positions: names of its modules, in the order in which they run.
+        example_input: (B, ...) what it takes, or a tuple or a mapping; one sample will do.
+        positions: names of its modules, in the order in which they run, as for `EarlyExitModel`.
         types: name -> function that makes a head from a feature's shape and the number of classes, such as
             `linear_head`; with options, `functools.partial(mlp_head, hidden=128)`.
         classes: number of outputs; None for as many as the backbone has.
         feature: as for `EarlyExitModel`.
+        channels: axis of the features' channels, counted with the samples on axis 0, where it cannot be read off.
+        mask: named input (B, T), 1 for tokens that count: features (B, T, D) are averaged over those.
 
     Returns:
         `heads`, for `EarlyExitModel(backbone, heads, feature=feature)`, on the backbone's device and of its dtype.
 
     Raises:
-        ModelError: an unknown module, or features that no head of that type fits.
+        ModelError: an unknown module, features that no head of that type fits, channels that have to be named.
 
     Example:
+        >>> from dyce_search.runtime import EarlyExitModel
         >>> backbone = nn.Sequential(nn.Linear(4, 8), nn.ReLU(), nn.Linear(8, 3))
         >>> heads = heads_for(backbone, torch.zeros(1, 4), positions=["0", "1"], types={"linear": linear_head})
         >>> EarlyExitModel(backbone, heads).exit_names
         ('0/linear', '1/linear', 'final')
     """
-    probe = EarlyExitModel(copy.deepcopy(backbone), {name: {"": nn.Identity()} for name in positions}, feature=feature)
-    with observing(probe):
-        features, final = probe.features(example_input)
-    classes = final.shape[1] if classes is None else classes
-    like = next(probe.parameters(), final)
-    return {
-        name: {kind: make(tuple(seen.shape[1:]), classes).to(like) for kind, make in types.items()}
-        for name, seen in zip(probe.positions, features, strict=True)
-    }
+    backbone, names = as_module(backbone), list(positions)
+    call = as_call(example_input, "example_input").on(device_of(backbone))
+    programs = Programs(find_positions(backbone, names), feature or first_tensor, None)
+    with observing(backbone):
+        features, final = _features(programs, backbone, call)
+    classes = final.shape[-1] if classes is None else classes
+    like = next(backbone.parameters(), final)
+    heads: dict[str, dict[str, nn.Module]] = {}
+    for name, found in zip(names, features, strict=True):
+        at = found.channels if channels is None else channels
+        shaped = _Shaped(name, found.value, at, call.named.get(mask), mask)
+        heads[name] = {kind: shaped.head(make, classes).to(like) for kind, make in types.items()}
+    return heads
+
+
+def _features(programs: Programs, backbone: nn.Module, call: Call) -> tuple[list[_Feature], torch.Tensor]:
+    """The feature of each position, and the final logits."""
+    values: list[torch.Tensor] = []
+    final = programs.hooked(backbone).run(lambda _, take: values.append(take().clone()), call)
+    try:
+        graph = programs.trace(backbone, call)[0]
+    except Exception:  # whatever torch.export cannot take: the samples are on axis 0 then, and channels must be named
+        return [_Feature(value, None) for value in values], torch.as_tensor(final)
+    found = []
+    for node, value in zip(graph.features, values, strict=True):
+        axis = next(iter(graph.rows(node)), 0) or 0
+        found.append(_Feature(value.movedim(axis, 0), channel_axis(graph, node)))
+    return found, torch.as_tensor(final)
+
+
+class _Shaped:
+    """A feature on its way into one of the layouts that makers of heads know."""
+
+    def __init__(self, name: str, value: torch.Tensor, channels: int | None, mask: Any, mask_name: str) -> None:
+        self.mask = mask_name if value.ndim == 3 and isinstance(mask, torch.Tensor) else None
+        if self.mask and mask.shape[:2] != value.shape[:2]:
+            self.mask = None
+        if channels is None and value.ndim == 4:
+            raise ModelError(
+                f"which axis of the feature at {name!r}, of shape {tuple(value.shape)}, has the channels cannot be "
+                "told from the operations around it: pass channels=1 or channels=3"
+            )
+        channels = value.ndim - 1 if channels is None else channels % value.ndim
+        order = [axis for axis in range(value.ndim) if axis != channels]
+        order.insert(1 if value.ndim == 4 else len(order), channels)
+        self.turned = [] if order == sorted(order) or value.ndim == 2 else [Turned(order)]
+        self.shape = tuple((self.turned[0](value) if self.turned else value).shape[1:])
+        beside = f", pooled by {self.mask!r}" if self.mask else ""
+        LOG.info("%s gives %s, channels on axis %d%s", name, tuple(value.shape), channels, beside)
+
+    def head(self, make: HeadMaker, classes: int) -> nn.Module:
+        """A head for it."""
+        if self.mask:
+            return MaskedMean(self.mask, self.turned, self.shape[-1], make(self.shape[-1:], classes))
+        head = make(self.shape, classes)
+        return (
+            nn.Sequential(*self.turned, *head)
+            if self.turned and isinstance(head, nn.Sequential)
+            else (nn.Sequential(*self.turned, head) if self.turned else head)
+        )
+
+
+class Turned(nn.Module):
+    """Brings the axes of a feature into another order."""
+
+    def __init__(self, order: Sequence[int]) -> None:
+        """See the class."""
+        super().__init__()
+        self.order = tuple(order)
+
+    def forward(self, feature: torch.Tensor) -> torch.Tensor:
+        """(B, ...) -> (B, ...)."""
+        return feature.permute(self.order)
+
+    def extra_repr(self) -> str:
+        """The order."""
+        return str(self.order)
+
+
+class MaskedMean(nn.Module):
+    """The mean of the normed tokens that count, then a head for vectors. The model passes the mask that it names."""
+
+    def __init__(self, mask: str, turned: Sequence[nn.Module], width: int, head: nn.Module) -> None:
+        """See the class."""
+        super().__init__()
+        self.mask, self.norm, self.head = mask, nn.Sequential(*turned, nn.LayerNorm(width)), head
+
+    def forward(self, tokens: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+        """(B, T, D) and (B, T) -> logits (B, C)."""
+        weight = mask.to(tokens.dtype)[:, : tokens.shape[1], None]
+        return self.head((self.norm(tokens) * weight).sum(dim=1) / weight.sum(dim=1).clamp(min=1))  # type: ignore[no-any-return]
 
 
 def linear_head(feature_shape: Sequence[int], classes: int, *, pool: int = 1) -> nn.Sequential:

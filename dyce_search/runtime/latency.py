@@ -1,6 +1,5 @@
 """Costs in milliseconds, measured on the machine that is to serve."""
 
-import contextlib
 from time import perf_counter
 from typing import Any
 
@@ -10,22 +9,22 @@ import torch
 from dyce_search.arrays import require_type
 from dyce_search.errors import CostsError, ModelError
 from dyce_search.records.costs import ExitCosts
+from dyce_search.runtime.inputs import as_call
+from dyce_search.runtime.metering import metered
 from dyce_search.runtime.model import EarlyExitModel
 from dyce_search.runtime.modes import device_of, observing
 
 
-def measure_latency(
-    model: EarlyExitModel, example_input: torch.Tensor, *, repeats: int = 30, warmup: int = 5
-) -> ExitCosts:
-    """Measures the milliseconds of one sample: the backbone up to each position, each head, the whole model.
+def measure_latency(model: EarlyExitModel, example_input: Any, *, repeats: int = 30, warmup: int = 5) -> ExitCosts:
+    """Measures the milliseconds of one sample: the backbone up to each position, each exit, the whole model.
 
-    Medians over passes of one batch in eval mode, divided by its size. Each pass is timed as a whole and read off at
-    every position, so the costs never fall along the backbone. They hold for this batch size, this number of threads
-    and a machine that does nothing else meanwhile.
+    Medians over passes of one batch in eval mode, divided by its size. They are passes as in service, stages and
+    confidences included, which all samples go through to the end. They hold for this batch size, this number of
+    threads and a machine that does nothing else meanwhile.
 
     Args:
         model: to measure.
-        example_input: (B, ...) a batch as the model will serve it.
+        example_input: a batch as the model will serve it: (B, ...), a tuple or a mapping.
         repeats: passes that are timed.
         warmup: passes before them that are not.
 
@@ -43,29 +42,16 @@ def measure_latency(
         ('ms', 2)
     """
     require_type(model, EarlyExitModel, "model", ModelError)
-    require_type(example_input, torch.Tensor, "example_input", ModelError)
     if repeats < 1 or warmup < 0:
         raise CostsError(f"repeats must be >= 1 and warmup >= 0, got {repeats} and {warmup}")
-    synchronize = getattr(torch, device_of(model).type).synchronize  # work on a GPU runs beside Python
-    times: list[float] = []
+    device = device_of(model)
+    call, synchronize = as_call(example_input, "example_input").on(device), getattr(torch, device.type).synchronize
 
-    def read(*_hook: Any) -> None:
-        synchronize()
-        times.append(perf_counter())
+    def read() -> float:
+        synchronize()  # work on a GPU runs beside Python
+        return perf_counter() * 1000
 
-    with observing(model), contextlib.ExitStack() as hooks:
-        for name in model.positions:
-            hooks.callback(model.backbone.get_submodule(name).register_forward_hook(read).remove)
-        for run in range(warmup + repeats):
-            if run == warmup:
-                times.clear()
-            read()
-            features, _ = model.features(example_input)
-            read()
-            for exit_index, (position, _) in enumerate(model.exits):
-                model.heads[exit_index](features[position])
-                read()
-    since = np.reshape(times, (repeats, -1)) * 1000 / len(example_input)
-    whole = len(model.positions) + 1
-    backbone = np.median(since[:, 1 : whole + 1] - since[:, :1], axis=0)
-    return model.exit_costs(backbone, np.median(np.diff(since[:, whole:], axis=1), axis=0), "ms")
+    with observing(model):
+        passes = [metered(model, call, read) for _ in range(warmup + repeats)][warmup:]
+    backbone, head = (np.median(times, axis=0) / call.samples for times in zip(*passes, strict=True))
+    return model.exit_costs(np.maximum.accumulate(backbone), head, "ms")

@@ -2,7 +2,7 @@
 
 import difflib
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -12,46 +12,63 @@ from torch import nn
 from dyce_search.errors import ConfigError, FrontError, ModelError
 from dyce_search.evaluation.config import ExitConfig
 from dyce_search.evaluation.curve import OperatingPoint
+from dyce_search.files import PathLike
 from dyce_search.front.front import ParetoFront
 from dyce_search.records.confidence import measure_name
 from dyce_search.records.costs import ExitCosts
 from dyce_search.records.layout import ExitLayout, checked_temperature
-from dyce_search.runtime.backbone import as_module, batch_size, find_modules
+from dyce_search.runtime.backbone import as_module, final_logits, find_positions, first_tensor, require_heads
 from dyce_search.runtime.confidence import MEASURES, Measure, find_measure
-from dyce_search.runtime.forward_pass import (
-    AllHaveLeftSignal,
-    EarlyExitOutput,
-    ExitHook,
-    Exits,
-    ForwardPass,
-    Leaving,
-    Plan,
-    Reading,
-    Visit,
-    final_logits,
-    first_tensor,
-    take_rows,
-)
+from dyce_search.runtime.forward_pass import EarlyExitOutput, Exits, Leaving, Plan, Reading, mask_of, require_rows
+from dyce_search.runtime.head_files import load_heads, save_heads
+from dyce_search.runtime.hooked import Hooked, Take, Visit
+from dyce_search.runtime.inputs import Call, served_call
+from dyce_search.runtime.modes import observing
+from dyce_search.runtime.native import own_exits
+from dyce_search.runtime.programs import Programs
+from dyce_search.runtime.stages import Staged
+
+
+class Heads(nn.ModuleDict):
+    """The heads by position and type, "layer1/0/linear", in the order of the exits; also by number."""
+
+    def __getitem__(self, key: str | int) -> nn.Module:
+        """By name or number."""
+        return super().__getitem__(key if isinstance(key, str) else list(self)[key])
+
+    def __setitem__(self, key: str | int, module: nn.Module) -> None:
+        """By name or number."""
+        super().__setitem__(key if isinstance(key, str) else list(self)[key], module)
 
 
 class EarlyExitModel(nn.Module):
     """A network that answers early where it is sure enough, by the configuration in force.
 
-    Forward hooks at the named modules compute the enabled heads. Samples that are confident leave, the backbone goes
-    on with the others only, and ends when nobody is left. The backbone is not rewritten; without a configuration it
-    runs as it is. The first batches run up to three times, to verify that compaction is sound. Several threads may
-    run one model, and any thread may switch it: a forward ends with the configuration that it began with.
-    (`nn.DataParallel`, which runs copies in other threads, is not supported.)
+    `torch.export` gives the backbone as a graph in which the samples' axis of every value is known. The graph is cut
+    behind the named modules into stages that share the backbone's weights. Between two stages the enabled head is
+    computed; samples that are confident leave, and are taken out of everything that later stages need. Without a
+    configuration, and in training, the backbone runs as it is. What `torch.export` cannot take (control flow that
+    depends on data) runs with hooks, on the whole batch until all of it has left: then the log says so when the
+    stages are built, and `compacts` is False.
+
+    Several threads may run one model, and any thread may switch it: a forward ends with the configuration that it
+    began with. Stages are those of the backbone in eval mode as it was when they were built: modules that are replaced
+    and hooks that are added later need a new model; weights may be loaded, moved and changed. (`nn.DataParallel` is
+    not supported.)
 
     Args:
-        backbone: any module whose output is the final exit's logits (B, C), or a list of stages. Tensors among its
-            arguments have the samples on the first axis.
-        heads: names of submodules in the order in which they run, each with one or more heads: type -> module.
+        backbone: any module whose output is the final exit's logits (B, C), or a list of stages. A tensor is its one
+            positional argument, a tuple are its positional arguments, a mapping its keyword arguments. Tensors whose
+            first axis is as long as that of the first one have the samples there.
+        heads: names of submodules in the order in which they run, each with one or more heads: type -> module. A
+            module that runs several times has its calls numbered: "block#0", "block#1".
         feature: takes the tensor for the heads out of the output of a named module; without it, the output
-            itself or its first tensor.
-        compaction: whether later layers see only the samples that go on. Where the backbone carries tensors of each
-            sample around the named modules, this fails with a `ModelError`: then `compaction=False` gives the same
-            answers, computes the backbone for the whole batch, and ends when all have left.
+            itself or its first tensor. Heads get it with the samples on the first axis.
+        example: inputs of one batch, from which the stages are built and checked at once, or a list of two batches
+            that differ in sizes that vary, such as the length. Without it that happens at the first batch of its kind.
+        dynamic: argument -> axis -> name of a size that varies, as in {"input_ids": {1: "length"}}; stages are built
+            once for all of them. A name of None says that an axis does not vary.
+        compaction: False runs the backbone as it is, on the whole batch: for one that mixes samples on purpose.
         confidence: "max_prob", "margin" or "entropy", or a callable that turns (B, C) float32 probabilities into (B,)
             confidences. What `record` measures, and what is measured where a configuration does not say what its
             thresholds are compared with.
@@ -59,11 +76,14 @@ class EarlyExitModel(nn.Module):
             last (`fit_temperatures`). As `confidence`, it gives way to what a configuration says.
 
     Raises:
-        ModelError: an unknown or repeated module, a position without heads, an unknown measure, bad temperatures.
+        ModelError: an unknown or repeated module, a position without heads, an unknown measure, bad temperatures; a
+            compiled backbone; and with an example also a backbone that mixes samples, positions that do not run once
+            each in the order given or at which the samples have no axis of their own, and heads that do not fit.
 
     Example:
         >>> backbone = nn.Sequential(nn.Linear(4, 8), nn.ReLU(), nn.Linear(8, 3))
-        >>> model = EarlyExitModel(backbone, heads={"1": {"linear": nn.Linear(8, 3)}}).eval()
+        >>> heads = {"1": {"linear": nn.Linear(8, 3)}}
+        >>> model = EarlyExitModel(backbone, heads, example=torch.zeros(2, 4)).eval()
         >>> model.configure(ExitConfig(candidate=[0], threshold=[-np.inf]))
         >>> model(torch.zeros(2, 4)).position.tolist()
         [0, 0]
@@ -75,6 +95,8 @@ class EarlyExitModel(nn.Module):
         heads: Mapping[str, Mapping[str, nn.Module]],
         *,
         feature: Callable[[Any], torch.Tensor] | None = None,
+        example: Any = None,
+        dynamic: Mapping[str, Mapping[int, str | None]] | None = None,
         compaction: bool = True,
         confidence: str | Measure = "max_prob",
         temperature: npt.ArrayLike | None = None,
@@ -83,28 +105,60 @@ class EarlyExitModel(nn.Module):
         super().__init__()
         self.backbone = as_module(backbone)
         find_measure(confidence)
-        modules = find_modules(self.backbone, heads)
+        require_heads(heads)
+        positions = find_positions(self.backbone, list(heads))
         candidates = tuple((p, str(kind)) for p, kinds in enumerate(heads.values()) for kind in kinds)
         heats = checked_temperature(temperature, len(candidates) + 1, ModelError)
         self._exits = Exits(
             positions=tuple(map(str, heads)),
             candidates=candidates,
-            select=feature or first_tensor,
             read=Reading(confidence, (1.0,) * (len(candidates) + 1) if heats is None else tuple(heats.tolist())),
-            compaction=compaction,
         )
-        self.heads = nn.ModuleList(head for kinds in heads.values() for head in kinds.values())
+        names = [self._exits.name(e) for e in range(len(candidates) + 1)]
+        modules = (head for kinds in heads.values() for head in kinds.values())
+        self.heads = Heads({n.replace(".", "/"): head for n, head in zip(names[:-1], modules, strict=True)})
         self._layout = ExitLayout(
-            position=[*(p for p, _ in candidates), len(modules)],
-            names=map(self._exits.name, range(len(candidates) + 1)),
+            position=[*(p for p, _ in candidates), len(positions)],
+            names=names,
             measure=measure_name(confidence, MEASURES),
             temperature=heats,
         )
-        for p, module in enumerate(modules):
-            module.register_forward_hook(ExitHook(self._exits, p))
+        self._programs, self._compaction = Programs(positions, feature or first_tensor, dynamic), compaction
         self._plan: Plan | None = None
         self.front: ParetoFront | None = None  # see load_front
-        self._verified: frozenset[int] | None = None
+        if example is not None and compaction:
+            self._programs.prepare(self.backbone, example, self._require_fitting_heads)
+
+    @classmethod
+    def native(cls, net: nn.Module, example: Any, **options: Any) -> Self:
+        """A network with exits of its own: one that gives a list, a mapping or named outputs of logits (B, C).
+
+        The network is cut at each of its early logits, and what only those need is computed where they are enabled.
+        The last logits, or those named "logits" or "final", are the final exit's.
+
+        Args:
+            net: the network, its exits trained.
+            example: inputs of one batch, or a list of two, as for the class.
+            options: those of the class, but for `heads` and `feature`.
+
+        Raises:
+            ModelError: as for the class; and outputs in which no two logits of one shape are found.
+
+        Example:
+            >>> class TwoExits(nn.Module):
+            ...     def __init__(self):
+            ...         super().__init__()
+            ...         self.first, self.exit, self.last = nn.Linear(4, 8), nn.Linear(8, 3), nn.Linear(8, 3)
+            ...
+            ...     def forward(self, x):
+            ...         hidden = self.first(x)
+            ...         return [self.exit(hidden), self.last(hidden.relu())]
+            >>> EarlyExitModel.native(TwoExits(), torch.zeros(2, 4)).exit_names
+            ('exits.0/own', 'final')
+        """
+        backbone = own_exits(net, example)
+        heads = {f"exits.{name}": {"own": nn.Identity()} for name in backbone.exits}
+        return cls(backbone, heads, example=example, **options)
 
     @property
     def positions(self) -> tuple[str, ...]:
@@ -171,7 +225,8 @@ class EarlyExitModel(nn.Module):
             raise ConfigError(f"config must be an ExitConfig, an OperatingPoint or None, got {type(config).__name__}")
         exits = config.exits(self._layout.network).tolist()
         read = self._exits.read if config.layout is None else self._reading(config.layout, "the configuration")
-        self._plan = Plan(config=config, exits=tuple(exits), thresholds=tuple(config.threshold.tolist()), read=read)
+        thresholds = tuple(config.threshold.tolist())
+        self._plan = Plan(config, tuple(exits), thresholds, read, tuple(self.modules()))
 
     def _reading(self, layout: ExitLayout, theirs: str) -> Reading:
         """How confidences are read under a layout, which may know less than the model."""
@@ -238,139 +293,180 @@ class EarlyExitModel(nn.Module):
         self.configure(point)
         return point
 
+    def save_heads(self, path: PathLike) -> None:
+        """Writes the heads to a file, with the layout of the exits; the backbone is not in it.
+
+        Args:
+            path: by habit *.safetensors; `load_heads` reads it, and the safetensors library.
+
+        Raises:
+            FileFormatError: a file that cannot be written.
+            MissingPackageError: safetensors is not installed.
+        """
+        save_heads(self.heads, self._layout, path)
+
+    def load_heads(self, path: PathLike) -> None:
+        """Reads heads that `save_heads` wrote, for the same exits in the same order.
+
+        Args:
+            path: the file.
+
+        Raises:
+            FileFormatError: a file that is damaged or something else, or heads of another make.
+            ConfigError: heads of other exits.
+            MissingPackageError: safetensors is not installed.
+        """
+        load_heads(self.heads, self._layout, path)
+
+    def compile(self, *args: Any, **options: Any) -> None:
+        """Compiles the stages, each on its own, for all sizes of batches; the log says how long it will take.
+
+        Args:
+            args: of `torch.compile`.
+            options: of `torch.compile`, such as `mode="reduce-overhead"`. Sizes are dynamic.
+
+        Raises:
+            ModelError: there are no stages: build the model with `example=`, and one that can be cut.
+        """
+        if not self.compacts:
+            raise ModelError("compile() needs stages, there are none: build a model that can be cut, with example=")
+        self._programs.compile({"dynamic": True, **options}, args)
+
+    @property
+    def compacts(self) -> bool | None:
+        """Whether samples that leave are taken out of the batch; None before the stages are built."""
+        return self._programs.compacts if self._compaction else False
+
+    @property
+    def is_compiled(self) -> bool:
+        """Whether stages went through `compile`."""
+        return any(isinstance(found, Staged) and found.is_compiled for found in self._programs.built.values())
+
     def forward(self, *inputs: Any, **options: Any) -> EarlyExitOutput:
         """Answers a batch.
 
         Args:
-            inputs: of the backbone, (B, ...) each, B >= 1.
+            inputs: of the backbone, (B, ...) each, B >= 1; a tuple or a mapping alone stands for what is in it.
             options: of the backbone.
 
         Raises:
-            ModelError: an empty batch; training mode with a configuration; and what turns up only now: modules that
-                do not run once each in the order given, heads that do not fit, NaN, a backbone that cannot be
-                compacted. The model works on afterwards.
+            ModelError: an empty batch; modules in training mode with a configuration; NaN; and what turns up only now
+                where no example was given. The model works on afterwards.
         """
         plan = self._plan  # read once: a switch during this forward does not matter
-        batch = batch_size(inputs, options)
+        call = served_call(inputs, options)
         if plan is None or max(plan.exits) < 0:
-            logits = self._exits.checked(final_logits(self.backbone(*inputs, **options)), -1, batch)
-            confidence = (self._exits.read if plan is None else plan.read)(logits, -1)
-            position = torch.full_like(confidence, len(self.positions), dtype=torch.int64)
-            config = None if plan is None else plan.config
-            return EarlyExitOutput(logits=logits, position=position, confidence=confidence, config=config)
-        if self.training:
-            raise ModelError(
-                "a configured model must be in eval mode, got training mode: call eval() or configure(None)"
-            )
-        leaving = Leaving(self._exits, self.heads, plan, batch)
-        try:
-            final = self._run(leaving.visit, inputs, options)
-        except ModelError:
-            raise
-        except Exception as cause:
-            if not leaving.compacted:
-                raise
-            with torch.no_grad():
-                self.all_logits(*inputs, **options)  # where this fails too, compaction is not to blame
-            raise leaving.compaction_error(f"it failed: {cause}") from cause
-        output = leaving.output(None if final is None else final_logits(final))
-        if self._verified is None or not self._verified.issuperset(leaving.compacted):
-            self._verify(output, leaving, inputs, options)
-        return output
+            return self._plain_output(plan, call)
+        for module in plan.modules:
+            if module.training:
+                name = next(name for name, other in [*self.named_modules(), ("", module)] if other is module)
+                raise ModelError(
+                    f"a configured model must be in eval mode, got training mode in {name or 'it'!r}: call eval() or "
+                    "configure(None)"
+                )
+        runner = self._runner(call)
+        leaving = Leaving(self._exits, list(self.heads.values()), plan, call, compacts=runner.compacts)
+        return leaving.output(runner.run(leaving.visit, call))
 
     def all_logits(self, *inputs: Any, **options: Any) -> torch.Tensor:
         """Logits of all exits, (E, B, C): the whole backbone with every head, whatever the configuration.
 
         Args:
-            inputs: of the backbone, (B, ...) each, B >= 1.
+            inputs: of the backbone, as for a forward.
             options: of the backbone.
 
         Raises:
             ModelError: an empty batch; modules that do not run once each in the order given, heads that do not fit.
         """
-        first = self._layout.first
-        logits: list[torch.Tensor] = []
-
-        def visit(position: int, output: Any) -> None:
-            feature = self._exits.feature(position, output)
-            for exit_index in range(first[position], first[position + 1]):
-                logits.append(self._exits.logits(self.heads, exit_index, feature))
-
-        final = self._exits.checked(final_logits(self._run(visit, inputs, options)), -1, batch_size(inputs, options))
-        heads = [self._exits.checked(values, e, *final.shape) for e, values in enumerate(logits)]
-        return torch.stack([*heads, final])
+        call = served_call(inputs, options)
+        return self._all_logits(self._runner(call), call)
 
     def features(self, *inputs: Any, **options: Any) -> tuple[tuple[torch.Tensor, ...], torch.Tensor]:
         """What the heads see at each position, P tensors (B, ...), and the final logits (B, C); no head is run.
 
         Args:
-            inputs: of the backbone, (B, ...) each, B >= 1.
+            inputs: of the backbone, as for a forward.
             options: of the backbone.
 
         Raises:
             ModelError: modules that do not run once each in the order given, features that are no tensors.
         """
+        call = served_call(inputs, options)
         features: list[torch.Tensor] = []
-
-        def visit(position: int, output: Any) -> None:
-            features.append(self._exits.feature(position, output).clone())  # layers that follow may work in place
-
-        final = final_logits(self._run(visit, inputs, options))
+        final = self.observe(lambda _, take: features.append(take().clone()), call)
         return tuple(features), final
 
-    def _run(self, visit: Visit, inputs: tuple[Any, ...], options: dict[str, Any]) -> Any:
-        return ForwardPass(self._exits, visit).run(self.backbone, inputs, options)
+    def logits_of(self, features: Sequence[torch.Tensor], call: Call) -> list[torch.Tensor]:
+        """The logits of all heads, E-1 tensors (B, C).
 
-    def _verify(
-        self, output: EarlyExitOutput, leaving: Leaving, inputs: tuple[Any, ...], options: dict[str, Any]
-    ) -> None:
-        """Raises a ModelError if answers hold something of samples that had left, even in the last bit.
+        Args:
+            features: P tensors (B, ...), as `features` gives them.
+            call: the backbone's arguments, of which masks are taken.
 
-        All others are replaced by one of those who left last. These are then answered once more, in the same batches:
-        a backbone that treats each sample on its own computes the same. Where it does not, what the swap changes is
-        compared with what it changes without compaction: batches may be mixed, or dropped out, on purpose.
-
-        A position needs no more looks once rows went on there that were not the first ones of the batch: these would
-        fit with what a backbone carries and cuts to their number.
+        Raises:
+            ModelError: a head that does not fit.
         """
-        whole_logits = torch.no_grad()(self.all_logits)
-        if self._verified is None:  # at first: do all heads fit?
-            whole_logits(*inputs, **options)
-        if leaving.compacted:
-            last, rows = leaving.left[-1][:2]
-            among_last = torch.arange(leaving.batch, device=rows.device)
-            among_last = torch.where(output.position == last, among_last, rows[0])
-            swapped = take_rows((inputs, options), among_last, leaving.batch)
-            before, after = output.logits[rows], self._answer_last(output.position, leaving.plan, *swapped)
-            if not torch.equal(before, after.to(before)):
-                exit_index = [*leaving.plan.exits, -1][last]
-                whole, whole_swapped = (
-                    whole_logits(*args, **named)[exit_index, rows] for args, named in ((inputs, options), swapped)
-                )
-                if _difference(before, after) > 10 * _difference(whole, whole_swapped):
-                    raise leaving.compaction_error("answers depend on samples that have left")
-        telling = {position for position, rows, *_ in leaving.left if rows[0] < leaving.left[-1][1][-1]}
-        self._verified = (self._verified or frozenset()).union(telling.intersection(leaving.compacted))
+        logits = [self._logits_at(p, feature, call) for p, feature in enumerate(features)]
+        return [values for found in logits for values in found]
 
-    def _answer_last(
-        self, left_at: torch.Tensor, plan: Plan, inputs: tuple[Any, ...], options: dict[str, Any]
-    ) -> torch.Tensor:
-        """The logits of those who left last, if everybody leaves at the position that is given, (B,)."""
-        last, answers = left_at.max(), []
+    def _logits_at(self, position: int, feature: torch.Tensor, call: Call) -> list[torch.Tensor]:
+        exits = [e for e, (p, _) in enumerate(self.exits) if p == position]
+        heads = [(e, self.heads[e]) for e in exits]
+        return [self._exits.logits(head, e, feature, mask_of(head, call)) for e, head in heads]
 
-        def visit(position: int, output: Any) -> Any:
-            nonlocal left_at
-            if position == last:
-                feature = self._exits.feature(position, output)
-                answers.append(self._exits.logits(self.heads, plan.exits[position], feature))
-                raise AllHaveLeftSignal
-            stay, before = (left_at > position).nonzero().squeeze(1), len(left_at)
-            left_at = left_at[stay]
-            return take_rows(output, stay, before) if len(stay) < before else None
+    def observe(self, visit: Visit, call: Call) -> torch.Tensor:
+        """Runs the whole backbone and has each position visited.
 
-        final = self._run(visit, inputs, options)
-        return answers[0] if answers else final_logits(final)
+        Args:
+            visit: gets a position and a function that gives its feature (B, ...).
+            call: the backbone's arguments.
 
+        Returns:
+            (B, C) the final logits.
+        """
+        final = self._runner(call).run(visit, call)
+        return self._exits.checked(final, -1, call.samples)
 
-def _difference(one: torch.Tensor, other: torch.Tensor) -> float:
-    return (one - other).detach().abs().nan_to_num().max().item()
+    def _runner(self, call: Call) -> Staged | Hooked:
+        """Stages in eval mode; otherwise hooks, which leave the backbone in whatever modes it is."""
+        if self.training or not self._compaction:
+            return self._programs.hooked(self.backbone)
+        return self._programs.find(self.backbone, call, self._require_fitting_heads)
+
+    def _plain_output(self, plan: Plan | None, call: Call) -> EarlyExitOutput:
+        batch, output = call.samples, self.backbone(*call.args, **call.named)
+        logits = self._exits.checked(final_logits(output), -1, batch)
+        confidence = (self._exits.read if plan is None else plan.read)(logits, -1)
+        if not self.training:
+            self._exits.require_numbers(confidence, logits, -1)
+        position = torch.full_like(confidence, len(self.positions), dtype=torch.int64)
+        config = None if plan is None else plan.config
+        return EarlyExitOutput(logits=logits, position=position, confidence=confidence, config=config)
+
+    def _all_logits(self, runner: Staged | Hooked, call: Call) -> torch.Tensor:
+        batch = call.samples
+        logits: list[torch.Tensor] = []
+
+        def visit(position: int, take: Take) -> None:
+            feature = take()
+            require_rows(feature, batch, f"the feature at {self.positions[position]!r}")
+            feature = feature if runner.compacts else feature.clone()  # layers that follow may work in place
+            logits.extend(self._logits_at(position, feature, call))
+
+        final = self._exits.checked(runner.run(visit, call), -1, batch)
+        return torch.stack([*(self._exits.checked(values, e, *final.shape) for e, values in enumerate(logits)), final])
+
+    def require_fitting_heads(self, call: Call) -> None:
+        """Tries all heads on an example.
+
+        Args:
+            call: the backbone's arguments.
+
+        Raises:
+            ModelError: a head does not fit.
+        """
+        self._require_fitting_heads(self._runner(call), call)
+
+    def _require_fitting_heads(self, runner: Staged | Hooked, call: Call) -> None:
+        with observing(self.heads):
+            self._all_logits(runner, call)

@@ -1,13 +1,10 @@
-"""Running a model over a loader without leaving a trace on it."""
+"""Running a model without leaving a trace on it."""
 
 import contextlib
-from collections.abc import Iterable, Iterator
-from typing import Any
+from collections.abc import Iterator
 
 import torch
 from torch import nn
-
-from dyce_search.errors import RecordsError
 
 
 @contextlib.contextmanager
@@ -38,48 +35,3 @@ def device_of(model: nn.Module) -> torch.device:
         for tensor in tensors:
             return tensor.device
     return torch.device("cpu")
-
-
-def batches(loader: Iterable[Any], device: torch.device) -> Iterator[tuple[tuple[Any, ...], dict[str, Any], Any]]:
-    """Positional arguments, named arguments and labels (B,) of each batch, on the device.
-
-    Args:
-        loader: gives (inputs, labels), inputs being what the backbone takes: a tensor, several, or a dictionary.
-        device: of the model.
-
-    Raises:
-        RecordsError: a batch without labels, or labels that are not whole numbers.
-    """
-
-    def moved(value: Any) -> Any:
-        return value.to(device, non_blocking=True) if isinstance(value, torch.Tensor) else value
-
-    for batch in loader:
-        if not isinstance(batch, (list, tuple)) or len(batch) != 2:
-            found = f"{len(batch)} entries" if isinstance(batch, (list, tuple)) else type(batch).__name__
-            raise RecordsError(f"the loader must give pairs (inputs, labels), got {found}: add what is missing")
-        inputs, labels = batch
-        labels = torch.as_tensor(labels)
-        if labels.ndim != 1 or labels.is_floating_point() or labels.is_complex():
-            raise RecordsError(
-                f"labels must be whole numbers of shape (B,), got {labels.dtype} of shape {tuple(labels.shape)}"
-            )
-        named = {name: moved(value) for name, value in inputs.items()} if isinstance(inputs, dict) else {}
-        placed = inputs if isinstance(inputs, (list, tuple)) else () if named else (inputs,)
-        yield tuple(map(moved, placed)), named, labels.to(device, torch.int64)
-
-
-def require_labels(labels: torch.Tensor, logits: torch.Tensor) -> None:
-    """Checks the labels (B,) of a batch against logits (..., B, C).
-
-    Raises:
-        RecordsError: another number of samples, or a label that is no class.
-    """
-    samples, classes = logits.shape[-2:]
-    if len(labels) != samples:
-        raise RecordsError(f"labels must have one entry per sample, {samples}, got {len(labels)}")
-    if not 0 <= labels.min() <= labels.max() < classes:
-        raise RecordsError(
-            f"labels must lie in [0, C) = [0, {classes}), got {labels.min()} to {labels.max()}: "
-            "the backbone and the heads must have as many classes as the data"
-        )

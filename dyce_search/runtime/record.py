@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import torch
+from torch.utils.data import DataLoader, SequentialSampler
 
 from dyce_search.arrays import to_numpy
 from dyce_search.errors import FileFormatError, ModelError, RecordsError
@@ -15,8 +16,9 @@ from dyce_search.files import PathLike, write_atomically
 from dyce_search.records.costs import ExitCosts
 from dyce_search.records.records import ExitRecords
 from dyce_search.runtime.confidence import probabilities
+from dyce_search.runtime.inputs import batches, require_labels
 from dyce_search.runtime.model import EarlyExitModel
-from dyce_search.runtime.modes import batches, device_of, require_labels
+from dyce_search.runtime.modes import device_of
 
 
 def record(
@@ -47,8 +49,8 @@ def record(
             for records beyond the memory. `ExitRecords.save` keeps them for good.
         dyce_file: also writes an `.npz` in DyCE's format, with the likeliest classes of each exit.
         top_k: how many classes `dyce_file` gets.
-        group: (N,) see `ExitRecords`.
-        source: free text.
+        group: (N,) see `ExitRecords`; in the order of the loader, which must not be a random one then.
+        source: free text. What was computed in another precision than float32 is added: "bfloat16", "int8".
         progress: a progress bar on standard error; None draws it only on a terminal.
 
     Raises:
@@ -68,6 +70,7 @@ def record(
     from tqdm import tqdm
 
     _check(model, top_k)
+    _require_order(loader, group)
     costs = replace(costs, names=model.layout.network.joined(costs.layout, "the model", "the costs").names)
     size = _expected(loader, n_samples)
     label = _table((size,), np.int64, directory)
@@ -77,8 +80,8 @@ def record(
     seen = 0
     bar = tqdm(desc="record", total=size, unit="samples", disable=None if progress is None else not progress)
     with torch.no_grad(), bar:
-        for inputs, options, labels in batches(loader, device_of(model)):
-            logits = model.all_logits(*inputs, **options)
+        for call, labels in batches(loader, device_of(model)):
+            logits = model.all_logits(*call.args, **call.named)
             rows = slice(seen, seen + len(labels))
             require_labels(labels, logits)
             if rows.stop > size:
@@ -110,7 +113,7 @@ def record(
         group=group,
         measure=model.layout.measure,
         temperature=model.layout.temperature,
-        source=source,
+        source="; ".join(filter(None, [source, _precision(model)])),
     )
 
 
@@ -124,6 +127,27 @@ def _check(model: EarlyExitModel, top_k: int) -> None:
         )
     if top_k < 1:
         raise RecordsError(f"top_k must be >= 1, got {top_k}")
+
+
+def _require_order(loader: Any, group: Any) -> None:
+    sampler = getattr(loader, "sampler", None)
+    if group is not None and isinstance(loader, DataLoader) and not isinstance(sampler, SequentialSampler):
+        raise RecordsError(
+            f"group must be in the order of the loader, which comes from a {type(sampler).__name__}: record from a "
+            "loader that does not shuffle"
+        )
+
+
+def _precision(model: EarlyExitModel) -> str:
+    """What the backbone is computed in, where that is not float32."""
+    device = device_of(model).type
+    types = {str(p.dtype).removeprefix("torch.") for p in model.backbone.parameters() if p.is_floating_point()}
+    if torch.is_autocast_enabled(device):
+        types = {f"autocast to {str(torch.get_autocast_dtype(device)).removeprefix('torch.')}"}
+    if any("quantized" in type(module).__module__ for module in model.backbone.modules()):
+        types.add("int8")
+    types -= {"float32"}
+    return f"computed in {', '.join(sorted(types))}" if types else ""
 
 
 def _expected(loader: Any, n_samples: int | None) -> int:

@@ -2,7 +2,7 @@
 
 import copy
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,8 +15,10 @@ from torch.nn import functional
 from dyce_search.arrays import require_type
 from dyce_search.errors import FileFormatError, ModelError, RecordsError
 from dyce_search.files import PathLike, check_header, write_atomically
+from dyce_search.runtime.feature_cache import Batch, Features
+from dyce_search.runtime.inputs import Call
 from dyce_search.runtime.model import EarlyExitModel
-from dyce_search.runtime.modes import batches, device_of, require_labels, unchanged
+from dyce_search.runtime.modes import device_of, unchanged
 
 FORMAT, VERSION = "dyce_search.train_heads", 1
 
@@ -47,6 +49,7 @@ def train_heads(
     patience: int = 3,
     learning_rate: float = 1e-3,
     distillation: float | tuple[float, float] = (0.5, 2.0),
+    cache: bool | PathLike = True,
     checkpoint: PathLike | None = None,
     seed: int = 0,
     progress: bool | None = None,
@@ -56,24 +59,29 @@ def train_heads(
     With (weight, temperature) = distillation the loss of a head is (1 - weight) * cross entropy with the labels +
     weight * temperature**2 * Kullback-Leibler divergence from the final exit, both softened by the temperature (Hinton
     2015, arXiv 1503.02531).
-    Adam, with a learning rate that falls to 0 along a cosine. The backbone runs in eval mode, its batch norms too.
+    Adam, with a learning rate that falls to 0 along a cosine. The backbone runs in eval mode, its batch norms too, and
+    once for all epochs where its features fit into memory or a folder: then epochs cost only the heads. A last batch
+    of one sample is left out, as it has no variance for batch norms.
 
     Args:
         model: whose heads are trained; modes and random states are afterwards what they were.
-        loader: gives (inputs, labels) again in each epoch; a `DataLoader` shuffles by `seed`.
+        loader: gives (inputs, labels), or mappings with "labels"; a `DataLoader` that shuffles does so by `seed`.
         epochs: passes over the data, at most.
         held_out: gives (inputs, labels) of other samples. Each head keeps the weights of its best epoch there.
         patience: training ends when for so many epochs no head became better on the held-out data.
         learning_rate: of the first epoch.
         distillation: weight of the final exit against the labels, in [0, 1], and the temperature, above 0, that softens
             what it says; a single number is a weight at temperature 2.
+        cache: True keeps the features in memory if they take less than 2 GiB, a folder keeps them there, in nameless
+            files; False computes them in each epoch, for a loader whose samples change from epoch to epoch.
         checkpoint: a file that is written after each epoch. Where it is there already, training goes on from it, to
             the same result as without the break.
         seed: of the order of the samples and of dropout. Equal heads, data and seeds give equal results.
         progress: a progress bar on standard error; None draws it only on a terminal.
 
     Raises:
-        ModelError: a bad option, heads that do not fit or have nothing to train, a loss that is NaN or infinite.
+        ModelError: a bad option, heads that do not fit or have nothing to train, a loss that is NaN or infinite: the
+            heads are then what they were before that epoch.
         RecordsError: batches without labels, labels outside the classes, no batch.
         FileFormatError: a checkpoint that is damaged, or of other heads or options.
 
@@ -102,12 +110,14 @@ def train_heads(
     with unchanged(model), bar:
         model.eval()
         training = _Training(model, {**options, "exits": list(model.exit_names), "held_out": held_out is not None}, bar)
+        learned = Features(model, loader, cache, bar)
+        judged = None if held_out is None else Features(model, held_out, cache, bar)
         if checkpoint is not None and Path(checkpoint).exists():
             training.load(checkpoint)
         while not training.ended:
-            training.learn(loader)
-            if held_out is not None:
-                training.judge(held_out)
+            training.learn(learned)
+            if judged is not None:
+                training.judge(judged)
             if checkpoint is not None:
                 training.save(checkpoint)
         return training.finish()
@@ -138,64 +148,78 @@ class _Training:
         since = len(self.loss) - 1 - self.best_epoch.max()  # 0 without held-out data
         return len(self.loss) == self.options["epochs"] or bool(since >= self.options["patience"])
 
-    def learn(self, loader: Iterable[Any]) -> None:
+    def learn(self, features: Features) -> None:
         """One epoch. Its random numbers depend on the seed and on its number only, so that it can be repeated."""
         epoch, epochs = len(self.loss), self.options["epochs"]
-        seed = int(np.random.SeedSequence((self.options["seed"], epoch)).generate_state(1)[0])
-        torch.manual_seed(seed)
-        for source in (loader, getattr(loader, "sampler", None)):
-            if isinstance(getattr(source, "generator", None), torch.Generator):
-                source.generator.manual_seed(seed)  # type: ignore[union-attr]
         for group in self.optimizer.param_groups:
             group["lr"] = self.options["learning_rate"] * (1 + math.cos(math.pi * epoch / epochs)) / 2
-        with torch.enable_grad():
-            self.model.heads.train()
-            self.loss.append(self._mean_losses(loader, learn=True))
+        before = copy.deepcopy(self.model.heads.state_dict())
+        try:
+            self.loss.append(self._mean_losses(features, learn=True))
+        except ModelError:
+            self.model.heads.load_state_dict(before)
+            raise
+        finally:
             self.model.heads.eval()
-        self.optimizer.zero_grad()
+            self.optimizer.zero_grad()
 
     @torch.no_grad()
-    def judge(self, held_out: Iterable[Any]) -> None:
+    def judge(self, features: Features) -> None:
         """Measures the heads on held-out data and keeps the weights of those that were never better."""
-        self.held_out_loss.append(self._mean_losses(held_out, learn=False))
+        self.held_out_loss.append(self._mean_losses(features, learn=False))
         for exit_index in np.flatnonzero(self.best_epoch == len(self.held_out_loss) - 1).tolist():
             self.best[exit_index] = copy.deepcopy(self.model.heads[exit_index].state_dict())
 
-    def _mean_losses(self, loader: Iterable[Any], *, learn: bool) -> list[float]:
-        """Mean loss of each head over a loader."""
+    def _mean_losses(self, features: Features, *, learn: bool) -> list[float]:
+        """Mean loss of each head over all batches."""
         total, samples = torch.zeros(len(self.model.exits), dtype=torch.float64), 0
-        for inputs, named, labels in batches(loader, device_of(self.model)):
-            with torch.no_grad():
-                features, final = self.model.features(*inputs, **named)
-                require_labels(labels, final)
-                if not self.loss and not samples:  # where a head does not fit: an error before anything was learned
-                    self.model.heads.eval()
-                    self.model.all_logits(*inputs, **named)
-                    self.model.heads.train()
-            losses = self._losses(features, final, labels)
+        seed, first = (self._seed(epoch) for epoch in (len(self.loss), 0))
+        for batch in features.epoch(seed, first):
+            if learn and samples and len(batch.labels) == 1:
+                continue
+            if learn and not samples:
+                torch.manual_seed(seed)
+                self.bar.set_description("train heads")
+            with torch.set_grad_enabled(learn):
+                self.model.heads.train(learn)
+                losses = self._losses(batch)
+                self.model.heads.eval()
+            self._require_finite(losses, batch)
             if learn:
                 self.optimizer.zero_grad()
                 torch.autograd.backward(losses.sum())  # heads share no weights, so each follows its own loss only
                 self.optimizer.step()
-            total += losses.detach().cpu() * len(labels)
-            samples += len(labels)
+            total += losses.detach().cpu() * len(batch.labels)
+            samples += len(batch.labels)
             self.bar.update()
         if not samples:
             raise RecordsError("a loader must give one batch or more in every epoch, got none: pass no generator")
-        mean = (total / samples).tolist()
-        bad = [name for name, loss in zip(self.model.exit_names, mean, strict=False) if not math.isfinite(loss)]
-        if bad:
-            raise ModelError(f"the loss of exit {bad[0]!r} must be finite, got NaN or infinity: lower learning_rate")
+        mean: list[float] = (total / samples).tolist()
         self.bar.set_postfix_str(f"epoch {len(self.loss) + learn}, mean loss {np.mean(mean):.4f}")
         return mean
 
-    def _losses(self, features: Sequence[torch.Tensor], final: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
+    def _seed(self, epoch: int) -> int:
+        return int(np.random.SeedSequence((self.options["seed"], epoch)).generate_state(1)[0])
+
+    def _require_finite(self, losses: torch.Tensor, batch: Batch) -> None:
+        bad = losses.isfinite().logical_not().nonzero()
+        if len(bad):
+            exit_index = int(bad[0])
+            feature = batch.features[self.model.exits[exit_index][0]]
+            advice = "lower learning_rate"
+            if not (feature.isfinite().all() and batch.final.isfinite().all()):
+                advice = "the backbone gives NaN or infinity for these inputs, look at them; the heads are as before"
+            raise ModelError(
+                f"the loss of exit {self.model.exit_names[exit_index]!r} must be finite, got NaN or infinity: {advice}"
+            )
+
+    def _losses(self, batch: Batch) -> torch.Tensor:
         """(E-1,) loss of each head on a batch."""
         heat, share = self.options["distillation temperature"], self.options["distillation"]
-        logits = [self.model.heads[index](features[position]) for index, (position, _) in enumerate(self.model.exits)]
-        wanted = functional.softmax(final.float() / heat, dim=1)
+        logits = self.model.logits_of(batch.features, Call((), batch.masks))
+        wanted = functional.softmax(batch.final.float() / heat, dim=1)
         soft = [functional.log_softmax(values.float() / heat, dim=1) for values in logits]
-        from_labels = torch.stack([functional.cross_entropy(values.float(), labels) for values in logits])
+        from_labels = torch.stack([functional.cross_entropy(values.float(), batch.labels) for values in logits])
         from_final = torch.stack([functional.kl_div(values, wanted, reduction="batchmean") for values in soft])
         mixed: torch.Tensor = (1 - share) * from_labels + share * heat**2 * from_final
         return mixed

@@ -193,7 +193,7 @@ def test_certify_errors(files: Path, front_file: str, tmp_path: Path, capsys: py
     assert "are the samples that the front was searched on" in failure(capsys, "certify", front_file, searched, *limit)
     assert failure(capsys, "certify", front_file, others) == (
         "certify needs a limit: one or more of --max-accuracy-drop, --min-accuracy, --max-cost, --max-relative-cost, "
-        "--min-agreement"
+        "--max-sample-cost, --min-agreement"
     )
     assert "must lie in (0, 1), got -0.1" in failure(
         capsys, "certify", front_file, others, "--max-accuracy-drop", "-0.1"
@@ -307,7 +307,8 @@ def test_bad_options_of_search(files: Path, capsys: pytest.CaptureFixture[str]) 
 
 def test_select_errors(front_file: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert failure(capsys, "select", front_file) == (
-        "select needs a limit: one or more of --max-accuracy-drop, --min-accuracy, --max-cost, --max-relative-cost"
+        "select needs a limit: one or more of --max-accuracy-drop, --min-accuracy, --max-cost, --max-relative-cost, "
+        "--max-sample-cost"
     )
     best = ds.ParetoFront.load(front_file)[-1]
     assert failure(capsys, "select", front_file, "--min-accuracy", "0.999") == (
@@ -443,6 +444,23 @@ def test_operating_points_without_a_point_within_the_limit() -> None:
 
 def test_saved_front_is_plain_json(front_file: str) -> None:
     assert json.loads(Path(front_file).read_text())["format"] == "dyce_search.front"
+
+
+def test_budgets_of_single_samples(
+    files: Path, front_file: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    records, test = str(files / "search.npz"), str(files / "test.npz")
+    out = str(tmp_path / "within.json")
+    budget = 0.9 * ds.load_records(records).costs.baseline
+    assert main(["search", records, "--max-sample-cost", str(budget), "--share", "0.05", "--out", out]) == 0
+    front = ds.ParetoFront.load(out)
+    assert front.cost_within(0.05).max() <= budget
+    assert main(["select", front_file, "--max-sample-cost", str(budget), "--share", "0.05"]) == 0
+    assert main(["certify", out, test, "--max-sample-cost", str(budget), "--share", "0.1"]) == 0
+    assert "for all but 10 %" in capsys.readouterr().out
+    assert "share must lie in" in failure(
+        capsys, "select", front_file, "--max-sample-cost", str(budget), "--share", "2"
+    )
 
 
 @pytest.fixture(scope="module")

@@ -30,7 +30,7 @@ def encoder_layer(tokens, width, hidden):
 def counted(backbone, example, **options):
     """(up to the first named child's output, whole model); the probe is a head that costs nothing."""
     heads = {"0": {"probe": nn.Flatten()}}
-    return count_macs(EarlyExitModel(backbone, heads=heads), example, **options).backbone.tolist()
+    return count_macs(EarlyExitModel(backbone, heads, compaction=False), example, **options).backbone.tolist()
 
 
 @pytest.mark.parametrize(
@@ -173,8 +173,47 @@ def test_a_weight_that_is_computed_is_no_error():
     assert counted(nn.Sequential(layer, nn.Identity()), torch.zeros(2, 8)) == [24, 24]
 
 
+class InBuffers(nn.Module):
+    """A matrix in a buffer, and a product of all with all, by hand."""
+
+    def __init__(self):
+        super().__init__()
+        self.register_buffer("matrix", torch.randn(4, 4))
+        self.weight = nn.Parameter(torch.randn(4, 5))
+
+    def forward(self, x):
+        return ((x @ self.matrix)[:, :, None] * self.weight).sum(1)
+
+
+@pytest.mark.parametrize("batch", [2, 7])
+def test_weights_in_buffers_and_broadcast_products(batch):
+    assert counted(nn.Sequential(InBuffers(), nn.Identity()), torch.zeros(batch, 4)) == [16 + 20] * 2
+
+
+class Weighted(nn.Module):
+    """A product with a vector that is summed: a linear layer, written out."""
+
+    def __init__(self):
+        super().__init__()
+        self.weight = nn.Parameter(torch.ones(8))
+
+    def forward(self, x):
+        return (x * self.weight).sum(-1, keepdim=True)
+
+
+def test_products_that_are_summed():
+    assert counted(nn.Sequential(nn.Linear(6, 8), Weighted()), torch.zeros(3, 6)) == [48, 56]
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::UserWarning")
+def test_int8_layers():
+    layers = nn.Sequential(nn.Linear(48, 48), nn.ReLU(), nn.Linear(48, 48), nn.Linear(48, 5))
+    quantized = torch.ao.quantization.quantize_dynamic(layers, {nn.Linear}, dtype=torch.qint8)
+    assert counted(quantized, torch.zeros(3, 48)) == [2304, 2304 * 2 + 240]
+
+
 class Places(nn.Module):
-    """Adds a learned table: it multiplies nothing, which nobody can tell from outside."""
+    """Adds a learned table, which multiplies nothing."""
 
     def __init__(self):
         super().__init__()
@@ -184,17 +223,22 @@ class Places(nn.Module):
         return x + self.table
 
 
-class TestSilentModules:
-    def test_an_error_names_the_module(self):
+def test_a_table_that_is_added_is_free():
+    backbone = nn.Sequential(nn.Sequential(Places(), nn.LayerNorm(8)), nn.Flatten(), nn.Linear(40, 3))
+    assert counted(backbone, torch.zeros(2, 5, 8)) == [0, 120]
+
+
+class TestUnknownOperations:
+    def test_an_error_names_the_operation(self):
         backbone = nn.Sequential(nn.Linear(4, 4), nn.Sequential(Twice(), nn.ReLU()), nn.Linear(3, 3))
         with pytest.raises(
-            ds.CostsError, match=r"nothing was counted in 'backbone\.1\.0\.pair' \(Bilinear\): pass form"
+            ds.CostsError, match=r"multiply-adds of aten\._trilinear: pass formulas=\{torch.ops.aten._trilinear: form"
         ):
             counted(backbone, torch.zeros(2, 4))
 
     def test_also_in_a_head(self):
-        model = EarlyExitModel(nn.Sequential(nn.Linear(4, 4)), heads={"0": {"pair": Twice()}})
-        with pytest.raises(ds.CostsError, match=r"'heads\.0\.pair' \(Bilinear\)"):
+        model = EarlyExitModel(nn.Sequential(nn.Linear(4, 3)), heads={"0": {"pair": Twice(3)}})
+        with pytest.raises(ds.CostsError, match="_trilinear"):
             count_macs(model, torch.zeros(2, 4))
 
     def test_a_formula_counts_it(self):
@@ -205,19 +249,15 @@ class TestSilentModules:
         formulas = {torch.ops.aten._trilinear: formula}
         assert counted(backbone, torch.zeros(2, 4), formulas=formulas) == [48, 48]
 
-    def test_ignored_modules_are_no_error(self):
-        backbone = nn.Sequential(nn.Sequential(Places(), nn.LayerNorm(8)), nn.Flatten(), nn.Linear(40, 3))
-        with pytest.raises(ds.CostsError, match=r"'backbone\.0\.0' \(Places\)"):
-            counted(backbone, torch.zeros(2, 5, 8))
-        assert counted(backbone, torch.zeros(2, 5, 8), ignore=["backbone.0.0"]) == [0, 120]
-        with pytest.raises(ds.CostsError, match=r"ignore must hold names of model.named_modules\(\), got Places"):
-            counted(backbone, torch.zeros(2, 5, 8), ignore=["Places"])
+    def test_ignored_ones_are_no_error(self):
+        backbone = nn.Sequential(nn.Linear(4, 4), Twice())
+        assert counted(backbone, torch.zeros(2, 4), ignore=["aten._trilinear"]) == [16, 16]
 
 
 class Twice(nn.Module):
-    def __init__(self):
+    def __init__(self, width=4):
         super().__init__()
-        self.pair = nn.Bilinear(4, 4, 3)
+        self.pair = nn.Bilinear(width, width, 3)
 
     def forward(self, x):
         return self.pair(x, x)
@@ -270,7 +310,8 @@ class TestLatency:
         uneven = [50.0, 2.0, 8.0, 1.0]  # the warm-up, then three runs
         backbone = nn.Sequential(Takes(clock, 0.5), Takes(clock, uneven), Takes(clock, 0.25))
         heads = {"0": {"a": Takes(clock, 0.125), "b": Takes(clock, 1.0)}, "1": {"a": Takes(clock, 2.0)}}
-        costs = measure_latency(EarlyExitModel(backbone, heads=heads), torch.zeros(4, 3), repeats=3, warmup=1)
+        model = EarlyExitModel(backbone, heads, compaction=False)  # stages would not turn the clock
+        costs = measure_latency(model, torch.zeros(4, 3), repeats=3, warmup=1)
         assert costs.backbone.tolist() == [125.0, 625.0, 687.5]  # milliseconds of a batch of 4, divided by 4
         assert costs.head.tolist() == [31.25, 250.0, 500.0, 0.0]
         assert costs.unit == "ms"

@@ -153,6 +153,39 @@ class TestSizes:
         group = [f"scene {i // 5}" for i in range(N)]
         assert record(model, DataLoader(data, 8), costs=costs, group=group).group.tolist() == group
 
+    def test_groups_need_an_order(self, model, data, costs):
+        with pytest.raises(ds.RecordsError, match="group must be in the order of the loader, which comes from a Rand"):
+            record(model, DataLoader(data, 8, shuffle=True), costs=costs, group=np.arange(N))
+        assert record(model, DataLoader(data, 8, shuffle=True), costs=costs).n_samples == N
+
+
+@pytest.mark.parametrize(
+    ("dtype", "source"),
+    [
+        (torch.float32, "mine"),
+        (torch.bfloat16, "mine; computed in bfloat16"),
+        (None, "mine; computed in autocast to bfloat16"),
+    ],
+)
+def test_records_carry_the_precision(model, data, costs, dtype, source):
+    pictures, labels = data.tensors
+    with torch.autocast("cpu", torch.bfloat16, enabled=dtype is None):
+        model.to(dtype or torch.float32)
+        batch = (pictures.to(dtype or torch.float32), labels)
+        records = record(model, [batch], costs=costs, n_samples=N, source="mine")
+        assert records.source == source
+        front = ds.search(records, effort="fast")
+        model.configure(front[len(front) // 2])
+        promised = ds.evaluate(records, front[len(front) // 2].config, per_sample=True).exit_position
+        with torch.no_grad():
+            assert np.mean(model(batch[0]).position.numpy() == promised) > 0.9
+
+
+def test_mappings_with_labels(model, data, costs):
+    pictures, labels = data.tensors
+    expected = record(model, [(pictures, labels)], costs=costs, n_samples=N)
+    assert_equal(record(model, [{"x": pictures, "labels": labels}], costs=costs, n_samples=N), expected)
+
 
 def one_batch(inputs, labels):
     return [(inputs, labels)]

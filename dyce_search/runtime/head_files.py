@@ -1,0 +1,54 @@
+"""Heads in a file of their own, without pickle: safetensors, with the layout of the exits in its header."""
+
+import json
+from typing import Any
+
+from torch import nn
+
+from dyce_search.errors import FileFormatError, MissingPackageError
+from dyce_search.files import PathLike, check_header, write_atomically
+from dyce_search.records.layout import ExitLayout
+
+FORMAT, VERSION = "dyce_search.heads", 1
+
+
+def save_heads(heads: nn.ModuleDict, layout: ExitLayout, path: PathLike) -> None:
+    """Writes the weights and buffers of heads, by exit; atomically."""
+    tensors = {name: value.detach().cpu().clone().contiguous() for name, value in heads.state_dict().items()}
+    header = {"dyce_search": json.dumps({"format": FORMAT, "version": VERSION, "layout": layout.to_dict()})}
+    content = _safetensors().torch.save(tensors, header)
+    write_atomically(path, lambda stream: stream.write(content))
+
+
+def load_heads(heads: nn.ModuleDict, layout: ExitLayout, path: PathLike) -> None:
+    """Reads them back into heads of the same exits.
+
+    Raises:
+        FileFormatError: a file that is damaged or something else, or heads of another make.
+        ConfigError: heads of other exits; says which.
+    """
+    safetensors = _safetensors()
+    try:
+        with safetensors.safe_open(path, "pt") as file:
+            header = (file.metadata() or {}).get("dyce_search", "null")
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+        content = json.loads(header)
+    except (OSError, ValueError, safetensors.SafetensorError) as cause:
+        raise FileFormatError(f"cannot read {path}: no file of heads, or damaged ({cause})") from cause
+    check_header(content, FORMAT, (VERSION,), path)
+    layout.network.joined(ExitLayout(**content["layout"]).network, "the model", str(path))
+    try:
+        heads.load_state_dict(tensors)
+    except RuntimeError as cause:
+        raise FileFormatError(f"{path} was made with other heads: {cause}") from cause
+
+
+def _safetensors() -> Any:
+    try:
+        import safetensors.torch
+    except ImportError as cause:
+        raise MissingPackageError(
+            "files of heads need safetensors, which is not installed: pip install 'dyce_search[torch]'",
+            name="safetensors",
+        ) from cause
+    return safetensors
