@@ -14,6 +14,7 @@ from dyce_search.records.checks import checked_group, checked_index, checked_lab
 from dyce_search.records.costs import ExitCosts
 from dyce_search.records.layout import ExitLayout
 from dyce_search.records.records import ExitRecords
+from dyce_search.records.sample_costs import SampleCosts
 from dyce_search.records.splits import split_indices
 from dyce_search.records.stored_arrays import StoredArray
 
@@ -46,7 +47,7 @@ class StoredRecords:
         layout: who stands where and how its confidence is read.
 
     Raises:
-        RecordsError: shapes that do not fit together.
+        RecordsError: shapes that do not fit together, costs that differ by sample.
     """
 
     confidence: StoredArray
@@ -69,7 +70,7 @@ class StoredRecords:
             *,
             confidence: StoredArray,
             score: StoredArray,
-            costs: ExitCosts,
+            costs: ExitCosts | SampleCosts,
             label: npt.ArrayLike | None = None,
             prediction: StoredArray | None = None,
             group: npt.ArrayLike | None = None,
@@ -82,6 +83,11 @@ class StoredRecords:
 
     def __post_init__(self) -> None:
         """Checks what is in memory, and shapes; who opened the file has checked what is in it."""
+        if not isinstance(self.costs, ExitCosts):
+            raise RecordsError(
+                f"costs of records in a file must be an ExitCosts, got {type(self.costs).__name__}: those that differ "
+                "by sample need the records in memory"
+            )
         require_answer_shapes(self.confidence.shape, self.score.shape, self.costs.n_exits)
         if self.prediction is not None and self.prediction.shape != self.confidence.shape:
             raise RecordsError(

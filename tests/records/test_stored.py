@@ -160,10 +160,10 @@ class TestRefused:
             position=costs.position,
             names=costs.names,
         )
-        with pytest.raises(ds.RecordsError, match=r"the costs of .*whole\.npz differ by sample, which needs memory"):
+        with pytest.raises(ds.RecordsError, match=r"must be an ExitCosts, got SampleCosts: .* need"):
             ds.load_records(path, costs=paid, in_memory=False)
         replace(whole, costs=paid).save(tmp_path / "paid.npz", compress=False)
-        with pytest.raises(ds.RecordsError, match=r"the costs of .*paid\.npz differ by sample, which needs memory"):
+        with pytest.raises(ds.RecordsError, match=r"paid\.npz holds costs that differ by sample"):
             ds.load_records(tmp_path / "paid.npz", in_memory=False)
 
     @pytest.mark.parametrize("name", ["confidence", "score", "prediction"])
