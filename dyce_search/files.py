@@ -1,9 +1,10 @@
-"""Reading and writing files safely: atomic writes, versioned JSON."""
+"""Reading and writing files and folders safely: atomic writes, versioned JSON."""
 
 import json
 import math
 import os
 import secrets
+import shutil
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import IO, Any, TypeVar
@@ -50,6 +51,58 @@ def write_atomically(path: PathLike, write: Callable[[IO[bytes]], object]) -> No
         raise FileFormatError(f"cannot write {target}: {cause.strerror}") from cause
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def write_folder(
+    folder: PathLike, fill: Callable[[Path], object], *, replaces: Callable[[Path], bool], overwrite: bool = False
+) -> None:
+    """Lets `fill` write files into a temporary folder beside `folder`, then renames it to `folder`.
+
+    Args:
+        folder: new, or empty.
+        fill: gets the temporary folder; whatever it raises leaves nothing behind.
+        replaces: whether an existing folder is one that may be replaced at all.
+        overwrite: replaces such a folder; between two renames there is none for a moment.
+
+    Raises:
+        FileFormatError: the folder is there and has something in it, or cannot be written.
+    """
+    require_path(folder, "folder")
+    target = Path(folder)
+    _require_free(target, replaces, overwrite)
+    mark = secrets.token_hex(8)
+    temporary, old = (target.parent / f".{target.name}.{mark}.{end}" for end in ("tmp", "old"))
+    try:
+        temporary.mkdir()
+        fill(temporary)
+        for path in temporary.iterdir():
+            with open(path, "rb+") as stream:
+                os.fsync(stream.fileno())
+        _require_free(target, replaces, overwrite)  # again: filling takes a while
+        if target.is_dir():
+            os.replace(target, old)
+        try:
+            os.replace(temporary, target)
+        except OSError:
+            if old.is_dir():
+                os.replace(old, target)
+            raise
+    except OSError as cause:
+        raise FileFormatError(f"cannot write {target}: {cause.strerror}") from cause
+    finally:
+        for left in (temporary, old):
+            shutil.rmtree(left, ignore_errors=True)
+
+
+def _require_free(target: Path, replaces: Callable[[Path], bool], overwrite: bool) -> None:
+    if not target.exists() and not target.is_symlink():
+        return
+    if not target.is_dir() or target.is_symlink():
+        raise FileFormatError(f"cannot write {target}: it is there and is no folder: choose another name")
+    if any(target.iterdir()) and not replaces(target):
+        raise FileFormatError(f"cannot write {target}: the folder holds something else: choose another name")
+    if any(target.iterdir()) and not overwrite:
+        raise FileFormatError(f"cannot write {target}: it is there already: pass overwrite=True to replace it")
 
 
 def write_json(path: PathLike, content: Mapping[str, Any]) -> None:

@@ -1,7 +1,7 @@
 """A point with a guarantee: what was promised, how it was tested, and its file."""
 
 from dataclasses import asdict, dataclass, replace
-from typing import Self
+from typing import Any, Self
 
 from dyce_search.evaluation.config import ExitConfig
 from dyce_search.evaluation.curve import OperatingPoint
@@ -117,10 +117,14 @@ class CertifiedPoint(OperatingPoint):
         Raises:
             FileFormatError: the folder cannot be written.
         """
+        write_json(path, self.to_dict())
+
+    def to_dict(self) -> dict[str, Any]:
+        """The content of its file, plain values for JSON."""
         figures = {name: getattr(self, name) for name in FIGURES}
         certificate = asdict(replace(self.certificate, layout=None))
         del certificate["layout"]  # the configuration's, which stands in the same file
-        write_json(path, {**self.config.to_dict(), "calibration": figures, "certificate": certificate})
+        return {**self.config.to_dict(), "calibration": figures, "certificate": certificate}
 
     @classmethod
     def load(cls, path: PathLike) -> Self:
@@ -133,9 +137,22 @@ class CertifiedPoint(OperatingPoint):
             FileFormatError: no such file, another kind or version, a configuration without certificate.
             ConfigError: the values are no configuration.
         """
+        return cls.from_dict(read_json(path), path)
+
+    @classmethod
+    def from_dict(cls, content: Any, path: PathLike = "point") -> Self:
+        """Reads what `to_dict` gave.
+
+        Args:
+            content: the dictionary.
+            path: of the file that it comes from, for messages.
+
+        Raises:
+            FileFormatError: another kind or version, a configuration without certificate.
+            ConfigError: the values are no configuration.
+        """
         from dyce_search.certify.certificate_file import read_promise
 
-        content = read_json(path)
         config = ExitConfig.from_dict(content, path)
         promise = read_promise(content, path)
         entry = promise.certificate

@@ -18,6 +18,7 @@ from dyce_search.runtime.heads import conv_head, heads_for, linear_head, mlp_hea
 from dyce_search.runtime.latency import measure_latency
 from dyce_search.runtime.macs import count_macs
 from dyce_search.runtime.model import EarlyExitModel
+from dyce_search.runtime.onnx_export import export_onnx
 from dyce_search.runtime.record import record
 from dyce_search.runtime.train import TrainingHistory, train_heads
 
@@ -28,6 +29,7 @@ __all__ = [
     "TrainingHistory",
     "conv_head",
     "count_macs",
+    "export_onnx",
     "heads_for",
     "linear_head",
     "measure_latency",

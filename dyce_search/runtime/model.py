@@ -22,7 +22,7 @@ from dyce_search.runtime.confidence import MEASURES, Measure, find_measure
 from dyce_search.runtime.forward_pass import EarlyExitOutput, Exits, Leaving, Plan, Reading, mask_of, require_rows
 from dyce_search.runtime.head_files import load_heads, save_heads
 from dyce_search.runtime.hooked import Hooked, Take, Visit
-from dyce_search.runtime.inputs import Call, served_call
+from dyce_search.runtime.inputs import Call, as_call, served_call
 from dyce_search.runtime.modes import observing
 from dyce_search.runtime.native import own_exits
 from dyce_search.runtime.programs import Programs
@@ -331,6 +331,23 @@ class EarlyExitModel(nn.Module):
         if not self.compacts:
             raise ModelError("compile() needs stages, there are none: build a model that can be cut, with example=")
         self._programs.compile({"dynamic": True, **options}, args)
+
+    def stages(self, example: Any = None) -> tuple[Staged, Call, list[str]]:
+        """The stages as they are built, an example of a few samples for them, and the names of its arguments.
+
+        Args:
+            example: inputs of one batch, which tell which stages; None where there is only one kind.
+
+        Raises:
+            ModelError: there are no stages, or several to choose from.
+        """
+        call = None if example is None else as_call(example, "example")
+        if not self._compaction:
+            raise ModelError("a model with compaction=False has no stages: build one without it, with example=")
+        if call is not None:
+            self._programs.find(self.backbone, call, self._require_fitting_heads, at_first_batch=False)
+        staged, few = self._programs.stages_of(call)
+        return staged, few, self._programs.argument_names(few)
 
     @property
     def compacts(self) -> bool | None:

@@ -99,7 +99,7 @@ class Programs:
     def _vary(self, backbone: nn.Module, calls: list[Call]) -> None:
         """Finds the axes that differ from example to example."""
         self._attach(backbone)
-        names, found = self._argument_names(calls[0]), 0
+        names, found = self.argument_names(calls[0]), 0
         for name, *values in zip(names, *(call.values for call in calls), strict=True):
             shapes = [tuple(value.shape) for value in values if isinstance(value, torch.Tensor)]
             for axis, sizes in enumerate(zip(*shapes, strict=True)):
@@ -109,13 +109,33 @@ class Programs:
         if not found:
             raise ModelError("a list of examples must hold batches that differ in a size, such as the length, got none")
 
-    def _argument_names(self, call: Call) -> list[str]:
+    def stages_of(self, call: Call | None) -> tuple[Staged, Call]:
+        """The stages for a batch, or the only ones there are, with their example of a few samples.
+
+        Raises:
+            ModelError: there are none, or several to choose from.
+        """
+        kinds = [self._kind(call)] if call is not None else list(self.built)
+        found = [(self.built.get(kind), self.examples.get(kind)) for kind in kinds]
+        if len(found) != 1:
+            raise ModelError(f"there are stages for {len(found)} kinds of batches, needed is one: pass example=")
+        staged, example = found[0]
+        if not isinstance(staged, Staged) or example is None:
+            raise ModelError("the backbone cannot be cut into stages, the log says why: there is nothing to export")
+        return staged, example
+
+    def argument_names(self, call: Call) -> list[str]:
+        """Of each argument; those without a name are called "".
+
+        Args:
+            call: with the arguments.
+        """
         return [*(self.names + [""] * len(call.args))[: len(call.args)], *call.named]
 
     def _axes(self, call: Call) -> Axes:
         """Which axes vary, of each argument that is a tensor."""
         samples, axes = call.samples, {}
-        for place, (name, value) in enumerate(zip(self._argument_names(call), call.values, strict=True)):
+        for place, (name, value) in enumerate(zip(self.argument_names(call), call.values, strict=True)):
             if isinstance(value, torch.Tensor):
                 varying = {0: "batch"} if value.ndim and len(value) == samples else {}
                 varying |= self.dynamic.get(name, {})  # type: ignore[arg-type]

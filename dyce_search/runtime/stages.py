@@ -19,11 +19,21 @@ from dyce_search.runtime.inputs import Call
 LOG = logging.getLogger("dyce_search.runtime")
 
 
+class Value(NamedTuple):
+    """What goes into a part or comes out of it, as it was traced."""
+
+    name: str  # the same in all parts of a graph
+    shape: tuple[int | str, ...]  # a text where a size varies
+
+
 class Part(NamedTuple):
     """A piece of the graph as a function of sizes, values and weights, which gives a tuple."""
 
     run: Callable[..., Any]
     weights: list[tuple[dict[str, Any], str]]  # where they lie: they may be loaded or moved
+    inputs: tuple[Value, ...]  # of those values
+    outputs: tuple[Value, ...]  # of that tuple
+    used: frozenset[str]  # the sizes and the inputs that it computes with; others pass through, if at all
 
     def __call__(self, sizes: Iterable[int], values: Iterable[Any]) -> Any:
         """Sizes are those that vary, the number of samples first."""
@@ -56,6 +66,7 @@ class Staged:
             ModelError: a position at which the samples have no axis of their own.
         """
         self.sizes, self.inputs = list(graph.sizes.values()), list(graph.inputs.values())
+        self.symbols = tuple(graph.sizes)  # what the sizes are called in the shapes of values
         self.stages = _Cutter(graph, names).stages()  # one up to each position, and one to the end
         self.is_compiled = False
 
@@ -215,8 +226,8 @@ class _Cutter:
         graph = fx.Graph()
         sizes = {symbol: graph.placeholder(f"size_{symbol}") for symbol in self.graph.sizes}
         env = {node: graph.placeholder(node.name) for node in inputs}
-        used = {n for node in [*body, *outputs] for n in (*node.all_input_nodes, node) if n in self.graph.weights}
-        weights = self._sorted(used)
+        needed = {n for node in [*body, *outputs] for n in (*node.all_input_nodes, node) if n in self.graph.weights}
+        weights = self._sorted(needed)
         env.update({node: graph.placeholder(node.name) for node in weights})
 
         def value_of(node: fx.Node) -> fx.Node:
@@ -242,7 +253,15 @@ class _Cutter:
             env[node] = value_of(node.all_input_nodes[0]) if idle else copied(node)
         graph.output(tuple(env[node] for node in outputs))
         run = fx.GraphModule(self.graph.program.graph_module, graph)
-        return Part(run.forward, [self.graph.weight(self.graph.weights[node]) for node in weights])
+        places = [self.graph.weight(self.graph.weights[node]) for node in weights]
+        taken = {**sizes, **{node.name: env[node] for node in inputs}}
+        used = frozenset(name for name, node in taken.items() if any(user.op != "output" for user in node.users))
+        return Part(run.forward, places, tuple(map(_value, inputs)), tuple(map(_value, outputs)), used)
+
+
+def _value(node: fx.Node) -> Value:
+    shape = (int(size) if isinstance(size, int) else str(size) for size in node.meta["val"].shape)
+    return Value(node.name, tuple(shape))
 
 
 # Python's own way to an operation, which takes half the time of the way through its name; arguments are the same
