@@ -40,7 +40,7 @@ oldest: .venv-oldest/installed
 oldest-quick: .venv-oldest/installed
 	NUMBA_CACHE_DIR=$(CURDIR)/.venv-oldest/numba .venv-oldest/bin/python $(PYTEST) $(NOT_OLDEST) $(QUICK)
 
-NOT_OLDEST := --ignore=dyce_search/runtime --ignore=dyce_search/records/msdnet_files.py --ignore=tests/runtime \
+NOT_OLDEST := --ignore=dyce_search/runtime --ignore=dyce_search/records/msdnet_files.py --ignore=tests/runtime --ignore=tests/serving \
 	--ignore=tests/records/test_msdnet.py --ignore=tests/docs/test_notebooks.py
 QUICK := tests/records tests/front tests/drawing/test_plot.py tests/solvers/test_solvers.py tests/cli
 

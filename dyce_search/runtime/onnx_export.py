@@ -5,7 +5,7 @@ import hashlib
 import logging
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
-from importlib.metadata import version
+from importlib import import_module
 from pathlib import Path
 from time import perf_counter
 from typing import Any, NamedTuple
@@ -26,7 +26,7 @@ from dyce_search.runtime.model import EarlyExitModel
 from dyce_search.runtime.modes import device_of, observing
 from dyce_search.runtime.stages import LOG, Part, Stage, Staged, Value
 from dyce_search.serving.arguments import BATCH
-from dyce_search.serving.bundle_file import is_bundle, write_manifest
+from dyce_search.serving.bundle_file import LOGITS, is_bundle, write_manifest
 from dyce_search.serving.staged_model import StagedModel
 
 TOLERANCE = 1e-3  # of logits, relative to the largest: beyond it a file does not compute what the model does
@@ -66,7 +66,7 @@ def export_onnx(
     Raises:
         ModelError: a model in training mode, elsewhere than on the CPU, compiled or without stages; operations that
             have no ONNX; files that compute something else.
-        ConfigError: a configuration or costs of another network.
+        ConfigError: a configuration or costs of another network, or of confidences that cannot be measured.
         FileFormatError: the folder is there and may not be replaced, or cannot be written.
         MissingPackageError: onnx, onnxscript or onnxruntime is not installed.
 
@@ -76,8 +76,8 @@ def export_onnx(
         >>> fast = ExitConfig(candidate=[0], threshold=[0.5])
         >>> export_onnx(model, "bundle", configs={"fast": fast})  # doctest: +SKIP
     """
-    _require_packages()
     _check(model)
+    packages = _packages()
     entries = {str(name): _config_entry(model, str(name), one) for name, one in (configs or {}).items()}
     names = None if costs is None else model.layout.network.joined(costs.layout, "the model", "the costs").names
     staged, few, arguments = model.stages(example)
@@ -91,7 +91,7 @@ def export_onnx(
             content = _Bundle(model, staged, few, arguments, temporary, quantize).write()
             expected = model.all_logits(*few.args, **few.named).numpy()
         content |= {"costs": None if costs is None else {**costs.to_dict(), "names": list(names or ())}}
-        content |= {"configs": entries, "largest_difference": 0.0}
+        content |= {"configs": entries, "largest_difference": 0.0, "made_with": packages}
         write_manifest(temporary, content)
         inputs = dict(zip(arguments, few.values, strict=True))
         inputs = {entry["name"]: inputs[entry["name"]] for entry in content["inputs"]}
@@ -107,14 +107,21 @@ def export_onnx(
     write_folder(folder, fill, replaces=is_bundle, overwrite=overwrite)
 
 
-def _require_packages() -> None:
+def _packages() -> dict[str, str]:
+    """The versions of what writes a bundle.
+
+    Raises:
+        MissingPackageError: one is not installed.
+    """
+    found = {"torch": str(torch.__version__)}
     for name in ("onnx", "onnxscript", "onnxruntime"):
         try:
-            version(name)
+            found[name] = str(import_module(name).__version__)
         except ImportError as cause:
             raise MissingPackageError(
                 f"export_onnx needs {name}, which is not installed: pip install 'dyce_search[onnx]'", name=name
             ) from cause
+    return found
 
 
 def _check(model: EarlyExitModel) -> None:
@@ -237,7 +244,7 @@ class _Bundle:
         self.model, self.staged, self.few, self.arguments = model, staged, few, arguments
         self.folder, self.quantize = folder, quantize
         self.inputs = dict(zip(staged.inputs, staged.stages[0].main.inputs, strict=True))  # by number of the argument
-        self.carriers = {symbol: f"size_{symbol}" for symbol in staged.symbols}
+        self.carriers = {symbol: f"live.size.{symbol}" for symbol in staged.symbols}
         self.board: Tensors = {value.name: few.values[place] for place, value in self.inputs.items()}
         for symbol, (place, axis) in zip(staged.symbols, staged.sizes, strict=True):
             self.board[self.carriers[symbol]] = torch.zeros(few.values[place].shape[axis], dtype=torch.bool)
@@ -274,7 +281,6 @@ class _Bundle:
         return {
             "layout": self.model.layout.to_dict(),
             "precision": "int8" if self.quantize else "float",
-            "made_with": {name: version(name) for name in ("torch", "onnx", "onnxscript", "onnxruntime")},
             "inputs": [self._input(place, value) for place, value in self.inputs.items()],
             "sizes": [{"value": value, "input": name, "axis": axis} for value, name, axis, _ in carried],
             "axes": self.axes,
@@ -307,7 +313,7 @@ class _Bundle:
                     place = len(self.few.args) + list(self.few.named).index(mask)
                     taken = [*taken, self.inputs[place]]
                 piece = _HeadPiece(head, feature or None, stage.feature_axis, mask is not None)
-                file = self._file(f"head{e}.onnx", piece, taken, ["logits"])
+                file = self._file(f"head{e}.onnx", piece, taken, [LOGITS])
                 found.append({"file": file, "inputs": [value.name for value in taken]})
         return found
 

@@ -22,7 +22,7 @@ LOG = logging.getLogger("dyce_search.runtime")
 class Value(NamedTuple):
     """What goes into a part or comes out of it, as it was traced."""
 
-    name: str  # the same in all parts of a graph
+    name: str  # the same in all parts of a graph, and no identifier, so that nothing in a part is called so
     shape: tuple[int | str, ...]  # a text where a size varies
 
 
@@ -254,14 +254,14 @@ class _Cutter:
         graph.output(tuple(env[node] for node in outputs))
         run = fx.GraphModule(self.graph.program.graph_module, graph)
         places = [self.graph.weight(self.graph.weights[node]) for node in weights]
-        taken = {**sizes, **{node.name: env[node] for node in inputs}}
+        taken = {**sizes, **{_value(node).name: env[node] for node in inputs}}
         used = frozenset(name for name, node in taken.items() if any(user.op != "output" for user in node.users))
         return Part(run.forward, places, tuple(map(_value, inputs)), tuple(map(_value, outputs)), used)
 
 
 def _value(node: fx.Node) -> Value:
     shape = (int(size) if isinstance(size, int) else str(size) for size in node.meta["val"].shape)
-    return Value(node.name, tuple(shape))
+    return Value(f"live.{node.name}", tuple(shape))
 
 
 # Python's own way to an operation, which takes half the time of the way through its name; arguments are the same

@@ -13,6 +13,7 @@ from dyce_search.evaluation.config_file import LayoutEntry
 from dyce_search.files import PathLike, check_header, read_json, require_path, typed, write_json
 
 FORMAT, VERSION, MANIFEST = "dyce_search.bundle", 1, "manifest.json"
+LOGITS = "exit.logits"  # what a head gives
 Axis = Annotated[int, msgspec.Meta(ge=0, le=64)]
 
 

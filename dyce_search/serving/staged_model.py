@@ -19,7 +19,7 @@ from dyce_search.records.costs import ExitCosts
 from dyce_search.records.layout import ExitLayout
 from dyce_search.records.records import ExitRecords
 from dyce_search.serving.arguments import board_of
-from dyce_search.serving.bundle_file import MANIFEST, BundleFile, read_manifest
+from dyce_search.serving.bundle_file import LOGITS, MANIFEST, BundleFile, read_manifest
 from dyce_search.serving.sessions import Array, Board, Loader
 
 FloatArray = npt.NDArray[np.float32]
@@ -92,7 +92,7 @@ class StagedModel:
         self._configs = {name: _read_config(entry, name, folder) for name, entry in manifest.configs.items()}
         loader = Loader(folder, threads, providers)
         self._stages = [loader.piece(one.file, one.inputs, one.outputs) for one in manifest.stages]
-        self._heads = [loader.piece(one.file, one.inputs, ["logits"]) for one in manifest.heads]
+        self._heads = [loader.piece(one.file, one.inputs, [LOGITS]) for one in manifest.heads]
         self._needed = _needed(manifest)
         self._plan = self._ready(None)
 
@@ -178,7 +178,7 @@ class StagedModel:
                 logits = board[self._manifest.final]
                 left.append((p, rows, logits, self._judged(plan, logits, e, rows)))
             elif e >= 0:
-                logits = self._heads[e](board)["logits"]
+                logits = self._heads[e](board)[LOGITS]
                 confidence = self._judged(plan, logits, e, rows)
                 gone = leaves(confidence, plan.thresholds[p])
                 if gone.any():
@@ -234,7 +234,7 @@ class StagedModel:
         for p, stage in enumerate(self._stages):
             board |= stage(board)
             heads = [head for head, at in zip(self._heads, self._layout.position[:-1], strict=True) if at == p]
-            found += [head(board)["logits"] for head in heads]
+            found += [head(board)[LOGITS] for head in heads]
             if p < self._layout.n_positions:
                 board = self._compacted(board, p, None)
         return np.stack([*found, board[self._manifest.final]])

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 import dyce_search as ds
-from dyce_search import errors, testing
+from dyce_search import errors, serving, testing
 from dyce_search.records import confidence
 from dyce_search.search import SOLVERS, find_solver
 
@@ -36,6 +36,7 @@ def public_names():
     found |= {name: find_solver(name) for name in SOLVERS}
     for room in (testing, errors, confidence):
         found |= {name: value for name, value in vars(room).items() if is_own(value, room) and name[0] != "_"}
+    found |= {name: getattr(serving, name) for name in serving.__all__}
     try:
         runtime = import_module("dyce_search.runtime")
     except ImportError:

@@ -35,6 +35,8 @@ def test_snippets_run(name, tmp_path, monkeypatch):
     parts = blocks(PAGES[name], "python")
     if any("torch" in source for source, _ in parts):
         pytest.importorskip("torch").set_num_threads(1)
+    if any("export_onnx" in source for source, _ in parts):
+        pytest.importorskip("onnxruntime", reason="needs onnxruntime: pip install 'dyce_search[onnx]'")
     monkeypatch.chdir(tmp_path)
     names = {"__name__": "snippets"}
     for source, line in parts:
@@ -73,7 +75,8 @@ def test_reference_has_every_public_name_once():
     found = [reached(path) for path in shown]
     public = [(ds, name) for name in ds.__all__]
     runtime = import_module("dyce_search.runtime")
-    public += [(runtime, name) for name in runtime.__all__]
+    serving = import_module("dyce_search.serving")
+    public += [(room, name) for room in (runtime, serving) for name in room.__all__]
     errors = {name for name, value in vars(import_module("dyce_search.errors")).items() if inspect.isclass(value)}
     missing = [name for room, name in public if not any(getattr(room, name) is one for one in found)]
     assert sorted(set(missing) - errors) == []

@@ -1,17 +1,23 @@
-"""Bundles that take a while to write: once in each process."""
+"""Bundles that take a while to write: once in each process. Without the packages that write them all is skipped."""
 
 import logging
 import shutil
 
 import pytest
 
-torch = pytest.importorskip("torch", reason="bundles are written by PyTorch")
-for name in ("onnx", "onnxscript", "onnxruntime"):
-    pytest.importorskip(name, reason=f"needs {name}: pip install 'dyce_search[onnx]'")
+NEEDED = {"torch": "torch", "onnx": "onnx", "onnxscript": "onnx", "onnxruntime": "onnx"}
+
+
+def pytest_pycollect_makemodule():
+    """Skips what imports them, with a reason."""
+    for name, extra in NEEDED.items():
+        pytest.importorskip(name, reason=f"needs {name}: pip install 'dyce_search[{extra}]'")
 
 
 @pytest.fixture(autouse=True)
 def _one_thread_and_no_noise(caplog):
+    import torch
+
     torch.set_num_threads(1)
     caplog.set_level(logging.WARNING)
 
@@ -21,7 +27,6 @@ def written(tmp_path_factory):
     """Kind -> bundle, made when it is first asked for."""
     from tests.serving.networks import bundled
 
-    torch.set_num_threads(1)
     made = {}
 
     def get(kind):

@@ -43,11 +43,12 @@ class PaddedTransformer(nn.Module):
     def __init__(self, depth: int = 3) -> None:
         super().__init__()
         self.words, self.places = nn.Embedding(WORDS, WIDTH), nn.Embedding(LENGTH * 2, WIDTH)
+        self.register_buffer("numbers", torch.arange(LENGTH * 2)[None])  # an upper limit to the length
         self.blocks = nn.ModuleList(Block() for _ in range(depth))
         self.pool, self.fc = nn.Identity(), nn.Linear(WIDTH, CLASSES)
 
     def forward(self, input_ids: torch.Tensor, attention_mask: torch.Tensor) -> torch.Tensor:
-        tokens = self.words(input_ids) + self.places(torch.arange(input_ids.shape[1]))
+        tokens = self.words(input_ids) + self.places(self.numbers[:, : input_ids.shape[1]])
         bias = (1 - attention_mask[:, None, None, :].float()) * -1e9
         for block in self.blocks:
             tokens = block(tokens, bias)

@@ -1,6 +1,7 @@
 """What is exported, what is refused, and that nothing is left behind."""
 
 import re
+import sys
 
 import numpy as np
 import pytest
@@ -8,7 +9,7 @@ import torch
 from torch import nn
 
 import dyce_search as ds
-from dyce_search.errors import ConfigError, FileFormatError, ModelError
+from dyce_search.errors import ConfigError, FileFormatError, MissingPackageError, ModelError
 from dyce_search.runtime import EarlyExitModel, export_onnx
 from dyce_search.serving import StagedModel
 from tests.runtime.networks import CLASSES
@@ -97,6 +98,33 @@ def test_models_that_are_refused(cnn, tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
+def test_compiled_stages_are_refused(tmp_path):
+    model = skipping()[0]
+    model.compile(backend="eager")
+    with pytest.raises(ModelError, match="export before model"):
+        export_onnx(model, tmp_path / "bundle")
+
+
+def test_confidences_that_cannot_be_measured_are_refused(tmp_path):
+    layout = ds.ExitLayout(position=[0, 1], measure="energy")
+    config = ds.ExitConfig(candidate=[0], threshold=[0.5], layout=layout)
+    model = tiny()
+    with pytest.raises(ConfigError, match="confidences are 'energy', which is not known here"):
+        export_onnx(model, tmp_path / "bundle", configs={"fast": config})
+    assert list(tmp_path.iterdir()) == []
+    export_onnx(model, tmp_path / "bundle", configs={"fast": config}, measures={"energy": lambda probs: probs[:, 0]})
+
+
+@pytest.mark.parametrize("name", ["onnx", "onnxscript", "onnxruntime"])
+def test_a_missing_package(tmp_path, monkeypatch, cnn, name):
+    monkeypatch.setitem(sys.modules, name, None)
+    with pytest.raises(MissingPackageError, match=re.escape(f"needs {name}, which is not installed: pip install")):
+        export_onnx(cnn.model, tmp_path / "bundle")
+    if name == "onnxruntime":
+        with pytest.raises(MissingPackageError, match="serving needs ONNX Runtime, which is not installed"):
+            StagedModel(cnn.folder)
+
+
 class Odd(nn.Module):
     """A head for which there is no ONNX."""
 
@@ -112,9 +140,14 @@ def test_an_operation_without_onnx_leaves_nothing_behind(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_folders_that_are_there(tmp_path):
+def tiny():
+    torch.manual_seed(0)
     backbone = nn.Sequential(nn.Linear(6, 6), nn.Linear(6, CLASSES))
-    model = EarlyExitModel(backbone, {"0": {"linear": nn.Linear(6, CLASSES)}}, example=torch.randn(4, 6)).eval()
+    return EarlyExitModel(backbone, {"0": {"linear": nn.Linear(6, CLASSES)}}, example=torch.randn(4, 6)).eval()
+
+
+def test_folders_that_are_there(tmp_path):
+    model = tiny()
     (tmp_path / "file").write_text("mine")
     (tmp_path / "other").mkdir()
     (tmp_path / "other" / "thesis.txt").write_text("mine")
