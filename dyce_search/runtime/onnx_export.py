@@ -95,12 +95,13 @@ def export_onnx(
         write_manifest(temporary, content)
         inputs = dict(zip(arguments, few.values, strict=True))
         inputs = {entry["name"]: inputs[entry["name"]] for entry in content["inputs"]}
-        content["largest_difference"] = _difference(
-            StagedModel(temporary, measures=measures), inputs, expected, content
-        )
+        written = StagedModel(temporary, measures=measures)
+        for name in entries:
+            written.configure(name)
+        content["largest_difference"] = _difference(written, inputs, expected, content)
         write_manifest(temporary, content)
-        LOG.log(
-            logging.INFO, "%d stages and %d heads written in %.1f s, largest difference of logits %.2g",
+        LOG.info(
+            "%d stages and %d heads written in %.1f s, largest difference of logits %.2g",
             len(staged.stages), len(model.exits), perf_counter() - started, content["largest_difference"],
         )  # fmt: skip
 
