@@ -2,6 +2,7 @@
 
 import builtins
 import contextlib
+import io
 import warnings
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -102,7 +103,8 @@ def capture(hooked: Hooked, call: Call, axes: Axes) -> Captured:
         {axis: batch if name == "batch" else others for axis, name in varying.items()} for varying in axes.values()
     ]
     tensors = [call.values[place] for place in axes]
-    with warnings.catch_warnings(), torch.no_grad(), _symbolic_len():
+    quiet = contextlib.redirect_stderr(io.StringIO())  # where it fails, the whole graph would be printed
+    with warnings.catch_warnings(), torch.no_grad(), _symbolic_len(), quiet:
         warnings.simplefilter("ignore")  # of attributes such as the flat weights of a GRU
         program: Any = torch.export.export(marked, (tensors,), dynamic_shapes=(shapes,), strict=False)
     outputs = next(node for node in program.graph.nodes if node.op == "output").args[0]

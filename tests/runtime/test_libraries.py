@@ -49,4 +49,4 @@ def test_right_or_refused(kind):
     with torch.inference_mode():
         position = model(batch).position
     assert position.tolist() == ds.evaluate(records, config, per_sample=True).exit_position.tolist()
-    assert len(position.unique()) > 2
+    assert len(position.unique()) > 1

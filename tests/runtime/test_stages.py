@@ -138,6 +138,15 @@ def test_heads_that_pass_on_a_tensor_which_is_changed_later(head):
         assert model(x).logits.argmax(1).tolist() == expected.tolist()
 
 
+def test_a_head_that_changes_its_feature():
+    head = nn.Sequential(nn.ReLU(inplace=True), nn.Linear(6, CLASSES))
+    backbone, x = nn.Sequential(nn.Linear(6, 6), nn.Linear(6, CLASSES)), torch.randn(4, 6)
+    with pytest.raises(ModelError, match=r"head '0/relu' changes its feature in place, which later layers need: build"):
+        EarlyExitModel(backbone, {"0": {"relu": head}}, example=x)
+    with pytest.raises(ModelError, match="changes its feature in place"):
+        EarlyExitModel(backbone, {"0": {"relu": head}}, compaction=False).eval().all_logits(x)
+
+
 def test_positions_inside_a_residual_block():
     backbone = ResNet()
     heads = {name: {"pooled": pooled_head(8)} for name in ("layer1.0.bn1", "layer1.0.conv2", "layer1.1.relu#0")}
