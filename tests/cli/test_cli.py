@@ -16,6 +16,7 @@ from dyce_search.cli import main
 from dyce_search.cli.tables import operating_points, table
 from dyce_search.evaluation.limits import FEW_DROPS
 from dyce_search.expected import searched
+from dyce_search.expected.scores import ScoreOrigin
 from dyce_search.provenance import Provenance
 from dyce_search.search import SOLVERS
 
@@ -114,7 +115,10 @@ def test_search_takes_scores_and_caution(
     assert main([*arguments, *asked]) == 0
     found = ds.ParetoFront.load(out).provenance
     assert (found.scores, found.caution) == how
-    assert f"{how[0]} drop" in capsys.readouterr().out
+    printed = capsys.readouterr().out
+    assert f"{how[0]} drop" in printed
+    made = str(ScoreOrigin(**found.expected)) if found.expected else "observed scores, on the samples searched on"
+    assert f"figures are means of {made}" in printed
 
 
 def test_search_on_a_part_says_so(
