@@ -2,6 +2,7 @@
 
 import builtins
 import contextlib
+import io
 import warnings
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -96,11 +97,14 @@ def capture(hooked: Hooked, call: Call, axes: Axes) -> Captured:
         ModelError: positions that do not come by once each, in order, and what else hooks complain of.
     """
     marked = _Marked(hooked, call, list(axes))
-    names = {name for varying in axes.values() for name in varying.values()}
-    dims = {name: torch.export.Dim(name, min=1, max=2**20) for name in sorted(names)}
-    shapes = [{axis: dims[name] for axis, name in varying.items()} for varying in axes.values()]
+    batch = torch.export.Dim("batch", min=1, max=2**20)
+    others: Any = torch.export.Dim.DYNAMIC  # within limits of the backbone, such as the number of places
+    shapes = [
+        {axis: batch if name == "batch" else others for axis, name in varying.items()} for varying in axes.values()
+    ]
     tensors = [call.values[place] for place in axes]
-    with warnings.catch_warnings(), torch.no_grad(), _symbolic_len():
+    quiet = contextlib.redirect_stderr(io.StringIO())  # where it fails, the whole graph would be printed
+    with warnings.catch_warnings(), torch.no_grad(), _symbolic_len(), quiet:
         warnings.simplefilter("ignore")  # of attributes such as the flat weights of a GRU
         program: Any = torch.export.export(marked, (tensors,), dynamic_shapes=(shapes,), strict=False)
     outputs = next(node for node in program.graph.nodes if node.op == "output").args[0]

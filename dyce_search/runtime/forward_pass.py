@@ -78,8 +78,9 @@ class Exits:
         """What a head gives for a feature (rows, ...), and the mask of its tokens if it asks for one: (rows, C).
 
         Raises:
-            ModelError: the head does not fit the feature, or gives something else.
+            ModelError: the head does not fit the feature, changes it, or gives something else.
         """
+        version = 0 if feature.is_inference() else feature._version
         try:
             logits = head(feature) if mask is None else head(feature, mask)
         except (RuntimeError, ValueError, TypeError, IndexError) as cause:
@@ -87,6 +88,11 @@ class Exits:
                 f"head {self.name(exit_index)!r} cannot take the feature at its position, of shape "
                 f"{tuple(feature.shape)}: {cause}"
             ) from cause
+        if version != (0 if feature.is_inference() else feature._version):
+            raise ModelError(
+                f"head {self.name(exit_index)!r} changes its feature in place, which later layers need: build it with "
+                "inplace=False"
+            )
         return self.checked(logits, exit_index, len(feature))
 
     def checked(self, logits: Any, exit_index: int, rows: int, classes: int | None = None) -> torch.Tensor:
