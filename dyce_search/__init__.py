@@ -13,6 +13,7 @@ from dyce_search.analysis.exit_value import MarginalValue, OracleGap, marginal_v
 from dyce_search.analysis.optimism import Band, Optimism, bootstrap_band, optimism
 from dyce_search.analysis.temperature import Temperatures, fit_temperatures
 from dyce_search.certify.certificate import Certificate, CertifiedLimit, CertifiedPoint
+from dyce_search.certify.check import Check, CheckedLimit, check_certificate
 from dyce_search.certify.drift import DriftMonitor
 from dyce_search.errors import (
     ConfigError,
@@ -33,8 +34,12 @@ from dyce_search.evaluation.evaluate import BatchEvaluation, Evaluation, evaluat
 from dyce_search.evaluation.oracle import oracle
 from dyce_search.expected.scores import expected_scores
 from dyce_search.front.front import ParetoFront
+from dyce_search.orders.ordered_front import OrderedFront, OrderedPoint
+from dyce_search.orders.search_orders import search_orders
+from dyce_search.orders.stages import in_order
 from dyce_search.parallel import search_many
 from dyce_search.provenance import Provenance
+from dyce_search.records.cascade_loading import load_cascade
 from dyce_search.records.costs import ExitCosts
 from dyce_search.records.layout import ExitLayout
 from dyce_search.records.loading import load_example, load_records
@@ -56,6 +61,8 @@ __all__ = [
     "CertifiedLimit",
     "CertifiedPoint",
     "ComparedSearch",
+    "Check",
+    "CheckedLimit",
     "Comparison",
     "ConfigError",
     "CostsError",
@@ -79,6 +86,8 @@ __all__ = [
     "ModelError",
     "OperatingPoint",
     "Optimism",
+    "OrderedFront",
+    "OrderedPoint",
     "OracleGap",
     "ParetoFront",
     "Provenance",
@@ -91,6 +100,7 @@ __all__ = [
     "StoredRecords",
     "Temperatures",
     "bootstrap_band",
+    "check_certificate",
     "compare",
     "evaluate",
     "evaluate_many",
@@ -99,6 +109,8 @@ __all__ = [
     "exit_profile",
     "expected_scores",
     "fit_temperatures",
+    "in_order",
+    "load_cascade",
     "load_example",
     "load_records",
     "marginal_value",
@@ -112,6 +124,7 @@ __all__ = [
     "report",
     "search",
     "search_many",
+    "search_orders",
     "static_exits",
     "synthetic_records",
     "worst_groups",

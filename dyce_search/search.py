@@ -198,6 +198,7 @@ def run_solver(
         provenance=provenance,
         scored=scores.accuracy,
         digest=records.digest,
+        marks=run.marks,
     )
     return run, front
 

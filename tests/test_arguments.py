@@ -44,6 +44,13 @@ def calls() -> dict[str, Call]:
     config = front[0].config
     both, measured = {"records": records, "config": config}, {"front": front, "records": records}
     comparison = ds.compare(records, solvers=["same_threshold"], max_evaluations=10)
+    certified = front.certify(ds.load_example().subset(np.arange(500)), max_accuracy_drop=0.2)
+    rows = [
+        {"query": query, "model": model, "score": 1, "confidence": query, "cost": 1}
+        for query in range(3)
+        for model in ("a", "b")
+    ]
+    cascade = ds.load_cascade(rows)
     path = {"path": 0}
     alone = {
         name: Call(getattr(ds, name), {"records": records})
@@ -66,13 +73,17 @@ def calls() -> dict[str, Call]:
         **alone,
         **of_a_front,
         **of_a_config,
+        "check_certificate": Call(ds.check_certificate, {"point": certified, "records": records}),
         "evaluate_many": Call(ds.evaluate_many, {"records": records, "configs": [config]}),
         "fit_temperatures": Call(ds.fit_temperatures, {"logits": np.zeros((1, 2, 2)), "labels": [0, 1]}),
+        "in_order": Call(ds.in_order, {"records": cascade, "models": ["b", "a"]}),
+        "load_cascade": Call(ds.load_cascade, {"log": rows}),
         "load_example": Call(ds.load_example, {"part": "test"}),
         "load_records": Call(ds.load_records, path),
         "optimism": Call(ds.optimism, {"front": front, "held_out": records}),
         "plot_config": Call(ds.plot_config, {**both, "ax": None}, {"ax": (None,)}),
         "report": Call(ds.report, {**measured, **path}),
+        "search_orders": Call(ds.search_orders, {"records": cascade}),
         "search_many": Call(ds.search_many, {"record_sets": [records]}),
         "synthetic_records": Call(
             ds.synthetic_records,

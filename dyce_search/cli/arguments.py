@@ -77,6 +77,13 @@ def add_scores(parser: argparse.ArgumentParser, *more: str) -> None:
     )
 
 
+def add_json(parser: argparse.ArgumentParser, out: str | None = None) -> None:
+    """Figures for machines: on standard output, and where `out` says what, in a file."""
+    parser.add_argument("--json", action="store_true", help="print JSON and nothing else")
+    if out is not None:
+        parser.add_argument("--out", metavar="FILE.json", help=f"write {out}")
+
+
 def load(
     path: PathLike, costs: PathLike | None, *, part: Literal["val", "test"], measure: str | None = None
 ) -> ExitRecords:
@@ -96,6 +103,14 @@ def add_limits(parser: argparse.ArgumentParser, names: Sequence[str]) -> None:
     group = parser.add_argument_group("limits (one or more)")
     for name in names:
         group.add_argument(option_of(name), type=float, metavar="X", help=LIMITS[name].meaning)
+    if any(LIMITS[name].of_samples for name in names):
+        group.add_argument(
+            "--share",
+            type=float,
+            default=0.01,
+            metavar="X",
+            help="of the samples, that may cost more than --max-sample-cost (default: 0.01)",
+        )
 
 
 def limits_in(options: argparse.Namespace, command: str, names: Sequence[str]) -> dict[str, float]:

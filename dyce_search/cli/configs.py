@@ -3,8 +3,8 @@
 from argparse import Namespace
 
 from dyce_search.cli import tables
-from dyce_search.cli.arguments import Commands, add_command, add_records, load
-from dyce_search.cli.output import baseline, say_figures
+from dyce_search.cli.arguments import Commands, add_command, add_json, add_records, load
+from dyce_search.cli.output import baseline, figures_of, give, require_folder, say_figures
 from dyce_search.evaluation.config import ExitConfig
 from dyce_search.evaluation.evaluate import evaluate
 
@@ -19,16 +19,28 @@ def add_evaluate(commands: Commands) -> None:
     )
     parser.add_argument("config", metavar="CONFIG", help="a file that `dyce-search select --out` wrote")
     add_records(parser)
+    add_json(parser, "the same as JSON")
     parser.set_defaults(run=measure)
 
 
 def measure(options: Namespace) -> int:
     """Prints what a configuration does on some records."""
+    require_folder(options.out)
     config = ExitConfig.load(options.config)
     records = load(options.records, options.costs, part="test", measure=options.measure)
     result = evaluate(records, config)
-    print(f"samples        {records.n_samples:,}")
-    print(f"baseline       {baseline(records)}")
-    say_figures(result, records.costs.unit)
-    print(tables.config_table(records.costs, config, result))
+    if not options.json:
+        print(f"samples        {records.n_samples:,}")
+        print(f"baseline       {baseline(records)}")
+        say_figures(result, records.costs.unit)
+        print(tables.config_table(records.costs, config, result))
+    content = {
+        "n_samples": records.n_samples,
+        "baseline_accuracy": records.baseline_accuracy,
+        **figures_of(result),
+        "unit": records.costs.unit,
+        "exit_share": result.exit_share,
+        "exit_accuracy": result.exit_accuracy,
+    }
+    give(content, as_json=options.json, out=options.out, what="the same as JSON")
     return 0

@@ -3,9 +3,17 @@
 from argparse import Namespace
 
 from dyce_search.cli import tables
-from dyce_search.cli.arguments import Commands, add_command, add_front, add_limits, add_records, limits_in, load
-from dyce_search.cli.output import require_folder, say_figures, wrote
-from dyce_search.evaluation.evaluate import evaluate
+from dyce_search.cli.arguments import (
+    Commands,
+    add_command,
+    add_front,
+    add_json,
+    add_limits,
+    add_records,
+    limits_in,
+    load,
+)
+from dyce_search.cli.output import figures_of, give, require_folder, say_certified, say_figures, wrote
 from dyce_search.evaluation.limits import POINT_LIMITS
 from dyce_search.front.front import ParetoFront
 
@@ -25,6 +33,7 @@ def add_select(commands: Commands) -> None:
     )
     add_front(parser)
     add_limits(parser, POINT_LIMITS)
+    add_json(parser)
     parser.add_argument("--out", metavar="FILE.json", help="write the configuration")
     parser.set_defaults(run=select)
 
@@ -34,14 +43,18 @@ def select(options: Namespace) -> int:
     limits = limits_in(options, "select", POINT_LIMITS)
     require_folder(options.out)
     front = ParetoFront.load(options.front)
-    point = front.select(**limits)
-    say_figures(point, front.costs.unit)
-    print(tables.config_table(front.costs, point.config))
-    what = f"{front.scores} ones, of a search on {front.n_samples:,} samples"
-    print(f"\nFigures are {what}; `dyce-search evaluate` gives those of other samples.")
+    point = front.select(**limits, share=options.share)
+    if not options.json:
+        say_figures(point, front.costs.unit)
+        print(tables.config_table(front.costs, point.config))
+        what = f"{front.scores} ones, of a search on {front.n_samples:,} samples"
+        print(f"\nFigures are {what}; `dyce-search evaluate` gives those of other samples.")
+    content = {**figures_of(point), "scores": front.scores, "disagreement": point.disagreement}
+    give(content | {"config": point.config.to_dict()}, as_json=options.json, out=None, what="")
     if options.out is not None:
         point.config.save(options.out)
-        wrote(options.out, "the configuration")
+        if not options.json:
+            wrote(options.out, "the configuration")
     return 0
 
 
@@ -67,6 +80,7 @@ def add_certify(commands: Commands) -> None:
         metavar="NAME",
         help="of the tests: auto (exact where there is an exact test), betting, hoeffding_bentkus (default: auto)",
     )
+    add_json(parser)
     parser.add_argument("--out", metavar="FILE.json", help="write the configuration with its certificate")
     parser.set_defaults(run=certify)
 
@@ -77,12 +91,6 @@ def certify(options: Namespace) -> int:
     require_folder(options.out)
     front = ParetoFront.load(options.front)
     records = load(options.records, options.costs, part="test", measure=options.measure)
-    point = front.certify(records, **limits, confidence=options.confidence, method=options.method)
-    print(f"{point.certificate}\n")
-    say_figures(point, records.costs.unit)
-    print(tables.config_table(records.costs, point.config, evaluate(records, point.config)))
-    print("\nFigures are those of the calibration samples. Certifying again on them, for another limit, is no proof.")
-    if options.out is not None:
-        point.save(options.out)
-        wrote(options.out, "the configuration, with its certificate")
+    point = front.certify(records, **limits, share=options.share, confidence=options.confidence, method=options.method)
+    say_certified(point, records, as_json=options.json, out=options.out)
     return 0

@@ -1,11 +1,19 @@
 """What several commands say, and where they write."""
 
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, replace
 from pathlib import Path
+from typing import Any
 
+import numpy as np
+
+from dyce_search.certify.certificate import CertifiedPoint
+from dyce_search.cli import tables
 from dyce_search.errors import FileFormatError
 from dyce_search.evaluation.curve import OperatingPoint
-from dyce_search.evaluation.evaluate import Evaluation
-from dyce_search.files import PathLike
+from dyce_search.evaluation.evaluate import Evaluation, evaluate
+from dyce_search.files import PathLike, write_json
 from dyce_search.records.records import ExitRecords
 
 INTERRUPTED = 130  # the shell's exit status after Ctrl-C
@@ -42,11 +50,60 @@ def wrote(path: PathLike, what: str) -> None:
     print(f"wrote {path}  ({what})")
 
 
+def give(content: Mapping[str, Any], *, as_json: bool, out: PathLike | None, what: str) -> None:
+    """Prints figures as JSON and nothing else, or writes them to a file, where that was asked for.
+
+    Args:
+        content: to give; arrays become lists, NaN becomes null.
+        as_json: whether to print it.
+        out: file to write.
+        what: it is, in words.
+    """
+    plain = _plain(content)
+    if as_json:
+        print(json.dumps(plain, ensure_ascii=False, indent=1, allow_nan=False))
+    if out is not None:
+        write_json(out, plain)
+        if not as_json:
+            wrote(out, what)
+
+
+def figures_of(figures: OperatingPoint | Evaluation) -> dict[str, float]:
+    """Accuracy and cost of a configuration, by name."""
+    return {name: getattr(figures, name) for name in ("accuracy", "accuracy_drop", "cost", "relative_cost")}
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {key: _plain(entry) for key, entry in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_plain(entry) for entry in value]
+    if isinstance(value, (np.ndarray, np.generic)):
+        return _plain(value.tolist())
+    return None if isinstance(value, float) and not np.isfinite(value) else value
+
+
 def say_figures(figures: OperatingPoint | Evaluation, unit: str) -> None:
     """Says the accuracy and the cost of a configuration, and leaves a line."""
     print(f"accuracy       {figures.accuracy:.4f}  (drop {100 * figures.accuracy_drop:+.2f} points)")
     print(f"relative cost  {figures.relative_cost:.4f}  ({figures.cost:,.10g} {unit})")
     print()
+
+
+def say_certified(point: CertifiedPoint, records: ExitRecords, *, as_json: bool, out: PathLike | None) -> None:
+    """Says what is certified, on which records; writes the configuration with its certificate."""
+    if not as_json:
+        print(f"{point.certificate}\n")
+        say_figures(point, records.costs.unit)
+        print(tables.config_table(records.costs, point.config, evaluate(records, point.config)))
+        print("\nFigures are of the calibration samples. Certifying again on them, for another limit, is no proof.")
+    certificate = {**asdict(replace(point.certificate, layout=None)), "p_value": point.certificate.p_value}
+    content = {**figures_of(point), "certificate": certificate, "config": point.config.to_dict()}
+    give(content, as_json=as_json, out=None, what="")
+    if out is not None:
+        point.save(out)
+        if not as_json:
+            wrote(out, "the configuration, with its certificate")
 
 
 def say_what_is_searched(records: ExitRecords, test_records: ExitRecords | None) -> None:

@@ -6,7 +6,7 @@ import sys
 from collections.abc import Sequence
 
 import dyce_search
-from dyce_search.cli import comparisons, configs, demo, fronts, records, reports, searches
+from dyce_search.cli import certificates, comparisons, configs, demo, fronts, records, reports, searches
 from dyce_search.cli.output import INTERRUPTED
 from dyce_search.errors import DyceError
 
@@ -41,7 +41,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         arguments: of the command line; those of the process when None.
 
     Returns:
-        The exit status: 0, 2 after a user's error (one line on standard error), 130 after Ctrl-C.
+        The exit status: 0, 2 after a user's error (one line on standard error), 130 after Ctrl-C; of `check` 3 where a
+        promise is broken and 4 where there are too few samples to tell.
     """
     options = parser().parse_args(arguments)
     try:
@@ -70,9 +71,12 @@ def parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"dyce-search {dyce_search.__version__}")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
     records.add_info(commands)
+    records.add_split(commands)
     searches.add_search(commands)
     fronts.add_select(commands)
     fronts.add_certify(commands)
+    certificates.add_check(commands)
+    certificates.add_recertify(commands)
     configs.add_evaluate(commands)
     comparisons.add_compare(commands)
     reports.add_report(commands)

@@ -1,10 +1,13 @@
-"""The command about records: info."""
+"""The commands about records: info and split."""
 
 from argparse import Namespace
 
+import numpy as np
+
 from dyce_search.cli import tables
-from dyce_search.cli.arguments import Commands, add_command, add_records, load
-from dyce_search.cli.output import baseline
+from dyce_search.cli.arguments import Commands, add_command, add_json, add_records, load
+from dyce_search.cli.output import baseline, give, require_folder, wrote
+from dyce_search.errors import RecordsError
 from dyce_search.records.records import ExitRecords
 
 
@@ -17,28 +20,93 @@ def add_info(commands: Commands) -> None:
         "dyce-search info records.npz --costs macs.json",
     )
     add_records(parser)
+    add_json(parser, "the same as JSON")
     parser.set_defaults(run=info)
 
 
 def info(options: Namespace) -> int:
     """Prints what records hold."""
+    require_folder(options.out)
     records = load(options.records, options.costs, part="val", measure=options.measure)
-    costs = records.costs
+    if not options.json:
+        for name, fact in _facts(records).items():
+            print(f"{name:<11} {fact}")
+        print()
+        print(tables.records_table(records))
+    give(_content(records), as_json=options.json, out=options.out, what="the same as JSON")
+    return 0
+
+
+def add_split(commands: Commands) -> None:
+    """Adds `split`."""
+    parser = add_command(
+        commands,
+        "split",
+        "split records at random into disjoint parts: to search on, to certify on, to report on",
+        "dyce-search split records.npz --costs macs.json --shares 0.4 --out search.npz calibration.npz\n"
+        "  dyce-search split records.npz --shares 0.2 0.3 --seed 1 --out search.npz calibration.npz report.npz",
+        "Samples of one group stay together. The same seed gives the same parts.",
+    )
+    add_records(parser)
+    parser.add_argument(
+        "--shares",
+        type=float,
+        nargs="+",
+        default=[0.4],
+        metavar="X",
+        help="of all parts but the last, which gets the rest (default: 0.4, to search on; the rest certifies)",
+    )
+    parser.add_argument("--seed", type=int, default=0, metavar="N", help="of the shuffle (default: 0)")
+    parser.add_argument("--out", nargs="+", required=True, metavar="FILE.npz", help="a file for each part")
+    parser.set_defaults(run=split)
+
+
+def split(options: Namespace) -> int:
+    """Writes the parts of records."""
+    if len(options.out) != len(options.shares) + 1:
+        raise RecordsError(
+            f"--out needs {len(options.shares) + 1} files, one a share and one for the rest, got {len(options.out)}"
+        )
+    if len(set(map(str, options.out))) < len(options.out):
+        raise RecordsError("--out must name different files")
+    for path in options.out:
+        require_folder(path)
+    records = load(options.records, options.costs, part="val", measure=options.measure)
+    for path, part in zip(options.out, records.split(*options.shares, seed=options.seed), strict=True):
+        part.save(path)
+        wrote(path, f"{part.n_samples:,} samples")
+    return 0
+
+
+def _facts(records: ExitRecords) -> dict[str, str]:
     optional = [name for name in ("label", "prediction", "group") if getattr(records, name) is not None]
-    facts = {
+    return {
         "samples": f"{records.n_samples:,}",
-        "exits": f"{records.n_exits} at {costs.n_positions} positions, the final exit included",
+        "exits": f"{records.n_exits} at {records.costs.n_positions} positions, the final exit included",
         "baseline": baseline(records),
         "confidence": f"{records.confidence.min():.4g} to {records.confidence.max():.4g}",
         "measure": _measure(records),
         "also holds": ", ".join(optional) or "neither labels nor predictions nor groups",
         "from": records.source or "not stated",
     }
-    for name, fact in facts.items():
-        print(f"{name:<11} {fact}")
-    print()
-    print(tables.records_table(records))
-    return 0
+
+
+def _content(records: ExitRecords) -> dict[str, object]:
+    """The same for machines: one entry an exit."""
+    costs = records.costs
+    exits = zip(costs.names, costs.position.tolist(), records.exit_accuracy, costs.alone / costs.baseline, strict=True)
+    keys = ("name", "position", "accuracy", "relative_cost_alone")
+    return {
+        "n_samples": records.n_samples,
+        "n_groups": None if records.group is None else len(np.unique(records.group)),
+        "n_positions": costs.n_positions,
+        "baseline_accuracy": records.baseline_accuracy,
+        "baseline_cost": costs.baseline,
+        "unit": costs.unit,
+        "measure": records.measure,
+        "source": records.source,
+        "exits": [dict(zip(keys, values, strict=True)) for values in exits],
+    }
 
 
 def _measure(records: ExitRecords) -> str:

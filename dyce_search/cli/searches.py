@@ -42,6 +42,10 @@ def add_search(commands: Commands) -> None:
     parser.add_argument("--max-evaluations", type=int, metavar="N", help="stop after N evaluations")
     parser.add_argument("--max-seconds", type=float, metavar="S", help="stop after S seconds")
     add_scores(parser)
+    parser.add_argument(
+        "--max-sample-cost", type=float, metavar="X", help="what every sample may cost, but for --share of them"
+    )
+    parser.add_argument("--share", type=float, default=0.0, metavar="X", help="of the samples (default: 0)")
     parser.add_argument("--out", metavar="FILE.json", help="write the front, for `dyce-search select`")
     parser.add_argument("--csv", metavar="FILE.csv", help="write the figures of every point as a table")
     parser.add_argument("--plot", metavar="FILE.png", help="write the picture (.png, .pdf or .svg)")
@@ -62,6 +66,8 @@ def find(options: Namespace) -> int:
         max_seconds=options.max_seconds,
         scores=options.scores,
         caution=options.caution,
+        max_sample_cost=options.max_sample_cost,
+        share=options.share,
     )
     print()
     print(tables.operating_points(front, test))

@@ -11,6 +11,8 @@ from dyce_search.errors import ConfigError, RecordsError
 from dyce_search.files import PathLike, read_json, typed, write_json
 from dyce_search.records.layout import ExitLayout, require_layout
 
+LOWEST = np.finfo(np.float32).min  # what -inf is kept as in records, so that everybody leaves where a threshold is -inf
+
 
 def leaves(confidence: Any, threshold: Any) -> Any:
     """The rule of the whole package: a sample leaves where its confidence is strictly above the threshold.
@@ -141,6 +143,7 @@ class ExitConfig:
 
         Args:
             confidence: (E, N) real, of every exit on N samples; rows of exits that are not enabled are not looked at.
+                -inf leaves only where everybody does.
             layout: of the network, for configurations of bare numbers, which carry none.
 
         Returns:
@@ -170,8 +173,75 @@ class ExitConfig:
                 raise RecordsError(
                     f"confidence must not be NaN, got NaN from exit {exits[p]} at sample {int(np.isnan(row).argmax())}"
                 )
-            taken[leaves(row, self.threshold[p])] = exits[p]
+            taken[leaves(np.maximum(row, LOWEST), self.threshold[p])] = exits[p]
         return taken
+
+    def leaves(self, position: int, confidence: float | None = None) -> bool:
+        """Whether one sample leaves at a position: for a loop that asks one model after another.
+
+        In a cascade of whole models the position is the number of the model. Where no exit is enabled, a model is not
+        asked at all: `candidate[position]` is -1, and nobody leaves. At the last position, P, everybody does.
+
+        Args:
+            position: 0 to P.
+            confidence: of the exit there in its answer; -inf is an answer that must not be taken. Not looked at where
+                everybody leaves or nobody does.
+
+        Raises:
+            ConfigError: another position, or a confidence that is needed and no number.
+
+        Example:
+            >>> config = ExitConfig(candidate=[0, -1], threshold=[0.8, 0.0])
+            >>> config.leaves(0, 0.9), config.leaves(0, 0.5), config.leaves(1), config.leaves(2)
+            (True, False, False, True)
+        """
+        if isinstance(position, bool) or not isinstance(position, (int, np.integer)):
+            raise ConfigError(f"position must be a whole number from 0 to {self.n_positions}, got {position!r}")
+        if not 0 <= position <= self.n_positions:
+            raise ConfigError(f"position must lie between 0 and {self.n_positions}, the final exit, got {position}")
+        if position == self.n_positions or self.candidate[position] < 0:
+            return bool(position == self.n_positions)
+        threshold = self.threshold[position]
+        if np.isneginf(threshold):
+            return True
+        sure = np.float32("nan") if confidence is None else np.asarray(confidence, np.float32)
+        if np.ndim(sure) or np.isnan(sure):
+            raise ConfigError(
+                f"confidence must be a number at position {position}, got {confidence!r}: say -inf for an answer that "
+                "must not be taken"
+            )
+        return bool(leaves(np.maximum(sure, LOWEST), threshold))
+
+    def to_rules(self) -> list[dict[str, Any]]:
+        """The cascade as plain JSON, for a gateway: one rule a model that is used, in order, the first to ask first.
+
+        A rule has `model`, its name; `threshold`: its answer stands where its confidence is above that, strictly, or
+        always where it is None, never where it is "inf"; and `next`, the model to ask otherwise, None where nobody is
+        asked after it.
+
+        Raises:
+            ConfigError: the configuration is one of bare numbers, without names.
+
+        Example:
+            >>> layout = ExitLayout(position=[0, 1, 2], names=["small", "medium", "large"])
+            >>> config = ExitConfig(candidate=[0, -1], threshold=[0.75, 0.0], layout=layout)
+            >>> for rule in config.to_rules():
+            ...     print(rule)
+            {'model': 'small', 'threshold': 0.75, 'next': 'large'}
+            {'model': 'large', 'threshold': None, 'next': None}
+        """
+        if self.layout is None:
+            raise ConfigError("a configuration of bare numbers does not know its models: search gives it a layout")
+        exits = self.exits(self.layout)
+        stages = [(self.layout.names[exits[p]], float(self.threshold[p])) for p in np.flatnonzero(exits >= 0)]
+        stages.append((self.layout.names[-1], -np.inf))
+        last = next(k for k, (_, threshold) in enumerate(stages) if threshold == -np.inf)
+        names = [name for name, _ in stages[: last + 1]]
+        thresholds = ["inf" if threshold == np.inf else threshold for _, threshold in stages]
+        return [
+            {"model": name, "threshold": None if k == last else thresholds[k], "next": after}
+            for k, (name, after) in enumerate(zip(names, [*names[1:], None], strict=True))
+        ]
 
     @classmethod
     def none(cls, n_positions: int) -> Self:

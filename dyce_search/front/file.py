@@ -45,7 +45,8 @@ class RecordsEntry(_Entry):
 
     digest: str
     n_samples: int
-    fingerprint: list[str] = []
+    marks: list[str] = []
+    fingerprint: list[str] = []  # of before, made another way: they recognise nothing any more
 
 
 class ConfidenceEntry(_Entry):
@@ -124,7 +125,7 @@ def front_content(front: "ParetoFront") -> dict[str, Any]:
         "records": {
             "digest": front.records_digest,
             "n_samples": front.n_samples,
-            "fingerprint": list(front.fingerprint),
+            "marks": list(front.fingerprint),
         },
         "confidence": {"measure": layout["measure"], "temperature": layout["temperature"]},
         "costs": {**front.costs.to_dict(), "names": layout["names"]},
@@ -172,7 +173,7 @@ def read_front(path: PathLike) -> dict[str, Any]:
         "n_samples": found.records.n_samples,
         "records_digest": found.records.digest,
         "provenance": Provenance(**msgspec.structs.asdict(found.provenance)),
-        "fingerprint": tuple(found.records.fingerprint),
+        "fingerprint": tuple(found.records.marks),
     }
 
 

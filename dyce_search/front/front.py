@@ -15,7 +15,7 @@ from dyce_search.evaluation.curve import Curve, OperatingPoint
 from dyce_search.evaluation.evaluate import measured, non_dominated
 from dyce_search.evaluation.limits import asked_for, choose, require_finite, require_share
 from dyce_search.files import PathLike, write_json
-from dyce_search.fingerprints import fingerprint
+from dyce_search.fingerprints import fingerprint, united
 from dyce_search.provenance import Provenance
 from dyce_search.records.records import ExitRecords, require_records
 from dyce_search.records.stored import AnyRecords, require_any_records
@@ -35,7 +35,8 @@ class ParetoFront(Curve):
 
     Attributes:
         provenance: how it was found.
-        fingerprint: marks of some of the samples searched on, by which `certify` recognises them (`fingerprints`).
+        fingerprint: marks of some of the samples that had a part in it, by which `certify` recognises them
+            (`fingerprints`): those searched on, and those of what it started from or was merged with.
 
     Raises:
         FrontError: no point, points that are not sorted or are dominated, shapes that do not fit together.
@@ -102,6 +103,7 @@ class ParetoFront(Curve):
         provenance: Provenance,
         scored: ExitRecords | None = None,
         digest: str | None = None,
+        marks: tuple[str, ...] = (),
     ) -> Self:
         """`from_configs` for arrays, as solvers have them.
 
@@ -112,6 +114,7 @@ class ParetoFront(Curve):
             provenance: where they come from.
             scored: the same samples with the scores whose means are the accuracies; None is `records`.
             digest: of the records that were to be searched, of which `records` may be a part; None is their own.
+            marks: of other samples that had a part in the configurations.
         """
         scored = records if scored is None else scored
         batch, differs, count = measured(scored, exits, threshold, observed=records.score, differences=True)
@@ -131,7 +134,7 @@ class ParetoFront(Curve):
             n_samples=records.n_samples,
             records_digest=records.digest if digest is None else digest,
             provenance=provenance,
-            fingerprint=fingerprint(records.confidence),
+            fingerprint=united(fingerprint(records.confidence), marks),
         )
 
     @property

@@ -8,6 +8,7 @@ import numpy as np
 
 from dyce_search.errors import FrontError
 from dyce_search.evaluation.evaluate import non_dominated
+from dyce_search.fingerprints import united
 from dyce_search.provenance import Provenance
 
 if TYPE_CHECKING:
@@ -41,10 +42,11 @@ def merged_fields(fronts: Sequence["ParetoFront"]) -> dict[str, Any]:
         caution=first.provenance.caution,
         expected=first.provenance.expected,
     )
-    same = ("costs", "exit_accuracy", "n_samples", "records_digest", "scores", "fingerprint")
+    same = ("costs", "exit_accuracy", "n_samples", "records_digest", "scores")
     return {
         **{name: values[keep] for name, values in fields.items()},
         **{name: getattr(first, name) for name in same},
+        "fingerprint": united(*(front.fingerprint for front in fronts)),
         "layout": layout,
         "provenance": provenance,
     }

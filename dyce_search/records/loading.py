@@ -115,8 +115,6 @@ def load_records(
         }  # fmt: skip
         if in_memory:
             return ExitRecords(**found.arrays, costs=found.costs, **rest)
-        if isinstance(found.costs, SampleCosts):
-            raise RecordsError(f"the costs of {path} differ by sample, which needs memory: leave out in_memory=False")
         return StoredRecords(**found.arrays, costs=found.costs, **rest)
     if costs is None:
         raise FileFormatError(

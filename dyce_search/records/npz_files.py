@@ -206,8 +206,7 @@ def _read_own(
     by_sample = names & set(SAMPLE_COSTS)
     if by_sample and not in_memory and costs is None:
         raise RecordsError(
-            f"{path} holds costs that differ by sample, which need the records in memory: leave out in_memory=False, or "
-            "pass costs= that do not"
+            f"{path} holds costs that differ by sample, which need memory: leave out in_memory=False, or pass others"
         )
     own = _sample_costs(archive, names, path, mean) if by_sample and in_memory else mean
     if costs is not None:  # in place of the file's, for the same exits

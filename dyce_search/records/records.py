@@ -11,6 +11,7 @@ from dyce_search.arrays import ordered_mean, read_only, restore
 from dyce_search.errors import ConfigError, RecordsError
 from dyce_search.files import PathLike
 from dyce_search.fingerprints import digest_of
+from dyce_search.records.cascade import cascade_arrays
 from dyce_search.records.checks import (
     checked_answers,
     checked_group,
@@ -20,11 +21,10 @@ from dyce_search.records.checks import (
     parted_costs,
     require_costs,
     require_length,
-    require_one_length,
 )
 from dyce_search.records.confidence import Measure, measure_name
 from dyce_search.records.costs import ExitCosts
-from dyce_search.records.frames import arrays_from_frame, score_of
+from dyce_search.records.frames import arrays_from_frame
 from dyce_search.records.layout import ExitLayout
 from dyce_search.records.npz_files import write_records
 from dyce_search.records.outputs import arrays_from_logits, arrays_from_probs
@@ -285,7 +285,7 @@ class ExitRecords:
         confidence: Any,
         score: Any = None,
         prediction: Any = None,
-        label: npt.ArrayLike | None = None,
+        label: Any = None,
         group: npt.ArrayLike | None = None,
         unit: str = "MACs",
         names: Iterable[str] = (),
@@ -295,14 +295,18 @@ class ExitRecords:
         """Builds records of a cascade of whole models, small to large, of which the last answers whatever is left.
 
         A configuration says which models are used and from which confidence on each one's answer stands. A sample pays
-        the full price of every model that it was given to. From logits: `from_logits` with `ExitCosts.cascade`.
+        the full price of every model that it was given to. From a log, one row a query and model: `load_cascade`; from
+        logits: `from_logits` with `ExitCosts.cascade`.
 
         Args:
-            price: (M,) full price of each model, see `ExitCosts.cascade`.
-            confidence: (M, N), or a sequence of M arrays (N,): of each model in its own answer.
-            score: (M, N) in [0, 1]; without it, 1 where `prediction` is `label`.
-            prediction: (M, N) integers, each model's answer.
-            label: (N,) integers, the right answer.
+            price: (M,) full price of each model, see `ExitCosts.cascade`; or (M, N) where it differs by sample, see
+                `SampleCosts.cascade`.
+            confidence: (M, N), or a sequence of M arrays (N,): of each model in its own answer. -inf is an answer that
+                must not be taken as sure (no answer, a refusal); it is kept as the lowest finite number, so only a
+                threshold of -inf lets it leave. The last model needs none: leave its row out, or let it be None or NaN.
+            score: (M, N) in [0, 1], by any judge; without it, 1 where `prediction` is `label`.
+            prediction: (M, N) integers or strings, each model's answer; strings are kept as numbers.
+            label: (N,) integers or strings, the right answer.
             group: (N,) see `ExitRecords`.
             unit: what the prices count.
             names: (M,) of the models.
@@ -310,32 +314,22 @@ class ExitRecords:
             source: free text.
 
         Raises:
-            RecordsError: models with different numbers of samples, neither scores nor predictions and labels.
-            CostsError: prices that are negative, or fewer than two.
+            RecordsError: models with different numbers of samples, neither scores nor predictions and labels,
+                confidences or scores that are NaN (says of which model and sample).
+            CostsError: prices that are negative or not finite, or fewer than two.
 
         Example:
-            >>> confidence = [[0.9, 0.8, 0.3], [0.9, 0.9, 0.9]]  # of a small model and a large one, on three samples
+            >>> confidence = [[0.9, 0.8, 0.3]]  # of a small model, on three samples; the large one has the last word
             >>> right = [[1, 0, 1], [1, 1, 1]]
             >>> records = ExitRecords.from_cascade(price=[1.0, 10.0], confidence=confidence, score=right)
             >>> records.exit_accuracy.round(2).tolist(), records.costs.baseline
             ([0.67, 1.0], 10.0)
         """
-        for name, rows in (("confidence", confidence), ("score", score), ("prediction", prediction)):
-            require_one_length(rows, name)
-        if score is None:
-            if prediction is None or label is None:
-                raise RecordsError("a cascade needs score, or prediction and label, got neither: pass one of the two")
-            score = score_of(prediction, label)
-        return cls(
-            confidence=confidence,
-            score=score,
-            costs=ExitCosts.cascade(price, unit=unit, names=names),
-            label=label,
-            prediction=prediction,
-            group=group,
-            measure=measure,
-            source=source,
-        )
+        arrays = cascade_arrays(
+            price=price, confidence=confidence, score=score, prediction=prediction, label=label, unit=unit,
+            names=tuple(names),
+        )  # fmt: skip
+        return cls(**arrays, group=group, measure=measure, source=source)
 
     @classmethod
     def from_frame(
@@ -348,7 +342,7 @@ class ExitRecords:
                 (0 to E-1, in the order of `costs`), `confidence`, and `score`. Wide, a row a sample: `confidence_0` to
                 `confidence_{E-1}` and `score_0` to `score_{E-1}`. In place of the scores, `prediction` (or
                 `prediction_0`, ...) and `label`, whole numbers. `label` and `group` are kept, other columns ignored.
-            costs: of the E candidates.
+            costs: of the E candidates; a `SampleCosts` in the order in which the samples first appear.
             measure: what the confidences are, see `ExitRecords`.
             source: free text.
 

@@ -140,6 +140,41 @@ class SampleCosts:
         part = replace(self, backbone=self.backbone[:, chosen], head=self.head[:, chosen])
         return part.with_exact_mean(self.mean) if self.is_constant else part
 
+    @classmethod
+    def cascade(cls, price: npt.ArrayLike, *, unit: str = "MACs", names: Iterable[str] = ()) -> Self:
+        """Costs of a cascade of whole models, see `ExitCosts.cascade`, with a price for each model and sample.
+
+        Args:
+            price: (M, N) >= 0, the full price of each of M >= 2 models on each sample; the last model's must not be 0
+                on all.
+            unit: what the prices count.
+            names: (M,) of the models.
+
+        Raises:
+            CostsError: fewer than two models, or prices that are negative or not finite (says whose).
+
+        Example:
+            >>> costs = SampleCosts.cascade([[1, 2], [10, 30]], unit="cents", names=["small", "large"])
+            >>> costs.mean.baseline, costs.mean.alone.tolist()
+            (20.0, [1.5, 20.0])
+        """
+        prices, who = numbers(price, "price", CostsError, dtype=np.float64, ndim=2), tuple(map(str, names))
+        if len(prices) < 2:
+            raise CostsError(f"price must have one row for each of two or more models, got {len(prices)}")
+        bad = np.argwhere(~(np.isfinite(prices) & (prices >= 0)))
+        if len(bad):
+            m, sample = bad[0].tolist()
+            named = f" ({who[m]})" if m < len(who) else ""
+            raise CostsError(
+                f"price must be finite and >= 0, got {prices[m, sample]:g} for model {m}{named} on sample {sample} "
+                f"({len(bad)} such prices): mend them or drop those samples"
+            )
+        if not prices[-1].any():
+            raise CostsError("price must end with the last model's, above 0, got only 0: relative costs have no base")
+        last = np.zeros(prices.shape)
+        last[-1] = prices[-1]
+        return cls(backbone=last, head=prices - last, position=np.arange(len(prices)), unit=unit, names=who)
+
     def with_exact_mean(self, known: ExitCosts) -> Self:
         """The same costs; where they are constant, and float32 rounded them, with the mean as it is known to be.
 

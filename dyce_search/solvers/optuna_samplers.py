@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from dyce_search.errors import SolverError
+from dyce_search.fingerprints import fingerprint, united
 from dyce_search.front.front import ParetoFront
 from dyce_search.solvers.run import Run
 from dyce_search.solvers.search_space import SearchSpace
@@ -25,6 +26,7 @@ POSIX = os.name == "posix"  # elsewhere asking for a process by a signal may end
 STALE = 300.0  # seconds after which a running trial of another machine counts as lost; a batch takes far less
 UNMARKED = 60.0  # the same for one that its process has not marked as its own; that takes milliseconds
 ATTEMPTS = 5  # to open a storage
+MARKS = "dyce_search:marks"  # attribute of a study: marks of the samples that it was made on
 OWNER = "dyce_search:process"
 
 
@@ -138,6 +140,7 @@ def _optimise(
         study, opened = _open(getattr(optuna.samplers, sampler)(seed=seed, **options), storage, study_name)
         space = SearchSpace(run.records)
         _check_network(study, space)
+        _remember_samples(run, study)
         if known is not None:
             run.propose(*known)
             if not study.get_trials(deepcopy=False):
@@ -320,6 +323,19 @@ def _check_network(study: "optuna.Study", space: SearchSpace) -> None:
             )
 
 
+def _remember_samples(run: Run, study: "optuna.Study") -> None:
+    """What this study owes to which samples: those of all searches that ever worked on it."""
+    seen = study.user_attrs.get(MARKS)
+    if seen is None and _trials(study, "COMPLETE"):
+        warnings.warn(
+            f"study {study.study_name!r} has trials, but does not say on which samples they were made: certify what is "
+            "found on samples that it has not seen",
+            stacklevel=2,
+        )
+    run.owes(seen or ())
+    study.set_user_attr(MARKS, united(run.marks, fingerprint(run.records.confidence)))
+
+
 def _goal(run: Run, n_trials: int | None) -> int:
     if n_trials is None:
         return run.plan(DEFAULT_TRIALS)
@@ -339,6 +355,7 @@ def _known(run: Run, warm_start: ParetoFront | None) -> Any:
     if not isinstance(warm_start, ParetoFront):
         raise SolverError(f"warm_start must be a ParetoFront, got {type(warm_start).__name__}")
     warm_start.layout.joined(run.records.layout, "warm_start", "the records")
+    run.owes(warm_start.fingerprint)
     return warm_start.exits, warm_start.threshold
 
 

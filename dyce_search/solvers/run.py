@@ -2,7 +2,7 @@
 
 import sys
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from dyce_search.evaluation.config import ExitConfig
 from dyce_search.evaluation.evaluate import BatchEvaluation, evaluate_arrays
+from dyce_search.fingerprints import united
 from dyce_search.records.records import ExitRecords
 from dyce_search.solvers.sample_limit import SampleLimit
 
@@ -49,6 +50,7 @@ class Run:
         rng: the one random generator that a solver uses.
         evaluations: how many were spent.
         history: when each of the configurations of `found` was handed in, the baseline first.
+        marks: of other samples that had a part in what was found (`fingerprints`), beside those of `records`.
 
     Example:
         >>> import dyce_search as ds
@@ -85,6 +87,7 @@ class Run:
         self._found: list[tuple[Exits, Thresholds]] = [(none, np.zeros(none.shape, np.float32))]
         self._figures: list[FloatArray | None] = [None]  # (2, F) cost and accuracy of each block, where measured
         self.history = [HandIn(seconds=0.0, evaluations=0, size=1)]
+        self.marks: tuple[str, ...] = ()
 
     def maximise(self, records: ExitRecords) -> None:
         """Takes the scores that are to be maximised, before a solver begins: see `SearchedScores`.
@@ -93,6 +96,14 @@ class Run:
             records: the same samples, with those scores; with caution they may be below 0.
         """
         self.records = records
+
+    def owes(self, marks: Collection[str]) -> None:
+        """Notes that samples with these marks had a part in what is handed in, so that nobody certifies on them.
+
+        Args:
+            marks: such as a front's `fingerprint`, for a solver that starts from its configurations.
+        """
+        self.marks = united(self.marks, marks)
 
     @property
     def seconds(self) -> float:

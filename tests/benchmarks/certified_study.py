@@ -175,6 +175,7 @@ class Result(NamedTuple):
     broken: bool  # the drop on the population is above the limit
     broken_on_rest: bool  # drawn without replacement, on the samples that were not drawn
     nothing: bool
+    cost: float  # relative, on the population; of the network where nothing
     extra: float  # cost over that of the cheapest point that truly keeps the limit, less 1; the network where nothing
 
 
@@ -202,12 +203,14 @@ def results(
         if other >= 0:
             sign = signs(population, some.some(np.array([other])))[0]
             on_rest = -float(sign[count[:, draws + d] == 0].mean())
+        cost = float(found.cost[point]) if point >= 0 else 1.0
         made.append(
             Result(
                 broken=bool(point >= 0 and found.drop[point] > LIMIT + 1e-12),
                 broken_on_rest=on_rest > LIMIT,
                 nothing=bool(point < 0),
-                extra=(found.cost[point] if point >= 0 else 1.0) / best - 1,
+                cost=cost,
+                extra=cost / best - 1,
             )
         )
     return made
@@ -250,7 +253,16 @@ def study(
     return found
 
 
-HEADER = ["way", "breaks the limit, %", "on the rest, %", "nothing, %", "extra cost, %", "+-", "where something, %"]
+HEADER = [
+    "way",
+    "breaks the limit, %",
+    "on the rest, %",
+    "nothing, %",
+    "relative cost",
+    "extra cost, %",
+    "+-",
+    "where something, %",
+]
 
 
 def rows_of(found: dict[str, list[list[Result]]]) -> list[list[object]]:
@@ -265,10 +277,9 @@ def rows_of(found: dict[str, list[list[Result]]]) -> list[list[object]]:
             for name in ("broken", "broken_on_rest", "nothing")
         ]
         certified = [one.extra for one in every if not one.nothing]
-        rows.append(
-            [way, *shares, f"{100 * extra.mean():.1f}", f"{100 * error:.1f}",
-             f"{100 * np.mean(certified):.1f}" if certified else "-"]
-        )  # fmt: skip
+        cost = f"{np.mean([one.cost for one in every]):.4f}"
+        where = f"{100 * np.mean(certified):.1f}" if certified else "-"
+        rows.append([way, *shares, cost, f"{100 * extra.mean():.1f}", f"{100 * error:.1f}", where])
     return rows
 
 

@@ -16,6 +16,7 @@ from dyce_search.cli import main
 from dyce_search.cli.tables import operating_points, table
 from dyce_search.evaluation.limits import FEW_DROPS
 from dyce_search.expected import searched
+from dyce_search.expected.scores import ScoreOrigin
 from dyce_search.provenance import Provenance
 from dyce_search.search import SOLVERS
 
@@ -114,7 +115,10 @@ def test_search_takes_scores_and_caution(
     assert main([*arguments, *asked]) == 0
     found = ds.ParetoFront.load(out).provenance
     assert (found.scores, found.caution) == how
-    assert f"{how[0]} drop" in capsys.readouterr().out
+    printed = capsys.readouterr().out
+    assert f"{how[0]} drop" in printed
+    made = str(ScoreOrigin(**found.expected)) if found.expected else "observed scores, on the samples searched on"
+    assert f"figures are means of {made}" in printed
 
 
 def test_search_on_a_part_says_so(
@@ -193,7 +197,7 @@ def test_certify_errors(files: Path, front_file: str, tmp_path: Path, capsys: py
     assert "are the samples that the front was searched on" in failure(capsys, "certify", front_file, searched, *limit)
     assert failure(capsys, "certify", front_file, others) == (
         "certify needs a limit: one or more of --max-accuracy-drop, --min-accuracy, --max-cost, --max-relative-cost, "
-        "--min-agreement"
+        "--max-sample-cost, --min-agreement"
     )
     assert "must lie in (0, 1), got -0.1" in failure(
         capsys, "certify", front_file, others, "--max-accuracy-drop", "-0.1"
@@ -307,7 +311,8 @@ def test_bad_options_of_search(files: Path, capsys: pytest.CaptureFixture[str]) 
 
 def test_select_errors(front_file: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert failure(capsys, "select", front_file) == (
-        "select needs a limit: one or more of --max-accuracy-drop, --min-accuracy, --max-cost, --max-relative-cost"
+        "select needs a limit: one or more of --max-accuracy-drop, --min-accuracy, --max-cost, --max-relative-cost, "
+        "--max-sample-cost"
     )
     best = ds.ParetoFront.load(front_file)[-1]
     assert failure(capsys, "select", front_file, "--min-accuracy", "0.999") == (
@@ -443,3 +448,124 @@ def test_operating_points_without_a_point_within_the_limit() -> None:
 
 def test_saved_front_is_plain_json(front_file: str) -> None:
     assert json.loads(Path(front_file).read_text())["format"] == "dyce_search.front"
+
+
+def test_budgets_of_single_samples(
+    files: Path, front_file: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    records, test = str(files / "search.npz"), str(files / "test.npz")
+    out = str(tmp_path / "within.json")
+    budget = 0.9 * ds.load_records(records).costs.baseline
+    assert main(["search", records, "--max-sample-cost", str(budget), "--share", "0.05", "--out", out]) == 0
+    front = ds.ParetoFront.load(out)
+    assert front.cost_within(0.05).max() <= budget
+    assert main(["select", front_file, "--max-sample-cost", str(budget), "--share", "0.05"]) == 0
+    assert main(["certify", out, test, "--max-sample-cost", str(budget), "--share", "0.1"]) == 0
+    assert "for all but 10 %" in capsys.readouterr().out
+    assert "share must lie in" in failure(
+        capsys, "select", front_file, "--max-sample-cost", str(budget), "--share", "2"
+    )
+
+
+@pytest.fixture(scope="module")
+def certified(files: Path, front_file: str) -> str:
+    path = str(files / "certified.json")
+    assert main(["certify", front_file, str(files / "test.npz"), "--max-accuracy-drop", "0.03", "--out", path]) == 0
+    return path
+
+
+@pytest.mark.parametrize("command", ["info", "select", "evaluate", "certify", "check", "recertify"])
+def test_json_is_all_that_is_printed(
+    files: Path, front_file: str, certified: str, capsys: pytest.CaptureFixture[str], command: str
+) -> None:
+    test = str(files / "test.npz")
+    arguments = {
+        "info": [test],
+        "select": [front_file, "--max-accuracy-drop", "0.02"],
+        "evaluate": [certified, test],
+        "certify": [front_file, test, "--max-accuracy-drop", "0.03"],
+        "check": [certified, test],
+        "recertify": [certified, front_file, test],
+    }[command]
+    assert main([command, *arguments, "--json"]) == 0
+    content = json.loads(capsys.readouterr().out)
+    records, config = ds.load_records(test), ds.ExitConfig.load(certified)
+    if command == "info":
+        assert content["baseline_accuracy"] == records.baseline_accuracy
+        assert [entry["accuracy"] for entry in content["exits"]] == records.exit_accuracy.tolist()
+    elif command == "evaluate":
+        assert content["accuracy"] == ds.evaluate(records, config).accuracy
+        assert len(content["exit_share"]) == records.costs.n_positions + 1
+    elif command == "check":
+        assert content["verdict"] == "held"
+    elif command == "select":
+        assert content["accuracy_drop"] <= 0.02
+        assert content["scores"] == "expected"
+    else:
+        assert content["config"] == json.loads(json.dumps(config.to_dict()))
+        assert content["certificate"]["limits"][0]["limit"] == 0.03
+
+
+def test_info_and_evaluate_write_json(
+    files: Path, certified: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    test = str(files / "test.npz")
+    assert main(["info", test, "--out", str(tmp_path / "info.json")]) == 0
+    assert main(["evaluate", certified, test, "--out", str(tmp_path / "figures.json")]) == 0
+    assert capsys.readouterr().out.count("wrote ") == 2
+    assert json.loads((tmp_path / "info.json").read_text())["n_samples"] == 2000
+    figures = json.loads((tmp_path / "figures.json").read_text())
+    measured = ds.evaluate(ds.load_records(test), ds.ExitConfig.load(certified))
+    assert figures["exit_share"] == measured.exit_share.tolist()
+    assert figures["cost"] == measured.cost
+
+
+def test_split_writes_the_parts_that_the_library_makes(
+    files: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    paths = [str(tmp_path / f"{name}.npz") for name in "abc"]
+    records = str(files / "test.npz")
+    assert main(["split", records, "--shares", "0.2", "0.3", "--seed", "5", "--out", *paths]) == 0
+    assert capsys.readouterr().out.splitlines()[0] == f"wrote {paths[0]}  (400 samples)"
+    for path, part in zip(paths, ds.load_records(records).split(0.2, 0.3, seed=5), strict=True):
+        assert ds.load_records(path).digest == part.digest
+    assert "needs 2 files" in failure(capsys, "split", records, "--out", paths[0])
+    assert "different files" in failure(capsys, "split", records, "--out", paths[0], paths[0])
+    assert "fractions" in failure(capsys, "split", records, "--shares", "1.5", "--out", *paths[:2])
+
+
+def test_check_says_what_the_status_says(
+    files: Path, certified: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    records = ds.load_records(files / "test.npz")
+    worse = records.score.copy()
+    worse[:-1, np.random.default_rng(0).random(records.n_samples) < 0.1] = 0
+    broken = ds.ExitRecords(confidence=records.confidence, score=worse, costs=records.costs, measure=records.measure)
+    broken.save(tmp_path / "worse.npz")
+    records.subset(np.arange(60)).save(tmp_path / "few.npz")
+    out = str(tmp_path / "check.json")
+    for name, status, word in (("worse", 3, "broken"), ("few", 4, "too few samples")):
+        assert main(["check", certified, str(tmp_path / f"{name}.npz"), "--out", out]) == status
+        assert capsys.readouterr().out.startswith(f"{word}, on ")
+        assert json.loads(Path(out).read_text())["verdict"] == word
+    assert main(["check", certified, str(files / "test.npz")]) == 0
+    assert capsys.readouterr().out.startswith("held, certified anew, on 2,000 samples:")
+
+
+def test_check_needs_a_certificate_and_the_same_layout(
+    files: Path, front_file: str, certified: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    plain = str(tmp_path / "plain.json")
+    assert main(["select", front_file, "--max-accuracy-drop", "0.02", "--out", plain]) == 0
+    assert "certificate" in failure(capsys, "check", plain, str(files / "test.npz"))
+    ds.synthetic_records(50, positions=3, types=1).save(tmp_path / "other.npz")
+    assert "positions" in failure(capsys, "check", certified, str(tmp_path / "other.npz"))
+
+
+def test_recertify_writes_the_next_point(
+    files: Path, front_file: str, certified: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = str(tmp_path / "next.json")
+    assert main(["recertify", certified, front_file, str(files / "test.npz"), "--out", out]) == 0
+    assert ds.CertifiedPoint.load(out) == ds.CertifiedPoint.load(certified)  # the same samples, so the same point
+    assert "searched on" in failure(capsys, "recertify", certified, front_file, str(files / "search.npz"))

@@ -255,3 +255,69 @@ def test_leaving_is_strict():
     assert leaves(np.nextafter(at, np.float32(1)), at)
     assert not leaves(at, at)
     assert not leaves(np.float32(0.0), np.float32(-0.0))
+
+
+class TestLoop:
+    """Deciding one sample at a time, and rules for gateways."""
+
+    LAYOUT = ds.ExitLayout(position=[0, 1, 2, 3], names=["a", "b", "c", "person"])
+
+    def test_leaves_is_the_rule_of_the_package(self):
+        config = ds.ExitConfig(candidate=[0, -1, 0], threshold=[0.5, 0.0, -np.inf])
+        found = [config.leaves(0, sure) for sure in (0.5, np.nextafter(np.float32(0.5), np.float32(1)), -np.inf, 2)]
+        assert found == [False, True, False, True]
+        assert not config.leaves(1)  # not asked
+        assert config.leaves(2)  # everybody
+        assert config.leaves(3)  # whoever is left
+        assert config.leaves(np.int64(0), np.float64(0.7))
+
+    @pytest.mark.parametrize(
+        ("position", "confidence", "message"),
+        [
+            (4, 0.5, "position must lie between 0 and 3, the final exit, got 4"),
+            (-1, 0.5, "position must lie between 0 and 3"),
+            ("a", 0.5, "position must be a whole number from 0 to 3, got 'a'"),
+            (0, None, "confidence must be a number at position 0, got None: say -inf"),
+            (0, np.nan, "confidence must be a number at position 0, got nan: say -inf"),
+            (0, [0.5], "confidence must be a number at position 0"),
+        ],
+    )
+    def test_bad_questions_are_refused(self, position, confidence, message):
+        config = ds.ExitConfig(candidate=[0, -1, 0], threshold=[0.5, 0.0, -np.inf])
+        with pytest.raises(ds.ConfigError, match=message):
+            config.leaves(position, confidence)
+
+    @pytest.mark.parametrize(
+        ("candidate", "threshold", "rules"),
+        [
+            ([0, -1, 0], [0.5, 0, 0.25], [("a", 0.5, "c"), ("c", 0.25, "person"), ("person", None, None)]),
+            ([0, 0, 0], [0.5, -np.inf, 0.25], [("a", 0.5, "b"), ("b", None, None)]),
+            ([-1, -1, -1], [0, 0, 0], [("person", None, None)]),
+            ([0, -1, -1], [np.inf, 0, 0], [("a", "inf", "person"), ("person", None, None)]),
+        ],
+    )
+    def test_rules_are_plain_json(self, candidate, threshold, rules):
+        config = ds.ExitConfig(candidate=candidate, threshold=threshold, layout=self.LAYOUT)
+        found = config.to_rules()
+        assert json.loads(json.dumps(found, allow_nan=False)) == found
+        assert [(rule["model"], rule["threshold"], rule["next"]) for rule in found] == rules
+
+    def test_a_gateway_that_follows_the_rules_does_what_route_does(self):
+        rng = np.random.default_rng(0)
+        confidence = rng.random((4, 200), np.float32)
+        for _ in range(20):
+            candidate = rng.integers(-1, 1, 3)
+            config = ds.ExitConfig(candidate=candidate, threshold=rng.random(3, np.float32), layout=self.LAYOUT)
+            rules = {rule["model"]: rule for rule in config.to_rules()}
+            names = list(self.LAYOUT.names)
+            for i in range(200):
+                model = config.to_rules()[0]["model"]
+                while rules[model]["threshold"] is not None:
+                    if float(confidence[names.index(model), i]) > rules[model]["threshold"]:
+                        break
+                    model = rules[model]["next"]
+                assert names.index(model) == config.route(confidence)[i]
+
+    def test_rules_need_names(self):
+        with pytest.raises(ds.ConfigError, match="does not know its models"):
+            ds.ExitConfig.none(2).to_rules()

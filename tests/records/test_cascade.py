@@ -115,3 +115,100 @@ def test_logits_of_models_with_the_costs_of_a_cascade():
 def test_mistakes(change, error, message):
     with pytest.raises(error, match=message):
         cascade(**change)
+
+
+class TestGaps:
+    """What real logs hold, right or refused with the model and the sample."""
+
+    def test_minus_infinity_must_not_leave(self):
+        records = cascade(confidence=[[0.9, -np.inf, 0.1, 0.2], CONFIDENCE[1], CONFIDENCE[2]])
+        assert records.confidence[0, 1] == np.finfo(np.float32).min
+        front = observed.search(records, solver="exhaustive", levels=9)
+        for point in front:
+            first = point.config.candidate[0] == 0
+            left = ds.evaluate(records, point.config, per_sample=True).exit_position[1] == 0
+            assert left == (first and point.config.threshold[0] == -np.inf)
+
+    def test_the_loop_and_the_records_agree_about_it(self):
+        confidence = np.array([[0.9, -np.inf, 0.1, 0.2], [0.0, 0.9, -np.inf, 0.1], [np.nan] * 4])
+        records = cascade(confidence=confidence)
+        for threshold in ([-np.inf, 0.5], [0.15, -np.inf], [0.5, 0.5], [np.float32(-3e38), 0.0]):
+            config = ds.ExitConfig(candidate=[0, 0], threshold=threshold, layout=records.layout)
+            where = ds.evaluate(records, config, per_sample=True).exit_position
+            for i in range(4):
+                walked = next(m for m in range(3) if config.leaves(m, confidence[min(m, 1), i]))
+                assert walked == where[i]
+            np.testing.assert_array_equal(config.route(np.nan_to_num(confidence, nan=0, neginf=-np.inf)), where)
+
+    @pytest.mark.parametrize("last", ["left out", "None", "NaN"])
+    def test_the_last_model_needs_no_confidence(self, last):
+        rows = CONFIDENCE[:2] + {"left out": [], "None": [None], "NaN": [[np.nan] * 4]}[last]
+        records = cascade(confidence=rows)
+        np.testing.assert_array_equal(records.confidence[:2], np.float32(CONFIDENCE[:2]))
+        assert not records.confidence[2].any()
+
+    @pytest.mark.parametrize(
+        ("change", "error", "message"),
+        [
+            (
+                {"confidence": [[0.9, np.nan, 0, 0], *CONFIDENCE[1:]], "names": ["a", "b", "c"]},
+                ds.RecordsError,
+                r"confidence must be a number or -inf, .* got nan from model 0 \(a\) on sample 1 \(1 such answers\)",
+            ),
+            (
+                {"confidence": [CONFIDENCE[0], [0, 0, np.inf, 0], CONFIDENCE[2]]},
+                ds.RecordsError,
+                "got inf from model 1 on sample 2",
+            ),
+            ({"confidence": [None, *CONFIDENCE[1:]]}, ds.RecordsError, "every model but the last, got none of model 0"),
+            (
+                {"score": [[1, 0, 0, np.nan], *SCORE[1:]]},
+                ds.RecordsError,
+                r"score must lie in \[0, 1\], got NaN from model 0 on sample 3",
+            ),
+            ({"score": [[1, 0, 0, 2], *SCORE[1:]]}, ds.RecordsError, r"score must lie in \[0, 1\], got 2.0 at exit 0"),
+            (
+                {"price": [[1, 1, 1, np.nan], [2] * 4, [3] * 4], "names": ["a", "b", "c"]},
+                ds.CostsError,
+                r"price must be finite and >= 0, got nan for model 0 \(a\) on sample 3 \(1 such prices\)",
+            ),
+            ({"price": [[1] * 4, [2, -2, 2, 2], [3] * 4]}, ds.CostsError, "got -2 for model 1 on sample 1"),
+            ({"price": [[1] * 4, [2] * 4, [0] * 4]}, ds.CostsError, "price must end with the last model's, above 0"),
+            ({"price": [[1] * 4]}, ds.CostsError, "one row for each of two or more models, got 1"),
+            ({"price": [[1] * 5, [2] * 5, [3] * 5]}, ds.RecordsError, "sample costs must have one entry per sample, 4"),
+            ({"price": [[1] * 4, [2] * 3, [3] * 4]}, ds.RecordsError, r"price must have one entry .* got \[4, 3, 4\]"),
+        ],
+    )
+    def test_what_cannot_be_right_is_refused(self, change, error, message):
+        with pytest.raises(error, match=message):
+            cascade(**change)
+
+    def test_strings_are_coded_alike_in_answers_and_labels(self):
+        answers = np.array([["Paris", "Rome", "Oslo"], ["Paris", "Paris", "Oslo"]])
+        records = cascade(
+            price=[1, 2], confidence=[[0.5, 0.1, 0.2]], score=None, prediction=answers, label=["Paris", "Rome", "Bern"]
+        )
+        assert records.score.tolist() == [[1, 1, 0], [1, 0, 0]]
+        assert (records.prediction == records.prediction[0, 0]).tolist() == (answers == "Paris").tolist()
+        assert records.label[1] == records.prediction[0, 1]
+        as_objects = cascade(
+            price=[1, 2], confidence=[[0.5, 0.1, 0.2]], score=None, prediction=answers.astype(object),
+            label=np.array(["Paris", "Rome", "Bern"], object),
+        )  # fmt: skip
+        np.testing.assert_array_equal(as_objects.score, records.score)
+        with pytest.raises(ds.RecordsError, match=r"label must hold strings where one of .* does, got 3"):
+            cascade(price=[1, 2], confidence=[[0.5] * 3], score=None, prediction=answers, label=[3, 4, 5])
+
+    def test_prices_by_sample_are_walked(self):
+        price = np.array([[1, 2, 1, 3], [4, 4, 8, 4], [20, 10, 30, 20]])
+        records = cascade(price=price, unit="cents", names=["a", "b", "c"])
+        config = ds.ExitConfig(candidate=[0, 0], threshold=[0.6, 0.85])
+        paid = ds.evaluate(records, config).sample_cost
+        for i in range(4):
+            cost = 0
+            for model in range(3):
+                cost += price[model, i]
+                if model == 2 or records.confidence[model, i] > config.threshold[model]:
+                    break
+            assert paid[i] == cost
+        assert records.sample_costs.baseline.tolist() == [20, 10, 30, 20]

@@ -261,19 +261,6 @@ class TestMessages:
         assert shown == f"StoredRecords(3,000 samples, 9 exits at 4 positions, in {path})"
 
 
-def test_costs_by_sample_need_memory(whole, tmp_path):
-    size = np.arange(1, whole.n_samples + 1)
-    costs = ds.SampleCosts(
-        backbone=whole.costs.backbone[:, None] * size,
-        head=whole.costs.head[:, None] * size,
-        position=whole.costs.position,
-    )
-    ds.ExitRecords(confidence=whole.confidence, score=whole.score, costs=costs).save(tmp_path / "r.npz", compress=False)
-    with pytest.raises(ds.RecordsError, match="differ by sample"):
-        ds.load_records(tmp_path / "r.npz", in_memory=False)
-    assert ds.load_records(tmp_path / "r.npz", in_memory=False, costs=whole.costs).costs == whole.costs
-
-
 @pytest.mark.parametrize("sampled", [False, True])
 def test_a_front_is_measured_block_by_block(whole, path, monkeypatch, sampled):
     monkeypatch.setattr(ds.StoredRecords.blocks, "__defaults__", (700,))

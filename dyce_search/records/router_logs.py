@@ -1,0 +1,206 @@
+"""Reading logs of cascades: JSON lines, tables of any library, the layouts of RouterArena and LLMRouterBench.
+
+RouterArena (Lu 2025, arXiv 2510.00202) keeps `cached_results/MODEL.jsonl`, a line a query with `global_index`,
+`llm_selected` and `evaluation_result`, which holds `score` and `inference_cost`. LLMRouterBench (Li 2026, arXiv
+2601.07206) keeps `bench/DATASET/SPLIT/MODEL/TIME.json`, whose `records` hold `index`, `score` and `cost`; its loader
+writes rows with `dataset_id`, `model_name` and `record_index`. Neither has confidences: whoever runs the models adds
+them, as a field `confidence` of each row or by a function of a row.
+"""
+
+import gzip
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from dyce_search.errors import FileFormatError, MissingPackageError, RecordsError
+from dyce_search.records.cascade_log import Log
+from dyce_search.records.frames import read_frame
+
+Row = dict[str, Any]
+Confidence = str | Callable[[Mapping[str, Any]], float | None]
+
+NO_CONFIDENCE = (
+    "{name}'s files hold none: add a field 'confidence' to each row, or pass confidence= a function of a row that "
+    "returns it"
+)
+
+
+def read_log(source: Any, *, confidence: Confidence, drop_incomplete: bool = False) -> Log:
+    """The rows of a log.
+
+    Args:
+        source: a file (JSON lines, JSON, CSV, TSV or Parquet), a folder of JSON files, a list of files, a list of
+            dictionaries, or a table of pandas, Polars or Arrow.
+        confidence: name of the column, or a function of a row as it stands in the file.
+        drop_incomplete: leave out rows that lack a field of their layout.
+
+    Raises:
+        FileFormatError: no such file, or one that cannot be read.
+        RecordsError: something else, or a row that lacks a field.
+    """
+    if isinstance(source, (str, Path)) or hasattr(source, "__fspath__"):
+        source = _files_of(Path(source))
+    if isinstance(source, Sequence) and source and all(isinstance(entry, Mapping) for entry in source):
+        where = [f"row {k}" for k in range(len(source))]
+        return _from_rows([dict(entry) for entry in source], where, confidence, drop_incomplete)
+    if isinstance(source, Sequence) and source and all(isinstance(entry, (str, Path)) for entry in source):
+        return _from_files([Path(entry) for entry in source], confidence, drop_incomplete)
+    return _from_columns(_columns_of(source), confidence)
+
+
+def _files_of(path: Path) -> list[Path]:
+    if not path.is_dir():
+        return [path]
+    found = sorted(file for file in path.rglob("*") if file.name.endswith((".json", ".jsonl", ".jsonl.gz")))
+    if not found:
+        raise FileFormatError(
+            f"{path} has no .json or .jsonl file: name the files of the log, or the folder they are in"
+        )
+    return found
+
+
+def _from_files(files: list[Path], confidence: Confidence, drop_incomplete: bool) -> Log:
+    if len(files) == 1 and any(suffix in (".csv", ".tsv", ".parquet") for suffix in files[0].suffixes):
+        frame = read_frame(files[0], parquet=files[0].suffix == ".parquet")
+        return _from_columns(_columns_of(frame), confidence, of=f" of {files[0].name}")
+    rows, where = [], []
+    for file in files:
+        for place, row in _rows_of(file):
+            rows.append(row)
+            where.append(place)
+    return _from_rows(rows, where, confidence, drop_incomplete)
+
+
+def _rows_of(file: Path) -> Iterator[tuple[str, Row]]:
+    """The rows of a file with where they stand: a JSON object with `records`, else an object a line."""
+    text = _text_of(file)
+    if file.suffix == ".json":
+        try:
+            content = json.loads(text)
+        except ValueError as cause:
+            raise FileFormatError(f"{file} is no JSON: {cause}") from cause
+        records = content.get("records") if isinstance(content, dict) else content
+        if not isinstance(records, list):
+            raise FileFormatError(f"{file} must hold a list, or an object with 'records', as LLMRouterBench's files do")
+        _, *folders = file.parts[::-1]
+        told = (
+            dict(zip(("model_name", "split", "dataset_id"), folders, strict=False)) if isinstance(content, dict) else {}
+        )
+        for k, entry in enumerate(records):
+            if not isinstance(entry, dict):
+                raise FileFormatError(f"record {k} of {file} must be an object, got {type(entry).__name__}")
+            yield f"record {k} of {file}", {**told, **entry}
+        return
+    for k, line in enumerate(text.splitlines(), start=1):
+        if not line.strip():
+            continue
+        try:
+            entry = json.loads(line)
+        except ValueError as cause:
+            raise FileFormatError(f"line {k} of {file} is no JSON: {cause}") from cause
+        if not isinstance(entry, dict):
+            raise FileFormatError(f"line {k} of {file} must be an object, got {type(entry).__name__}")
+        yield f"line {k} of {file.name}", entry
+
+
+def _text_of(file: Path) -> str:
+    try:
+        content = file.read_bytes()
+        return (gzip.decompress(content) if content[:2] == b"\x1f\x8b" else content).decode()
+    except OSError as cause:
+        raise FileFormatError(f"cannot read {file}: {cause.strerror or cause}") from cause
+    except (UnicodeDecodeError, EOFError) as cause:
+        raise FileFormatError(f"{file} is damaged, or no text: {cause}") from cause
+
+
+def _from_rows(rows: list[Row], where: list[str], confidence: Confidence, drop_incomplete: bool) -> Log:
+    """Rows of any of the layouts as columns; what only some rows have is None in the others."""
+    layout, hint = _plain, ""
+    if rows and "global_index" in rows[0] and "llm_selected" in rows[0]:
+        layout, hint = _router_arena, NO_CONFIDENCE.format(name="RouterArena")
+    elif rows and ("model_name" in rows[0] or "origin_query" in rows[0]):
+        layout, hint = _llm_router_bench, NO_CONFIDENCE.format(name="LLMRouterBench")
+    read, places = [], []
+    for raw, place in zip(rows, where, strict=True):
+        try:
+            row = layout(raw, place)
+        except RecordsError:
+            if not drop_incomplete:
+                raise
+            continue
+        if callable(confidence):
+            row["confidence"] = confidence(raw)
+        elif confidence in raw:
+            row["confidence"] = raw[confidence]
+        read.append(row)
+        places.append(place)
+    names = dict.fromkeys(name for row in read for name in row)
+    return Log(columns={name: [row.get(name) for row in read] for name in names}, where=places.__getitem__, hint=hint)
+
+
+def _plain(row: Row, place: str) -> Row:
+    return dict(row)
+
+
+def _router_arena(row: Row, place: str) -> Row:
+    judged = row.get("evaluation_result")
+    if not isinstance(judged, dict):
+        raise RecordsError(
+            f"{place} lacks 'evaluation_result': evaluate the answers first (RouterArena's llm_evaluation/run.py)"
+        )
+    return {
+        "query": _entry(row, "global_index", place),
+        "model": _entry(row, "llm_selected", place),
+        "score": _entry(judged, "score", place, "evaluation_result."),
+        "cost": _entry(judged, "inference_cost", place, "evaluation_result."),
+    }
+
+
+def _llm_router_bench(row: Row, place: str) -> Row:
+    index = row.get("record_index", row.get("index"))
+    if index is None:
+        _entry(row, "index", place)
+    dataset = row.get("dataset_id", "")
+    return {
+        "query": f"{dataset}/{row.get('split', '')}/{index}",
+        "model": _entry(row, "model_name", place),
+        "score": _entry(row, "score", place),
+        "cost": _entry(row, "cost", place),
+    } | ({"latency": row["latency"]} if "latency" in row else {})
+
+
+def _entry(row: Mapping[str, Any], name: str, place: str, prefix: str = "") -> Any:
+    if row.get(name) is None:
+        raise RecordsError(f"{place} lacks {prefix + name!r}; it has {', '.join(map(repr, row))}")
+    return row[name]
+
+
+def _columns_of(table: Any) -> dict[str, list[Any]]:
+    """The columns of a table of pandas, Polars, Arrow or another library that narwhals knows."""
+    try:
+        import narwhals as nw
+    except ImportError as cause:
+        raise MissingPackageError("tables are read by narwhals: pip install narwhals", name="narwhals") from cause
+    try:
+        frame = nw.from_native(table, eager_only=True)
+    except TypeError as cause:
+        raise RecordsError(
+            f"a log must be a file, a list of dictionaries, or a DataFrame of pandas, Polars or Arrow, got "
+            f"{type(table).__name__}{': collect it first' if 'Lazy' in type(table).__name__ else ''}"
+        ) from cause
+    return {str(name): frame[name].to_list() for name in frame.columns}
+
+
+def _from_columns(columns: dict[str, list[Any]], confidence: Confidence, of: str = "") -> Log:
+    if callable(confidence):
+        size = len(next(iter(columns.values()), []))
+        columns["confidence"] = [confidence({name: column[k] for name, column in columns.items()}) for k in range(size)]
+    elif confidence in columns:
+        columns = {**columns, "confidence": columns[confidence]}
+    return Log(columns=columns, where=lambda row: f"row {row}{of}")
+
+
+def source_of(log: Any) -> str:
+    """What a log came from, for `ExitRecords.source`."""
+    return f"log {log}" if isinstance(log, (str, Path)) else f"log, {type(log).__module__.split('.')[0]}"
