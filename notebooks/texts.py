@@ -1,4 +1,4 @@
-"""Texts for notebook 06: paragraphs of the docstrings of libraries that are installed anyway."""
+"""Texts for notebook 07: paragraphs of the docstrings of libraries that are installed anyway."""
 
 import ast
 import importlib.util
