@@ -6,12 +6,13 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 JOBS ?= auto
 PYTEST := -m pytest --numprocesses=$(JOBS) --dist=worksteal
 
-.PHONY: help setup demo test coverage oldest oldest-quick lint docs wheel notebooks bench promises clean
+.PHONY: help setup demo test coverage models oldest oldest-quick lint docs wheel notebooks bench promises clean
 
 help:
 	@echo "make demo    find a Pareto front for a real network: table, picture and JSON in demo/"
 	@echo "make test    install the test tools and PyTorch, run all tests and notebooks"
 	@echo "make coverage  the same, and which lines they reach"
+	@echo "make models  install torchvision, timm and transformers, and run the tests of their networks"
 	@echo "make oldest  run the tests with the oldest version of everything that pyproject.toml allows, on Python 3.11"
 	@echo "make lint    formatting, lint, types and the direction of imports"
 	@echo "make docs    build the documentation in site/; a warning is an error"
@@ -34,6 +35,10 @@ coverage: .venv/installed-dev
 	DYCE_SEARCH_QUICK=1 $(BIN)/python $(PYTEST) --cov --nbmake dyce_search tests notebooks/*.ipynb
 
 # Without what needs PyTorch or the notebooks' tools: their oldest versions are not installed.
+models: .venv/installed-dev
+	$(PIP) install --constraint .ci/constraints.txt --editable '.[models]'
+	$(BIN)/python $(PYTEST) tests/runtime/test_libraries.py tests/docs/test_docs_pages.py
+
 oldest: .venv-oldest/installed
 	NUMBA_CACHE_DIR=$(CURDIR)/.venv-oldest/numba .venv-oldest/bin/python $(PYTEST) $(NOT_OLDEST) dyce_search tests
 

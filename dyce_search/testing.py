@@ -16,6 +16,7 @@ from dyce_search.front.front import ParetoFront
 from dyce_search.records.costs import ExitCosts
 from dyce_search.records.loading import load_example
 from dyce_search.records.records import ExitRecords
+from dyce_search.records.sample_costs import SampleCosts
 from dyce_search.search import Solver, search
 
 BUDGETS = (1, 2, 10, 57)
@@ -113,6 +114,10 @@ class SolverContract:
     def test_finds_a_valid_front_where_exits_are_dear(self) -> None:
         """Every head costs as much as the whole backbone."""
         self._check_on(awkward_records()["exits dearer than the model"])
+
+    def test_finds_a_valid_front_where_costs_differ_by_sample(self) -> None:
+        """Every sample has costs of its own, some of them 0."""
+        self._check_on(awkward_records()["costs by sample"])
 
     def test_finds_a_valid_front_among_ties(self) -> None:
         """Tiny records with confidences, scores and costs that tie within and across exits."""
@@ -244,6 +249,7 @@ def awkward_records() -> dict[str, ExitRecords]:
         "all equally sure": _records(np.full((6, 60), 0.5), right, (2, 2, 1), backbone),
         "any confidence": _records(spread, right, (2, 2, 1), backbone),
         "exits dearer than the model": _records(sure, right, (2, 2, 1), (1, 1, 1, 1)),
+        "costs by sample": _by_sample(_records(sure, right, (2, 2, 1), backbone), rng),
     }
 
 
@@ -289,6 +295,16 @@ def _records(
     head = np.append(np.ones(len(position) - 1), 0)
     costs = ExitCosts(backbone=backbone, head=head, position=position)
     return ExitRecords(confidence=confidence, score=score, costs=costs)
+
+
+def _by_sample(records: ExitRecords, rng: np.random.Generator) -> ExitRecords:
+    """The same records, where each sample costs some multiple of the mean, and each head as much as it likes."""
+    costs, n = records.costs, records.n_samples
+    size, whims = rng.integers(0, 4, n), rng.integers(0, 4, (costs.n_exits, n))
+    by_sample = SampleCosts(
+        backbone=costs.backbone[:, None] * size, head=costs.head[:, None] * whims, position=costs.position
+    )
+    return ExitRecords(confidence=records.confidence, score=records.score, costs=by_sample)
 
 
 def _same_points(one: ParetoFront, other: ParetoFront) -> bool:

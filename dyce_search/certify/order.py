@@ -17,9 +17,10 @@ def test_order(front: Curve, asked: Asked, n_samples: int) -> npt.NDArray[np.int
     """Indices of points in the order of their tests.
 
     Accuracy is safest at the dear end, cost at the cheap end. With limits on both, the walk goes from the dearest point
-    that leaves as much reserve on mean cost as Hoeffding's inequality asks for to the cheap end. Of a limit on what
-    single samples cost, only points take part that are likely to keep it, by the figures of the search: those that are
-    not would end the sequence.
+    that leaves as much reserve on mean cost as Hoeffding's inequality asks for to the cheap end. What single samples
+    cost need not rise with the mean. Where cost alone is limited, points go by the share of the samples above the
+    limit, as the search knows it, and then by mean cost; beside a limit on accuracy, only points take part that are
+    likely to keep it, as one that does not would end the sequence.
 
     Args:
         front: with the figures of the search.
@@ -27,10 +28,12 @@ def test_order(front: Curve, asked: Asked, n_samples: int) -> npt.NDArray[np.int
         n_samples: of the calibration.
     """
     order = np.arange(len(front))
+    if asked.on_cost_alone:
+        if "max_sample_cost" not in asked.limits:
+            return order
+        return np.lexsort((order, _shares_over(front, asked.limits["max_sample_cost"])))
     if "max_sample_cost" in asked.limits:
         order = _likely(front, asked, n_samples)
-    if asked.on_cost_alone:
-        return order
     ceilings = [
         asked.limits[name] / (front.costs.baseline if name == "max_cost" else 1)
         for name in MEAN_COST_LIMITS

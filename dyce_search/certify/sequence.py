@@ -45,16 +45,16 @@ def certify_point(
     _require_costs(front, records, asked)
     trial = Trial.of(records, asked)
     order = test_order(front, asked, records.n_samples)
-    passed: list[LimitTest] = []
-    n_tested = 0
-    for k in order:
-        tests = trial.tests(front[int(k)].config)
+    passed: dict[int, list[LimitTest]] = {}
+    for k in order.tolist():
+        tests = trial.tests(front[k].config)
         if max(test.p_value for test in tests) > asked.alpha:
             break
-        passed, n_tested = tests, n_tested + 1
+        passed[k] = tests
     if not passed:
         raise InfeasibleError(_nothing(front, measured, trial))
-    point = measured[int(order[n_tested - 1])]
+    best = max(passed) if asked.on_cost_alone else min(passed)  # all that passed are certified; dearer is more accurate
+    point = measured[best]
     return CertifiedPoint(
         config=point.config,
         accuracy=point.accuracy,
@@ -62,11 +62,11 @@ def certify_point(
         relative_cost=point.relative_cost,
         accuracy_drop=point.accuracy_drop,
         certificate=Certificate(
-            limits=tuple(confirmed(test, trial) for test in passed),
+            limits=tuple(confirmed(test, trial) for test in passed[best]),
             confidence=asked.confidence,
             n_samples=records.n_samples,
             n_groups=None if trial.group is None else int(trial.group.max()) + 1,
-            n_tested=min(n_tested + 1, len(order)),
+            n_tested=min(len(passed) + 1, len(order)),
             records_digest=records.digest,
             search_digest=front.records_digest,
             layout=point.config.layout,

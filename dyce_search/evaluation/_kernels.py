@@ -60,6 +60,7 @@ def leave_counts(confidence, score, observed, charges, exits, threshold, first, 
     sum_to_here = np.zeros(n_positions + 1, np.float64)  # of scores, up to and with this block
     if charges is not None:
         paid = np.zeros((n_positions + 1, BLOCK), np.float64)
+        gone_paid = np.empty(BLOCK, np.float64)
         cost_to_here = np.zeros(n_positions + 1, np.float64)
     if observed is not None:
         differ_to_here = np.zeros(n_positions + 1, np.float64)
@@ -91,16 +92,13 @@ def leave_counts(confidence, score, observed, charges, exits, threshold, first, 
                 limit = threshold[f, q]
                 stay = 0
                 left = 0
-                if charges is not None:
-                    cost = cost_sum[f, q]
                 for j in range(size[source]):
                     i = flight[source, j]
                     out = leaves(confidence[e, i], limit)
                     if charges is not None:
                         heads = paid[source, j] + charges.head[e, i]
                         paid[q + 1, stay] = heads
-                        if out:
-                            cost += charges.backbone[q, i] + heads
+                        gone_paid[left] = heads
                     flight[q + 1, stay] = i
                     gone[left] = i
                     left += out
@@ -113,6 +111,9 @@ def leave_counts(confidence, score, observed, charges, exits, threshold, first, 
                 sum_to_here[q] = total
                 leaving[q] = left
                 if charges is not None:
+                    cost = cost_sum[f, q]
+                    for j in range(left):
+                        cost += charges.backbone[q, gone[j]] + gone_paid[j]
                     cost_to_here[q] = cost
                 if observed is not None:
                     differ = differ_sum[f, q]

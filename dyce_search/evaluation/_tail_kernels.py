@@ -7,7 +7,7 @@ from dyce_search.evaluation import config
 
 leaves = njit(inline="always")(config.leaves)
 
-BINS = 2048  # of a histogram in which a rank is found; then the entries of its bin are sorted
+BINS = 2048  # of a histogram in which ranks are found; then the entries of their bins are sorted
 
 
 @njit(nogil=True, cache=True)
@@ -36,47 +36,59 @@ def fill_paid(confidence, charges, exits, threshold, flight, paid, heads):  # ty
 
 
 @njit(nogil=True, cache=True)
-def largest(values, ranks, found):  # type: ignore[no-untyped-def]
-    """Fills found (S,) with the entries of values (N,) that have the ranks (S,), rising; 0 is the largest."""
+def largest(values, ranks, codes, inside, found):  # type: ignore[no-untyped-def]
+    """Fills found (S,) with the entries of values (N,) that have the ranks (S,), rising; 0 is the largest.
+
+    Only what shares a bin of a histogram with a rank is sorted. Codes (N,) uint16 and inside (N,) are scratch.
+    """
     low, high = values.min(), values.max()
     if high == low:
         found[:] = high
         return
     scale = (BINS - 1) / (high - low)
     size = np.zeros(BINS, np.int64)
-    for value in values:
-        size[int((high - value) * scale)] += 1
+    for i in range(len(values)):
+        codes[i] = int((high - values[i]) * scale)
+        size[codes[i]] += 1
     stop = np.cumsum(size)
-    k = 0
-    while k < len(ranks):
-        b = np.searchsorted(stop, ranks[k], side="right")
-        inside = np.empty(size[b], np.float64)
-        taken = 0
-        for value in values:
-            if int((high - value) * scale) == b:
-                inside[taken] = value
-                taken += 1
-        inside.sort()
-        while k < len(ranks) and ranks[k] < stop[b]:
-            found[k] = inside[stop[b] - 1 - ranks[k]]
-            k += 1
+    wanted = np.searchsorted(stop, ranks, side="right")  # the bin of each rank
+    place = np.full(BINS, -1, np.int64)
+    filled = 0
+    for b in wanted:
+        if place[b] < 0:
+            place[b] = filled
+            filled += size[b]
+    for i in range(len(values)):
+        at = place[codes[i]]
+        if at >= 0:
+            inside[at] = values[i]
+            place[codes[i]] = at + 1
+    sorted_bin = -1
+    for k in range(len(ranks)):
+        b = wanted[k]
+        first = place[b] - size[b]
+        if b != sorted_bin:
+            inside[first : place[b]].sort()
+            sorted_bin = b
+        found[k] = inside[first + stop[b] - 1 - ranks[k]]
 
 
 @njit(nogil=True, cache=True)
 def fill_tails(confidence, charges, exits, threshold, first, stop, ranks, tails):  # type: ignore[no-untyped-def]
     """Fills tails (F, S) for the configurations first .. stop - 1."""
     n = confidence.shape[1]
-    flight, paid, heads = np.empty(n, np.int64), np.empty(n, np.float64), np.empty(n, np.float64)
+    flight, paid, heads = np.empty(n, np.int32), np.empty(n, np.float64), np.empty(n, np.float64)
+    codes = np.empty(n, np.uint16)
     for f in range(first, stop):
         fill_paid(confidence, charges, exits[f], threshold[f], flight, paid, heads)
-        largest(paid, ranks, tails[f])
+        largest(paid, ranks, codes, heads, tails[f])
 
 
 @njit(nogil=True, cache=True)
 def count_over(confidence, charges, exits, threshold, first, stop, most, over):  # type: ignore[no-untyped-def]
     """Fills over (F,) with how many samples pay more than `most`, for the configurations first .. stop - 1."""
     n = confidence.shape[1]
-    flight, paid, heads = np.empty(n, np.int64), np.empty(n, np.float64), np.empty(n, np.float64)
+    flight, paid, heads = np.empty(n, np.int32), np.empty(n, np.float64), np.empty(n, np.float64)
     for f in range(first, stop):
         fill_paid(confidence, charges, exits[f], threshold[f], flight, paid, heads)
         over[f] = np.count_nonzero(paid > most)

@@ -342,7 +342,7 @@ class ExitRecords:
                 (0 to E-1, in the order of `costs`), `confidence`, and `score`. Wide, a row a sample: `confidence_0` to
                 `confidence_{E-1}` and `score_0` to `score_{E-1}`. In place of the scores, `prediction` (or
                 `prediction_0`, ...) and `label`, whole numbers. `label` and `group` are kept, other columns ignored.
-            costs: of the E candidates.
+            costs: of the E candidates; a `SampleCosts` in the order in which the samples first appear.
             measure: what the confidences are, see `ExitRecords`.
             source: free text.
 

@@ -2,7 +2,7 @@
 
 import builtins
 import contextlib
-import re
+import io
 import warnings
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -97,10 +97,16 @@ def capture(hooked: Hooked, call: Call, axes: Axes) -> Captured:
         ModelError: positions that do not come by once each, in order, and what else hooks complain of.
     """
     marked = _Marked(hooked, call, list(axes))
+    batch = torch.export.Dim("batch", min=1, max=2**20)
+    others: Any = torch.export.Dim.DYNAMIC  # within limits of the backbone, such as the number of places
+    shapes = [
+        {axis: batch if name == "batch" else others for axis, name in varying.items()} for varying in axes.values()
+    ]
     tensors = [call.values[place] for place in axes]
-    with warnings.catch_warnings(), torch.no_grad(), _symbolic_len():
+    quiet = contextlib.redirect_stderr(io.StringIO())  # where it fails, the whole graph would be printed
+    with warnings.catch_warnings(), torch.no_grad(), _symbolic_len(), quiet:
         warnings.simplefilter("ignore")  # of attributes such as the flat weights of a GRU
-        program: Any = _exported(marked, tensors, axes)
+        program: Any = torch.export.export(marked, (tensors,), dynamic_shapes=(shapes,), strict=False)
     outputs = next(node for node in program.graph.nodes if node.op == "output").args[0]
     placeholders = {node.name: node for node in program.graph.nodes if node.op == "placeholder"}
     weights = {placeholders[name]: target for name, target in _names(program.graph_signature).items()}
@@ -115,26 +121,6 @@ def capture(hooked: Hooked, call: Call, axes: Axes) -> Captured:
         program=program, root=marked, inputs=inputs, weights=weights, sizes=sizes,
         features=tuple(features), final=outputs[0],
     )  # fmt: skip
-
-
-def _exported(marked: _Marked, tensors: list[torch.Tensor], axes: Axes) -> Any:
-    """The traced program; sizes with an upper limit, such as that of a table of places, have that one."""
-    names = {name for varying in axes.values() for name in varying.values()}
-    most = dict.fromkeys(sorted(names), 2**20)
-    for last in (False, True):
-        dims = {name: torch.export.Dim(name, min=1, max=size) for name, size in most.items()}
-        shapes = [{axis: dims[name] for axis, name in varying.items()} for varying in axes.values()]
-        try:
-            return torch.export.export(marked, (tensors,), dynamic_shapes=(shapes,), strict=False)
-        except Exception as cause:  # of several types, by version
-            limits = {name: int(size) for name, size in _LIMIT.findall(str(cause)) if name in names - {"batch"}}
-            if last or not limits:
-                raise
-            most |= limits
-    return None
-
-
-_LIMIT = re.compile(r"^\s*(\w+) = Dim\('\w+'.*max=(\d+)\)$", re.MULTILINE)  # how torch.export tells them
 
 
 @contextlib.contextmanager

@@ -17,7 +17,7 @@ def probabilities(logits: torch.Tensor, temperature: float = 1.0) -> torch.Tenso
     """Softmax in float32, whatever the type of the logits, (B, C) -> (B, C); each row on its own, to the bit."""
     if logits.dtype == torch.float64 or temperature != 1:  # subtract before rounding, as records.confidence does
         logits = (logits.double() - logits.amax(dim=1, keepdim=True)) / temperature
-    return torch.softmax(logits.float(), dim=1)
+    return torch.softmax(logits, dim=1, dtype=torch.float32)
 
 
 def max_prob(probs: torch.Tensor) -> torch.Tensor:
@@ -60,12 +60,11 @@ def confidence_of(logits: torch.Tensor, measure: str | Measure, temperature: flo
         >>> confidence_of(torch.tensor([[0.0, 0.0], [200.0, 0.0]]), "max_prob").tolist()
         [0.5, 1.0]
     """
-    with torch.no_grad():
-        confidence = find_measure(measure)(probabilities(logits, temperature))
-        if not isinstance(confidence, torch.Tensor) or confidence.shape != logits.shape[:1]:
-            found = tuple(confidence.shape) if isinstance(confidence, torch.Tensor) else type(confidence).__name__
-            raise ModelError(f"the confidence measure must return shape (B,) = ({len(logits)},), got {found}")
-        return confidence.float()
+    confidence = find_measure(measure)(probabilities(logits.detach(), temperature))
+    if not isinstance(confidence, torch.Tensor) or confidence.shape != logits.shape[:1]:
+        found = tuple(confidence.shape) if isinstance(confidence, torch.Tensor) else type(confidence).__name__
+        raise ModelError(f"the confidence measure must return shape (B,) = ({len(logits)},), got {found}")
+    return confidence.detach().float()
 
 
 def find_measure(measure: str | Measure) -> Measure:

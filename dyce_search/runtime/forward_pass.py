@@ -1,16 +1,19 @@
 """One forward: who is under way in a batch, and who left where with which answer."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple, cast
+from typing import Any, cast
 
 import torch
 from torch import nn
 
 from dyce_search.errors import ModelError
 from dyce_search.evaluation.config import ExitConfig, leaves
-from dyce_search.runtime.confidence import Measure, confidence_of
-from dyce_search.runtime.hooked import Take
+from dyce_search.runtime.backbone import final_logits
+from dyce_search.runtime.hooked import Hooked, Take
 from dyce_search.runtime.inputs import Call
+from dyce_search.runtime.plan import Plan, Reading
+from dyce_search.runtime.stages import Staged
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -28,27 +31,6 @@ class EarlyExitOutput:
     position: torch.Tensor
     confidence: torch.Tensor
     config: ExitConfig | None
-
-
-class Reading(NamedTuple):
-    """How confidences are read off logits."""
-
-    measure: str | Measure
-    temperatures: tuple[float, ...]  # (E,) of the exits, the final one last
-
-    def __call__(self, logits: torch.Tensor, exit_index: int) -> torch.Tensor:
-        """(B,) float32 confidences of an exit's logits (B, C)."""
-        return confidence_of(logits, self.measure, self.temperatures[exit_index])
-
-
-class Plan(NamedTuple):
-    """A configuration made ready: one immutable object, so that a switch is one assignment."""
-
-    config: ExitConfig
-    exits: tuple[int, ...]  # (P,) index of the candidate that is enabled at each position, -1 for none
-    thresholds: tuple[float, ...]  # (P,) float32 values
-    read: Reading  # as the configuration's layout says
-    modules: tuple[nn.Module, ...]  # that must be in eval mode
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -78,8 +60,9 @@ class Exits:
         """What a head gives for a feature (rows, ...), and the mask of its tokens if it asks for one: (rows, C).
 
         Raises:
-            ModelError: the head does not fit the feature, or gives something else.
+            ModelError: the head does not fit the feature, changes it, or gives something else.
         """
+        version = 0 if feature.is_inference() else feature._version
         try:
             logits = head(feature) if mask is None else head(feature, mask)
         except (RuntimeError, ValueError, TypeError, IndexError) as cause:
@@ -87,6 +70,11 @@ class Exits:
                 f"head {self.name(exit_index)!r} cannot take the feature at its position, of shape "
                 f"{tuple(feature.shape)}: {cause}"
             ) from cause
+        if version != (0 if feature.is_inference() else feature._version):
+            raise ModelError(
+                f"head {self.name(exit_index)!r} changes its feature in place, which later layers need: build it with "
+                "inplace=False"
+            )
         return self.checked(logits, exit_index, len(feature))
 
     def checked(self, logits: Any, exit_index: int, rows: int, classes: int | None = None) -> torch.Tensor:
@@ -222,3 +210,36 @@ class Leaving:
             self.exits.checked(logits, exit_index, len(logits), self.left[0][2].shape[1])
         confidence = self.plan.read(logits, exit_index)
         return confidence, self.exits.require_numbers(confidence, logits, exit_index, self.rows)
+
+
+def plain_output(exits: Exits, plan: Plan | None, output: Any, batch: int, *, may_be_nan: bool) -> EarlyExitOutput:
+    """What the backbone alone answers to a batch: everybody leaves at the final exit."""
+    logits = exits.checked(final_logits(output), -1, batch)
+    confidence = (exits.read if plan is None else plan.read)(logits, -1)
+    if not may_be_nan:
+        exits.require_numbers(confidence, logits, -1)
+    position = torch.full_like(confidence, len(exits.positions), dtype=torch.int64)
+    config = None if plan is None else plan.config
+    return EarlyExitOutput(logits=logits, position=position, confidence=confidence, config=config)
+
+
+def logits_at(
+    exits: Exits, heads: Sequence[nn.Module], position: int, feature: torch.Tensor, call: Call
+) -> list[torch.Tensor]:
+    """The logits (B, C) of all heads at a position."""
+    there = [e for e, (p, _) in enumerate(exits.candidates) if p == position]
+    return [exits.logits(heads[e], e, feature, mask_of(heads[e], call)) for e in there]
+
+
+def all_logits(exits: Exits, heads: Sequence[nn.Module], runner: Staged | Hooked, call: Call) -> torch.Tensor:
+    """The logits of all exits, (E, B, C)."""
+    logits: list[torch.Tensor] = []
+
+    def visit(position: int, take: Take) -> None:
+        feature = take()
+        require_rows(feature, call.samples, f"the feature at {exits.positions[position]!r}")
+        feature = feature if runner.compacts else feature.clone()  # layers that follow may work in place
+        logits.extend(logits_at(exits, heads, position, feature, call))
+
+    final = exits.checked(runner.run(visit, call), -1, call.samples)
+    return torch.stack([*(exits.checked(values, e, *final.shape) for e, values in enumerate(logits)), final])

@@ -12,6 +12,18 @@ from dyce_search.records.layout import ExitLayout
 FORMAT, VERSION = "dyce_search.heads", 1
 
 
+class Heads(nn.ModuleDict):
+    """The heads by position and type, "layer1/0/linear", in the order of the exits; also by number."""
+
+    def __getitem__(self, key: str | int) -> nn.Module:
+        """By name or number."""
+        return super().__getitem__(key if isinstance(key, str) else list(self)[key])
+
+    def __setitem__(self, key: str | int, module: nn.Module) -> None:
+        """By name or number."""
+        super().__setitem__(key if isinstance(key, str) else list(self)[key], module)
+
+
 def save_heads(heads: nn.ModuleDict, layout: ExitLayout, path: PathLike) -> None:
     """Writes the weights and buffers of heads, by exit; atomically."""
     tensors = {name: value.detach().cpu().clone().contiguous() for name, value in heads.state_dict().items()}

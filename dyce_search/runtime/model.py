@@ -1,6 +1,5 @@
 """A backbone with exits attached, whose configuration is switched at run time."""
 
-import difflib
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Self
 
@@ -17,28 +16,17 @@ from dyce_search.front.front import ParetoFront
 from dyce_search.records.confidence import measure_name
 from dyce_search.records.costs import ExitCosts
 from dyce_search.records.layout import ExitLayout, checked_temperature
-from dyce_search.runtime.backbone import as_module, final_logits, find_positions, first_tensor, require_heads
+from dyce_search.runtime.backbone import as_module, find_positions, first_tensor, require_heads
 from dyce_search.runtime.confidence import MEASURES, Measure, find_measure
-from dyce_search.runtime.forward_pass import EarlyExitOutput, Exits, Leaving, Plan, Reading, mask_of, require_rows
-from dyce_search.runtime.head_files import load_heads, save_heads
-from dyce_search.runtime.hooked import Hooked, Take, Visit
+from dyce_search.runtime.forward_pass import EarlyExitOutput, Exits, Leaving, all_logits, logits_at, plain_output
+from dyce_search.runtime.head_files import Heads, load_heads, save_heads
+from dyce_search.runtime.hooked import Hooked, Visit
 from dyce_search.runtime.inputs import Call, as_call, served_call
 from dyce_search.runtime.modes import observing
 from dyce_search.runtime.native import own_exits
+from dyce_search.runtime.plan import Plan, Reading
 from dyce_search.runtime.programs import Programs
 from dyce_search.runtime.stages import Staged
-
-
-class Heads(nn.ModuleDict):
-    """The heads by position and type, "layer1/0/linear", in the order of the exits; also by number."""
-
-    def __getitem__(self, key: str | int) -> nn.Module:
-        """By name or number."""
-        return super().__getitem__(key if isinstance(key, str) else list(self)[key])
-
-    def __setitem__(self, key: str | int, module: nn.Module) -> None:
-        """By name or number."""
-        super().__setitem__(key if isinstance(key, str) else list(self)[key], module)
 
 
 class EarlyExitModel(nn.Module):
@@ -223,29 +211,7 @@ class EarlyExitModel(nn.Module):
             return
         if not isinstance(config, ExitConfig):
             raise ConfigError(f"config must be an ExitConfig, an OperatingPoint or None, got {type(config).__name__}")
-        exits = config.exits(self._layout.network).tolist()
-        read = self._exits.read if config.layout is None else self._reading(config.layout, "the configuration")
-        thresholds = tuple(config.threshold.tolist())
-        self._plan = Plan(config, tuple(exits), thresholds, read, tuple(self.modules()))
-
-    def _reading(self, layout: ExitLayout, theirs: str) -> Reading:
-        """How confidences are read under a layout, which may know less than the model."""
-        own = self._exits.read
-        if layout.measure is None:
-            return own if layout.temperature is None else Reading(own.measure, tuple(layout.temperature.tolist()))
-        if layout.measure == self._layout.measure:
-            measure = own.measure
-        elif layout.measure in MEASURES:
-            measure = layout.measure
-        else:
-            known = dict.fromkeys([*MEASURES, str(self._layout.measure)])
-            close = difflib.get_close_matches(layout.measure, known, 1, 0.8)
-            hint = f" (is it {close[0]!r}?)" if close else ""
-            raise ConfigError(
-                f"the confidences of {theirs} are {layout.measure!r}, which the model cannot measure{hint}: it has "
-                f"{', '.join(known)}; build it with EarlyExitModel(..., confidence=) a function that is called so"
-            )
-        return Reading(measure, tuple(layout.temperatures.tolist()))
+        self._plan = Plan.of(config, self._layout, self._exits.read, self.modules())
 
     def load_front(self, front: ParetoFront) -> None:
         """Takes a front to choose from with `set_budget`. The configuration in force stays.
@@ -260,7 +226,7 @@ class EarlyExitModel(nn.Module):
         if not isinstance(front, ParetoFront):
             raise FrontError(f"front must be a ParetoFront, got {type(front).__name__}")
         self._layout.network.joined(front.layout.network, "the model", "the front")
-        self._reading(front.layout, "the front")
+        self._exits.read.under(front.layout, self._layout, "the front")
         self.front = front
 
     def exit_costs(self, backbone: npt.ArrayLike, head: npt.ArrayLike, unit: str = "MACs") -> ExitCosts:
@@ -373,7 +339,8 @@ class EarlyExitModel(nn.Module):
         plan = self._plan  # read once: a switch during this forward does not matter
         call = served_call(inputs, options)
         if plan is None or max(plan.exits) < 0:
-            return self._plain_output(plan, call)
+            batch, output = call.samples, self.backbone(*call.args, **call.named)
+            return plain_output(self._exits, plan, output, batch, may_be_nan=self.training)
         for module in plan.modules:
             if module.training:
                 name = next(name for name, other in [*self.named_modules(), ("", module)] if other is module)
@@ -396,7 +363,7 @@ class EarlyExitModel(nn.Module):
             ModelError: an empty batch; modules that do not run once each in the order given, heads that do not fit.
         """
         call = served_call(inputs, options)
-        return self._all_logits(self._runner(call), call)
+        return all_logits(self._exits, list(self.heads.values()), self._runner(call), call)
 
     def features(self, *inputs: Any, **options: Any) -> tuple[tuple[torch.Tensor, ...], torch.Tensor]:
         """What the heads see at each position, P tensors (B, ...), and the final logits (B, C); no head is run.
@@ -423,13 +390,9 @@ class EarlyExitModel(nn.Module):
         Raises:
             ModelError: a head that does not fit.
         """
-        logits = [self._logits_at(p, feature, call) for p, feature in enumerate(features)]
-        return [values for found in logits for values in found]
-
-    def _logits_at(self, position: int, feature: torch.Tensor, call: Call) -> list[torch.Tensor]:
-        exits = [e for e, (p, _) in enumerate(self.exits) if p == position]
-        heads = [(e, self.heads[e]) for e in exits]
-        return [self._exits.logits(head, e, feature, mask_of(head, call)) for e, head in heads]
+        heads = list(self.heads.values())
+        found = (logits_at(self._exits, heads, p, feature, call) for p, feature in enumerate(features))
+        return [values for some in found for values in some]
 
     def observe(self, visit: Visit, call: Call) -> torch.Tensor:
         """Runs the whole backbone and has each position visited.
@@ -450,29 +413,6 @@ class EarlyExitModel(nn.Module):
             return self._programs.hooked(self.backbone)
         return self._programs.find(self.backbone, call, self._require_fitting_heads)
 
-    def _plain_output(self, plan: Plan | None, call: Call) -> EarlyExitOutput:
-        batch, output = call.samples, self.backbone(*call.args, **call.named)
-        logits = self._exits.checked(final_logits(output), -1, batch)
-        confidence = (self._exits.read if plan is None else plan.read)(logits, -1)
-        if not self.training:
-            self._exits.require_numbers(confidence, logits, -1)
-        position = torch.full_like(confidence, len(self.positions), dtype=torch.int64)
-        config = None if plan is None else plan.config
-        return EarlyExitOutput(logits=logits, position=position, confidence=confidence, config=config)
-
-    def _all_logits(self, runner: Staged | Hooked, call: Call) -> torch.Tensor:
-        batch = call.samples
-        logits: list[torch.Tensor] = []
-
-        def visit(position: int, take: Take) -> None:
-            feature = take()
-            require_rows(feature, batch, f"the feature at {self.positions[position]!r}")
-            feature = feature if runner.compacts else feature.clone()  # layers that follow may work in place
-            logits.extend(self._logits_at(position, feature, call))
-
-        final = self._exits.checked(runner.run(visit, call), -1, batch)
-        return torch.stack([*(self._exits.checked(values, e, *final.shape) for e, values in enumerate(logits)), final])
-
     def require_fitting_heads(self, call: Call) -> None:
         """Tries all heads on an example.
 
@@ -486,4 +426,4 @@ class EarlyExitModel(nn.Module):
 
     def _require_fitting_heads(self, runner: Staged | Hooked, call: Call) -> None:
         with observing(self.heads):
-            self._all_logits(runner, call)
+            all_logits(self._exits, list(self.heads.values()), runner, call)

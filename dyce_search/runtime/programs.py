@@ -139,7 +139,8 @@ class Programs:
             if isinstance(value, torch.Tensor):
                 varying = {0: "batch"} if value.ndim and len(value) == samples else {}
                 varying |= self.dynamic.get(name, {})  # type: ignore[arg-type]
-                axes[place] = {axis: size for axis, size in varying.items() if size is not None}
+                long = {axis for axis, size in enumerate(value.shape) if size > 1}  # a size of 1 is of its own kind
+                axes[place] = {a: size for a, size in varying.items() if size == "batch" or (size and a in long)}
         return axes
 
     def _kind(self, call: Call) -> tuple[Any, ...]:

@@ -103,7 +103,7 @@ class Staged:
             if position == 0:
                 took = perf_counter() - started
                 LOG.warning(
-                    "compiling %d stages: the first took %.1f s, all take about %.0f s", parts, took, parts * took
+                    "compiling %d stages: the first took %.1f s, all take %.0f s at most", parts, took, parts * took
                 )
 
         with torch.no_grad():

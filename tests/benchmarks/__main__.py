@@ -25,6 +25,7 @@ from tests.benchmarks.measure import (
     seconds,
     table,
 )
+from tests.benchmarks.models import models
 from tests.benchmarks.promises import promises
 from tests.solvers.test_coordinate_descent import small_problem
 
@@ -262,7 +263,7 @@ def solvers() -> str:
     return table(columns, [[f"{row[key]:.4f}" if key in four else row[key] for key in columns] for row in rows])
 
 
-LONG = ("imagenet", "certificates", "expected", "solvers", "promises")
+LONG = ("imagenet", "certificates", "expected", "solvers", "promises", "models")
 SECTIONS = {
     "ratio": ratio,
     "start": start,
@@ -275,6 +276,7 @@ SECTIONS = {
     "imagenet": imagenet,
     "certificates": certificates,
     "runtime": runtime,
+    "models": models,
 }
 
 

@@ -72,7 +72,7 @@ def study(records: ds.ExitRecords, n_search: int, n: int, share: float, splits: 
         chosen["quantile"].append(int(within[score[within][:, drawn].mean(axis=1).argmax()]) if within.size else -1)
         passed = binom.cdf(count[sequence], n, share) <= 1 - CONFIDENCE
         size = int(np.argmin(np.append(passed, False)))
-        chosen["certified"].append(int(sequence[size - 1]) if size else -1)
+        chosen["certified"].append(int(sequence[:size].max()) if size else -1)
         if split < CHECKED:
             _check(front, rest.subset(drawn), budget, share, chosen["certified"][-1])
     found = {}

@@ -128,6 +128,24 @@ def split(records: ds.ExitRecords, size: int, seed: int) -> tuple[ds.ExitRecords
     return records.subset(order[:size]), records.subset(order[size : size + HELD])
 
 
+def floor(records: ds.ExitRecords, size: int, seeds: int) -> float:
+    """The gap of configurations that were found on yet other samples, so that no luck of a search is in it.
+
+    Their drop on `size` samples against that on as many others as are left, points, over those below PROMISED: what no
+    promise from so many samples can be rid of, whatever the search.
+    """
+    gaps = []
+    for seed in range(seeds):
+        order = np.random.default_rng([seed, size]).permutation(records.n_samples)
+        others = min(HELD, (records.n_samples - size) // 2)
+        parts = np.split(order[: size + 2 * others], [size, size + others])
+        own, held, third = (records.subset(part) for part in parts)
+        front = ds.search(third, progress=False)
+        promised, delivered = front.evaluate(own).accuracy_drop, front.evaluate(held).accuracy_drop
+        gaps.append(100 * np.mean(np.abs(delivered - promised)[promised <= PROMISED]))
+    return float(np.mean(gaps))
+
+
 def rows_of(outcomes: dict[str, list[Outcome]]) -> list[list[str]]:
     """A row a way: means over the splits, the hypervolume as the gain over the first way, with its standard error."""
     first = np.array([one.hypervolume for one in next(iter(outcomes.values()))])
@@ -192,6 +210,11 @@ if __name__ == "__main__":
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--ways", nargs="+", choices=WAYS, default=list(WAYS))
     parser.add_argument("--effort", default="default", help="of the search")
+    parser.add_argument("--floor", action="store_true", help="only what no promise from so many samples can be rid of")
     chosen = parser.parse_args()
+    if chosen.floor:
+        rows = [[name, size, floor(SETS[name](), size, chosen.seeds)] for name in chosen.sets for size in chosen.sizes]
+        print(table(["set", "samples", "gap of configurations found elsewhere, points"], rows))
+        raise SystemExit
     for text in study(chosen.sets, chosen.sizes, chosen.seeds, chosen.ways, chosen.effort):
         print(f"\n{text}", flush=True)

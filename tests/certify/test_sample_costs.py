@@ -93,14 +93,45 @@ class TestBudget:
         with pytest.raises(ds.FrontError, match="max_sample_cost must be a finite number above 0"):
             front.certify(priced(np.ones(200)), max_sample_cost=-2)
 
-    def test_points_that_the_search_says_break_it_take_no_part(self):
+    def test_the_order_is_by_what_the_search_says(self):
         rng = np.random.default_rng(0)
         head = rng.integers(1, 3, 4000)
         records = priced(head, whole=np.where(rng.random(4000) < 0.5, 4, 30))
-        configs = [ds.ExitConfig(candidate=[0], threshold=[level]) for level in (-np.inf, 0.001, 0.01, 0.3, 0.7)]
+        levels = (-np.inf, 0.001, 0.01, 0.02, 0.3, 0.7)
+        configs = [ds.ExitConfig(candidate=[0], threshold=[level]) for level in levels]
         front = ds.ParetoFront.from_configs(records, configs)
-        kept = order_of(front, asked(max_sample_cost=10, share=0.01), 1000)
-        assert all(ds.evaluate(records, front[int(k)].config).over_budget(10) <= 0.005 for k in kept)
+        over = [ds.evaluate(records, point.config).over_budget(10) for point in front]
+        alone = order_of(front, asked(max_sample_cost=10, share=0.02), 1000)
+        assert sorted(alone) == list(range(len(front)))
+        assert np.all(np.diff(np.array(over)[alone]) >= -0.01)
+        joined = order_of(front, asked(max_sample_cost=10, share=0.02, max_accuracy_drop=0.1), 1000)
+        assert all(over[k] <= 0.01 for k in joined)
+        assert np.all(np.diff(joined) < 0)
+
+    def test_of_all_that_passed_the_most_accurate_is_returned(self):
+        """Where dear points keep the budget and cheap ones do not: the sequence goes by safety, not by cost."""
+        rng = np.random.default_rng(1)
+        n = 3000
+        records = [
+            ds.ExitRecords(
+                confidence=np.stack([rng.random(n), rng.random(n), rng.random(n)]),
+                score=np.stack([rng.random(n) < p for p in (0.5, 0.7, 0.9)]),
+                costs=ds.SampleCosts(
+                    backbone=np.zeros((3, n)) + np.array([0, 0, 3])[:, None],
+                    head=np.stack([np.where(rng.random(n) < 0.5, 0, 4), np.full(n, 2.5), np.zeros(n)]),
+                    position=[0, 1, 2],
+                ),
+            )
+            for _ in range(2)
+        ]
+        everybody = [
+            ds.ExitConfig(candidate=candidate, threshold=[-np.inf] * 2) for candidate in ([0, -1], [-1, 0], [-1, -1])
+        ]
+        front = ds.ParetoFront.from_configs(records[0], everybody)
+        assert front.cost_within(0).tolist() == [4, 2.5, 3]
+        point = front.certify(records[1], max_sample_cost=3.5, share=0.01)
+        assert point.config == ds.ExitConfig.none(2)
+        assert point.certificate.n_tested == 3
 
     @pytest.mark.parametrize("grouped", [False, True])
     def test_errs_no_more_often_than_it_says(self, grouped):

@@ -35,6 +35,7 @@ def test_every_section_is_there_once():
         "Near the optimum",
         "Expected scores",
         "Certificates",
+        "Models",
         "The runtime",
     ]
     bodies = [text for _, text in SECTIONS]

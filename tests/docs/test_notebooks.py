@@ -27,8 +27,8 @@ def texts(cell):
         yield output.get("text") or output.get("data", {}).get("text/plain", "")
 
 
-def test_there_are_six():
-    assert [path.stem[:2] for path in NOTEBOOKS] == ["01", "02", "03", "04", "05", "06"]
+def test_there_are_seven():
+    assert [path.stem[:2] for path in NOTEBOOKS] == [f"0{number}" for number in range(1, 8)]
 
 
 def test_notebook_and_script_are_in_step(path):

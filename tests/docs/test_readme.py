@@ -61,7 +61,9 @@ def test_first_thing_is_the_two_commands() -> None:
 
 def test_checksums_of_the_example_data() -> None:
     rows = re.findall(r"\| `([^`]+)` \|.*\| `([0-9a-f]{64})` \|", DATA_README)
-    assert {name for name, _ in rows} == {path.name for path in (ROOT / "data").glob("fashion_*")}
+    assert {name for name, _ in rows} == {
+        path.name for kind in ("fashion_*", "digits_*") for path in (ROOT / "data").glob(kind)
+    }
     for name, checksum in rows:
         assert hashlib.sha256((ROOT / "data" / name).read_bytes()).hexdigest() == checksum, name
 

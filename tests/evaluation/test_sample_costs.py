@@ -116,13 +116,20 @@ class TestSolvers:
         front = observed.search(records, solver="iterative", lambdas=[0.625])
         assert oracles.points(front) == oracles.front(records, oracles.iterative(records, [0.625]))
 
-    @settings(max_examples=100)
-    @given(exit_records(max_positions=2, max_candidates=2, max_samples=5, by_sample=True))
+    @settings(max_examples=500)
+    @given(exit_records(max_positions=2, max_candidates=2, max_samples=4, by_sample=True))
     def test_exhaustive_is_brute_force(self, records):
         front = observed.search(records, solver="exhaustive")
         assert oracles.points(front) == oracles.front(records, oracles.every_config(records))
 
-    @pytest.mark.parametrize("solver", ["coordinate_descent", "nsga2", "differential_evolution", "exit_shares"])
+    @settings(max_examples=500)
+    @given(records=exit_records(by_sample=True))
+    def test_every_point_of_the_default_has_the_figures_of_the_slow_twin(self, records):
+        for point in observed.search(records):
+            expected = oracles.evaluate(records, point.config)
+            assert (point.accuracy, point.cost) == (expected["accuracy"], expected["cost"])
+
+    @pytest.mark.parametrize("solver", ["nsga2", "differential_evolution", "exit_shares"])
     @settings(max_examples=20)
     @given(records=exit_records(max_positions=2, by_sample=True))
     def test_every_point_has_the_figures_of_the_slow_twin(self, solver, records):

@@ -138,6 +138,15 @@ def test_heads_that_pass_on_a_tensor_which_is_changed_later(head):
         assert model(x).logits.argmax(1).tolist() == expected.tolist()
 
 
+def test_a_head_that_changes_its_feature():
+    head = nn.Sequential(nn.ReLU(inplace=True), nn.Linear(6, CLASSES))
+    backbone, x = nn.Sequential(nn.Linear(6, 6), nn.Linear(6, CLASSES)), torch.randn(4, 6)
+    with pytest.raises(ModelError, match=r"head '0/relu' changes its feature in place, which later layers need: build"):
+        EarlyExitModel(backbone, {"0": {"relu": head}}, example=x)
+    with pytest.raises(ModelError, match="changes its feature in place"):
+        EarlyExitModel(backbone, {"0": {"relu": head}}, compaction=False).eval().all_logits(x)
+
+
 def test_positions_inside_a_residual_block():
     backbone = ResNet()
     heads = {name: {"pooled": pooled_head(8)} for name in ("layer1.0.bn1", "layer1.0.conv2", "layer1.1.relu#0")}
@@ -236,14 +245,15 @@ class Masked(nn.Module):
 
     def __init__(self, width=8, layers=3):
         super().__init__()
-        self.embed = nn.Embedding(20, width)
+        self.embed, self.places = nn.Embedding(20, width), nn.Parameter(torch.randn(20, width))
         self.layers = nn.ModuleList(
             nn.TransformerEncoderLayer(width, 2, 16, batch_first=True, activation="gelu") for _ in range(layers)
         )
         self.fc = nn.Linear(width, CLASSES)
 
     def forward(self, input_ids, attention_mask, token_type_ids=None):
-        x, padding = self.embed(input_ids), attention_mask == 0
+        places = self.places[torch.arange(input_ids.shape[1])]  # at most twenty
+        x, padding = self.embed(input_ids) + places, attention_mask == 0
         for layer in self.layers:
             x = layer(x, src_key_padding_mask=padding)
         return self.fc(x[:, 0])
@@ -289,10 +299,12 @@ def test_a_mask_that_is_missing(masked):
 )
 def test_one_build_for_all_lengths(masked, options, caplog):
     model = EarlyExitModel(*masked, **options).eval()
-    for length in (4, 8, 24):
+    for length in (4, 8, 20):
         assert_served_as_recorded(model, padded(32, length))
     assert not said(caplog)
     assert len(model._programs.built) == 1
+    one = {name: value[:, :1] for name, value in padded(8).items()}
+    torch.testing.assert_close(model.all_logits(one)[-1], model.backbone(**one))
 
 
 def test_examples_that_do_not_differ(masked):
