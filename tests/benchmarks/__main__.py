@@ -27,6 +27,7 @@ from tests.benchmarks.measure import (
 )
 from tests.benchmarks.models import models
 from tests.benchmarks.promises import promises
+from tests.benchmarks.serving_study import bundles
 from tests.solvers.test_coordinate_descent import small_problem
 
 LAMBDAS = (0.3, 0.5, 0.7, 0.9, 0.97)
@@ -263,7 +264,7 @@ def solvers() -> str:
     return table(columns, [[f"{row[key]:.4f}" if key in four else row[key] for key in columns] for row in rows])
 
 
-LONG = ("imagenet", "certificates", "expected", "solvers", "promises", "models")
+LONG = ("imagenet", "certificates", "expected", "solvers", "promises", "models", "bundles")
 SECTIONS = {
     "ratio": ratio,
     "start": start,
@@ -277,6 +278,7 @@ SECTIONS = {
     "certificates": certificates,
     "runtime": runtime,
     "models": models,
+    "bundles": bundles,
 }
 
 

@@ -1,13 +1,12 @@
 """Times of a bundle in ONNX Runtime beside PyTorch, the runtime and the whole network as one ONNX file.
 
-    python -m tests.benchmarks.serving_study [--rounds N]
+    python -m tests.benchmarks bundles
 
 A ResNet of 64 to 512 channels (32 x 32 pixels) and a padded transformer (6 blocks, width 256, 64 tokens), exits at
 three of their blocks, random weights: thresholds decide who leaves. Processor time of one thread. Before anything is
 timed, each staged answer is held against the runtime's, sample by sample.
 """
 
-import argparse
 import tempfile
 import time
 from collections.abc import Callable
@@ -15,7 +14,6 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
-import onnxruntime
 import torch
 from torch import nn
 
@@ -26,7 +24,7 @@ from dyce_search.serving import StagedModel
 from tests.benchmarks.measure import table
 from tests.runtime.networks import ResNet, pooled_head
 
-SAMPLES, LEAVING = 64, 0.8
+SAMPLES, LEAVING, ROUNDS = 64, 0.8, 15
 Inputs = dict[str, torch.Tensor]
 
 
@@ -104,6 +102,8 @@ def leaving_first(model: EarlyExitModel, inputs: Inputs) -> ds.ExitConfig:
 
 def whole_session(model: nn.Module, inputs: Inputs, folder: str) -> Any:
     """The network without exits as one ONNX file."""
+    import onnxruntime
+
     dims = tuple({0: torch.export.Dim.DYNAMIC} for _ in inputs)
     program = torch.export.export(model, tuple(value[:4] for value in inputs.values()), dynamic_shapes=dims)
     path = Path(folder) / "whole.onnx"
@@ -114,10 +114,10 @@ def whole_session(model: nn.Module, inputs: Inputs, folder: str) -> Any:
     return onnxruntime.InferenceSession(path, options)
 
 
-def times(works: dict[str, Callable[[Inputs], object]], batches: list[Inputs], rounds: int) -> dict[str, float]:
+def times(works: dict[str, Callable[[Inputs], object]], batches: list[Inputs]) -> dict[str, float]:
     """Processor seconds of each work on all batches, each batch's least of some rounds, in random turns."""
     rng, names = np.random.default_rng(0), list(works)
-    found = np.full((rounds, len(batches), len(names)), np.inf)
+    found = np.full((ROUNDS, len(batches), len(names)), np.inf)
     for one_round in found:
         for batch, row in zip(batches, one_round, strict=True):
             for k in rng.permutation(len(names)):
@@ -127,7 +127,7 @@ def times(works: dict[str, Callable[[Inputs], object]], batches: list[Inputs], r
     return dict(zip(names, found.min(axis=0).sum(axis=0).tolist(), strict=True))
 
 
-def study(case: Case, rounds: int) -> list[list[object]]:
+def study(case: Case) -> list[list[object]]:
     """A row for each size of batch and way to serve."""
     model, rows = case.model, []
     early = leaving_first(model, case.inputs)
@@ -173,22 +173,15 @@ def study(case: Case, rounds: int) -> list[list[object]]:
             expected, found = torch_runs(batch, early), staged_runs(batch, early)
             assert found.position.tolist() == expected.position.tolist()
             differences = max(differences, float(np.abs(found.logits - expected.logits.numpy()).max()))
-        taken = times(works, batches, rounds)
+        taken = times(works, batches)
         base = taken["torch eager, whole network"]
         rows += [[case.name, size, name, 1000 * t / SAMPLES, t / base] for name, t in taken.items()]
     print(f"{case.name}: largest difference of logits {differences:.2g}")
     return rows
 
 
-def main() -> None:
-    """Prints the table."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--rounds", type=int, default=7)
-    rounds = parser.parse_args().rounds
+def bundles() -> str:
+    """A row for each network, size of batch and way to serve."""
     torch.set_num_threads(1)
-    rows = [row for case in cases() for row in study(case, rounds)]
-    print(table(["network", "batch", "way", "ms a sample", "relative time"], rows))
-
-
-if __name__ == "__main__":
-    main()
+    rows = [row for case in cases() for row in study(case)]
+    return table(["network", "batch", "way", "ms a sample", "relative time"], rows)
