@@ -14,7 +14,7 @@ from dyce_search.errors import FileFormatError
 from dyce_search.files import PathLike
 from dyce_search.runtime.inputs import batches, require_labels
 from dyce_search.runtime.model import EarlyExitModel
-from dyce_search.runtime.modes import device_of
+from dyce_search.runtime.modes import device_of, observing
 from dyce_search.runtime.stages import LOG
 
 MEMORY = 2 * 2**30  # bytes that features may take in memory
@@ -110,7 +110,8 @@ class Features:
                 features, final = self.model.features(*call.args, **call.named)
                 require_labels(labels, final)
                 if not self.tried:  # where a head does not fit: an error before anything was learned
-                    self.model.require_fitting_heads(call)
+                    with observing(self.model.heads):
+                        self.model.all_logits(*call.args, **call.named)
                     self.tried = True
             yield Batch(features, final, labels, {name: call.named[name] for name in sorted(names)})
 

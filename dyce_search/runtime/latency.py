@@ -10,7 +10,7 @@ from dyce_search.arrays import require_type
 from dyce_search.errors import CostsError, ModelError
 from dyce_search.records.costs import ExitCosts
 from dyce_search.runtime.inputs import as_call
-from dyce_search.runtime.metering import metered
+from dyce_search.runtime.metering import costs_of, metered
 from dyce_search.runtime.model import EarlyExitModel
 from dyce_search.runtime.modes import device_of, observing
 
@@ -54,4 +54,4 @@ def measure_latency(model: EarlyExitModel, example_input: Any, *, repeats: int =
     with observing(model):
         passes = [metered(model, call, read) for _ in range(warmup + repeats)][warmup:]
     backbone, head = (np.median(times, axis=0) / call.samples for times in zip(*passes, strict=True))
-    return model.exit_costs(np.maximum.accumulate(backbone), head, "ms")
+    return costs_of(model, np.maximum.accumulate(backbone), head, "ms")

@@ -14,7 +14,7 @@ from dyce_search.arrays import require_type
 from dyce_search.errors import CostsError, ModelError
 from dyce_search.records.costs import ExitCosts
 from dyce_search.runtime.inputs import as_call
-from dyce_search.runtime.metering import metered
+from dyce_search.runtime.metering import costs_of, metered
 from dyce_search.runtime.model import EarlyExitModel
 from dyce_search.runtime.modes import device_of, observing
 
@@ -89,7 +89,7 @@ def count_macs(
             raise CostsError("compiled stages hide their operations: count before model.compile()")
         with counter:
             backbone, head = metered(model, call, lambda: counter.macs)
-    return model.exit_costs(backbone / call.samples, head / call.samples)
+    return costs_of(model, backbone / call.samples, head / call.samples)
 
 
 class _Counter(TorchDispatchMode):  # type: ignore[no-untyped-call]

@@ -5,6 +5,7 @@ from collections.abc import Callable
 import numpy as np
 import numpy.typing as npt
 
+from dyce_search.records.costs import ExitCosts
 from dyce_search.runtime.forward_pass import mask_of
 from dyce_search.runtime.hooked import Take
 from dyce_search.runtime.inputs import Call
@@ -43,3 +44,10 @@ def metered(model: EarlyExitModel, call: Call, read: Callable[[], float]) -> tup
     model.read(model.observe(visit, call), -1).max().item()
     backbone.append(read() - aside)
     return np.array(backbone) - start, np.array(head)
+
+
+def costs_of(model: EarlyExitModel, backbone: FloatArray, head: FloatArray, unit: str = "MACs") -> ExitCosts:
+    """What was metered, as costs: backbone (P+1,) and head (E-1,); the final exit's own is part of the backbone."""
+    return ExitCosts(
+        backbone=backbone, head=np.append(head, 0), position=model.layout.position, unit=unit, names=model.exit_names
+    )

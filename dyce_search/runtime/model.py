@@ -3,7 +3,6 @@
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Self
 
-import numpy as np
 import numpy.typing as npt
 import torch
 from torch import nn
@@ -14,7 +13,6 @@ from dyce_search.evaluation.curve import OperatingPoint
 from dyce_search.files import PathLike
 from dyce_search.front.front import ParetoFront
 from dyce_search.records.confidence import measure_name
-from dyce_search.records.costs import ExitCosts
 from dyce_search.records.layout import ExitLayout, checked_temperature
 from dyce_search.runtime.backbone import as_module, find_positions, first_tensor, require_heads
 from dyce_search.runtime.confidence import MEASURES, Measure, find_measure
@@ -229,17 +227,6 @@ class EarlyExitModel(nn.Module):
         self._exits.read.under(front.layout, self._layout, "the front")
         self.front = front
 
-    def exit_costs(self, backbone: npt.ArrayLike, head: npt.ArrayLike, unit: str = "MACs") -> ExitCosts:
-        """Costs of this model's exits.
-
-        Args:
-            backbone: (P+1,) up to each position, and of the whole.
-            head: (E-1,) of each candidate.
-            unit: of both.
-        """
-        head = np.append(head, 0)  # the final exit's own is part of the backbone
-        return ExitCosts(backbone=backbone, head=head, position=self._layout.position, unit=unit, names=self.exit_names)
-
     def set_budget(self, *, relative_cost: float) -> OperatingPoint:
         """Switches to the most accurate point of the front within a budget.
 
@@ -341,13 +328,7 @@ class EarlyExitModel(nn.Module):
         if plan is None or max(plan.exits) < 0:
             batch, output = call.samples, self.backbone(*call.args, **call.named)
             return plain_output(self._exits, plan, output, batch, may_be_nan=self.training)
-        for module in plan.modules:
-            if module.training:
-                name = next(name for name, other in [*self.named_modules(), ("", module)] if other is module)
-                raise ModelError(
-                    f"a configured model must be in eval mode, got training mode in {name or 'it'!r}: call eval() or "
-                    "configure(None)"
-                )
+        plan.require_eval(self)
         runner = self._runner(call)
         leaving = Leaving(self._exits, list(self.heads.values()), plan, call, compacts=runner.compacts)
         return leaving.output(runner.run(leaving.visit, call))
@@ -412,17 +393,6 @@ class EarlyExitModel(nn.Module):
         if self.training or not self._compaction:
             return self._programs.hooked(self.backbone)
         return self._programs.find(self.backbone, call, self._require_fitting_heads)
-
-    def require_fitting_heads(self, call: Call) -> None:
-        """Tries all heads on an example.
-
-        Args:
-            call: the backbone's arguments.
-
-        Raises:
-            ModelError: a head does not fit.
-        """
-        self._require_fitting_heads(self._runner(call), call)
 
     def _require_fitting_heads(self, runner: Staged | Hooked, call: Call) -> None:
         with observing(self.heads):

@@ -7,7 +7,7 @@ from typing import NamedTuple, Self
 import torch
 from torch import nn
 
-from dyce_search.errors import ConfigError
+from dyce_search.errors import ConfigError, ModelError
 from dyce_search.evaluation.config import ExitConfig
 from dyce_search.records.layout import ExitLayout
 from dyce_search.runtime.confidence import MEASURES, Measure, confidence_of
@@ -72,3 +72,17 @@ class Plan(NamedTuple):
         exits = tuple(config.exits(own.network).tolist())
         read = read.under(config.layout, own, "the configuration")
         return cls(config, exits, tuple(config.threshold.tolist()), read, tuple(modules))
+
+    def require_eval(self, model: nn.Module) -> None:
+        """Checks that no module of the model it was made for is in training mode.
+
+        Raises:
+            ModelError: one is.
+        """
+        for module in self.modules:
+            if module.training:
+                name = next(name for name, other in [*model.named_modules(), ("", module)] if other is module)
+                raise ModelError(
+                    f"a configured model must be in eval mode, got training mode in {name or 'it'!r}: call eval() or "
+                    "configure(None)"
+                )
