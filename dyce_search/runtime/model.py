@@ -70,7 +70,7 @@ class EarlyExitModel(nn.Module):
         >>> backbone = nn.Sequential(nn.Linear(4, 8), nn.ReLU(), nn.Linear(8, 3))
         >>> heads = {"1": {"linear": nn.Linear(8, 3)}}
         >>> model = EarlyExitModel(backbone, heads, example=torch.zeros(2, 4)).eval()
-        >>> model.configure(ExitConfig(candidate=[0], threshold=[-np.inf]))
+        >>> model.configure(ExitConfig(candidate=[0], threshold=[float("-inf")]))
         >>> model(torch.zeros(2, 4)).position.tolist()
         [0, 0]
     """
