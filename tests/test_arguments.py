@@ -124,6 +124,7 @@ def runtime_calls() -> dict[str, Call]:
     layers = [torch.nn.Linear(4, 8), torch.nn.Linear(8, 3)]
     heads = {"0": {"linear": torch.nn.Linear(8, 3)}}
     model = runtime.EarlyExitModel(layers, heads=heads).eval()
+    staged = runtime.EarlyExitModel(layers, heads=heads, example=torch.zeros(2, 4)).eval()
     inputs, shape = torch.zeros(2, 4), {"feature_shape": (8, 4, 4), "classes": 3}
     loader = [(inputs, torch.zeros(2, dtype=torch.int64))]
     heads_by_shape = {
@@ -144,6 +145,7 @@ def runtime_calls() -> dict[str, Call]:
             positions=["0"],
             types={"linear": runtime.linear_head},
         ),
+        "export_onnx": Call(runtime.export_onnx, {"model": staged, "folder": 0}, {"folder": ("x",)}),
         "measure_latency": Call(runtime.measure_latency, {"model": model, "example_input": inputs}, repeats=1),
         "record": Call(
             runtime.record, {"model": model, "loader": loader}, costs=runtime.count_macs(model, inputs), progress=False
