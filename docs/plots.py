@@ -1,4 +1,4 @@
-"""Draws the two pictures of how-it-works.md: `python docs/plots.py`, some minutes."""
+"""Draws the pictures of how-it-works.md and keeping-promises.md: `python docs/plots.py`, some minutes."""
 
 from pathlib import Path
 
@@ -41,6 +41,7 @@ def main() -> None:
     print({way: found.mean(axis=1).round(4).tolist() for way, found in volumes.items()})
     promises(fronts)
     samples(volumes)
+    evidence()
 
 
 def promises(fronts: dict[str, tuple[ds.ParetoFront, ds.Curve]]) -> None:
@@ -67,6 +68,28 @@ def samples(volumes: dict[str, np.ndarray]) -> None:
     ax.grid(alpha=0.25)
     ax.legend()
     figure.savefig(FOLDER / "samples.png", dpi=100)
+
+
+def evidence() -> None:
+    """What a monitor sees before and after the inputs get harder at sample 10,000."""
+    calibration, rest = ds.load_example().split(0.4, seed=0)
+    point = ds.search(calibration).select(max_accuracy_drop=0.01)
+    monitor = ds.DriftMonitor(point, calibration, max_accuracy_drop=0.01)
+    position = ds.evaluate(rest, point.config, per_sample=True).exit_position
+    taken = point.config.route(rest.confidence)
+    own, full = rest.score[taken, np.arange(rest.n_samples)], rest.score[-1]
+    rng, every = np.random.default_rng(0), np.arange(rest.n_samples)
+    late = every[position == position.max()]
+    for start in range(0, 20_000, 500):
+        index = rng.choice(every, 500)
+        if start >= 10_000:
+            index[:10] = rng.choice(late, 10)  # two points more go to the end
+        monitor.update(position[index])
+        monitor.label(own[index[::10]], full[index[::10]])
+    ax = monitor.plot()
+    ax.axvline(10_000, color="0.5", lw=0.8)
+    ax.figure.set_size_inches(6, 3.6)
+    ax.figure.savefig(FOLDER / "drift.png", dpi=100)
 
 
 if __name__ == "__main__":

@@ -27,7 +27,7 @@ def draw_evidence(n: FloatArray, evidence: Mapping[str, FloatArray], alarm: floa
     for (name, values), color, style in zip(evidence.items(), COLORS, STYLES, strict=False):
         ax.plot(n, np.maximum(values, 1e-6), color=color, ls=style, lw=1.6, label=name)
     ax.axhline(alarm, color="black", lw=1.0, ls=":", label=f"alarm at {alarm:g}")
-    ax.set(xlabel="samples served", ylabel="evidence (e-value)", yscale="log")
+    ax.set(xlabel="samples served", ylabel="evidence (e-value)", yscale="log", ylim=(1e-3, 1e4 * alarm))
     ax.grid(alpha=0.25)
     ax.legend(loc="upper left")
     return ax
