@@ -7,6 +7,9 @@ from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar
 
+import numpy as np
+import numpy.typing as npt
+
 T = TypeVar("T")
 
 
@@ -28,3 +31,8 @@ def side_by_side(function: Callable[..., T], *arguments: Iterable[Any]) -> list[
         return list(pool.map(function, *zip(*jobs, strict=True)))
     finally:
         pool.shutdown(cancel_futures=True)
+
+
+def parts_of(size: int) -> npt.NDArray[np.int64]:
+    """(K+1,) bounds of K parts of so many things, some for each thread, for `side_by_side`."""
+    return np.linspace(0, size, max(1, min(size, 8 * n_threads())) + 1).astype(np.int64)

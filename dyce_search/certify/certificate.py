@@ -80,6 +80,11 @@ class Certificate:
     layout: ExitLayout | None = None
 
     @property
+    def share(self) -> float:
+        """Of the samples, that may cost more than `max_sample_cost`; where that is no limit, what `certify` takes."""
+        return next((limit.share for limit in self.limits if limit.share is not None), 0.01)
+
+    @property
     def p_value(self) -> float:
         """Of "all limits are kept": the largest of the single ones."""
         return max(limit.p_value for limit in self.limits)

@@ -13,7 +13,7 @@ from dyce_search.certify.asked import Asked
 from dyce_search.certify.certificate import CertifiedPoint
 from dyce_search.certify.confirmed import confirmed
 from dyce_search.certify.limit_tests import LimitTest, Trial
-from dyce_search.errors import FrontError, RecordsError
+from dyce_search.errors import FrontError
 from dyce_search.evaluation.evaluate import evaluate
 from dyce_search.evaluation.limits import LIMITS, is_number
 from dyce_search.records.records import ExitRecords, require_records
@@ -127,8 +127,6 @@ def check_certificate(
     require_records(records)
     promised = {limit.name: limit for limit in point.certificate.limits}
     margin = _margins(margins, promised)
-    if "min_agreement" in promised and records.prediction is None:
-        raise RecordsError("the certificate limits agreement, which needs records with prediction (E, N)")
     trial = Trial.of(records, _asked(point))
     alpha = (1 - point.certificate.confidence) / len(promised)
     checked = []
@@ -165,7 +163,7 @@ def _asked(point: CertifiedPoint) -> Asked:
     limits = point.certificate.limits
     return Asked.of(
         {limit.name: limit.limit for limit in limits},
-        share=next((limit.share for limit in limits if limit.share is not None), 0.01),
+        share=point.certificate.share,
         confidence=point.certificate.confidence,
         method="auto",
     )

@@ -9,6 +9,7 @@ import numpy.typing as npt
 
 from dyce_search.certify.asked import Asked
 from dyce_search.certify.p_values import betting_p_value, binomial_p_value, hoeffding_bentkus_p_value, paired_p_value
+from dyce_search.errors import RecordsError
 from dyce_search.evaluation.config import ExitConfig
 from dyce_search.evaluation.cost_tails import is_over
 from dyce_search.evaluation.limits import MEAN_COST_LIMITS
@@ -166,7 +167,13 @@ class Trial:
 
     @classmethod
     def of(cls, records: ExitRecords, asked: Asked) -> Self:
-        """Looks once at what is the same for all configurations."""
+        """Looks once at what is the same for all configurations.
+
+        Raises:
+            RecordsError: a limit on agreement, and no predictions.
+        """
+        if "min_agreement" in asked.limits and records.prediction is None:
+            raise RecordsError("min_agreement needs records with prediction (E, N), these have none")
         return cls(
             records=records,
             asked=asked,

@@ -40,8 +40,6 @@ def certify_point(
         fingerprint: of the records searched on.
     """
     _require_other_samples(front, records, fingerprint)
-    if "min_agreement" in asked.limits and records.prediction is None:
-        raise RecordsError("min_agreement needs records with prediction (E, N), these have none")
     _require_costs(front, records, asked)
     trial = Trial.of(records, asked)
     order = test_order(front, asked, records.n_samples)

@@ -63,9 +63,7 @@ def recertify(options: Namespace) -> int:
     front = ParetoFront.load(options.front)
     records = load(options.records, options.costs, part="test", measure=options.measure)
     asked: dict[str, Any] = {limit.name: limit.limit for limit in old.limits}
-    share = next((limit.share for limit in old.limits if limit.share is not None), None)
-    asked |= {} if share is None else {"share": share}
-    point = front.certify(records, **asked, confidence=old.confidence)
+    point = front.certify(records, **asked, share=old.share, confidence=old.confidence)
     say_certified(point, records, as_json=options.json, out=options.out)
     return 0
 

@@ -11,7 +11,7 @@ from dyce_search.evaluation.outcomes import prices
 from dyce_search.records.records import ExitRecords
 from dyce_search.records.sample_costs import SampleCosts, differing
 from dyce_search.records.stored import AnyRecords, StoredRecords
-from dyce_search.threads import n_threads, side_by_side
+from dyce_search.threads import parts_of, side_by_side
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -81,7 +81,8 @@ def _of_samples(
     def fill(first: int, stop: int) -> None:
         fill_tails(confidence, charges, exits, threshold, first, stop, ranks, tails)
 
-    side_by_side(fill, *_parts(len(exits)))
+    bounds = parts_of(len(exits))
+    side_by_side(fill, bounds[:-1], bounds[1:])
     return tails
 
 
@@ -114,16 +115,11 @@ def samples_over(
     def fill(first: int, stop: int) -> None:
         count_over(records.confidence, charges, exits, threshold, first, stop, limit * (1 + SAMPLE_ROUNDING), over)
 
-    side_by_side(fill, *_parts(len(exits)))
+    bounds = parts_of(len(exits))
+    side_by_side(fill, bounds[:-1], bounds[1:])
     return over
 
 
 def is_over(cost: Any, limit: float) -> Any:
     """Which costs are above a limit, by more than float32 rounds: 0.1 + 0.2 is not above 0.3."""
     return cost > limit * (1 + SAMPLE_ROUNDING)
-
-
-def _parts(size: int) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
-    """Bounds of each thread's share."""
-    bounds = np.linspace(0, size, max(1, min(size, 8 * n_threads())) + 1).astype(np.int64)
-    return bounds[:-1], bounds[1:]

@@ -9,7 +9,7 @@ import numpy.typing as npt
 from dyce_search.records.records import ExitRecords
 from dyce_search.records.sample_costs import differing
 from dyce_search.records.stored import AnyRecords
-from dyce_search.threads import n_threads, side_by_side
+from dyce_search.threads import parts_of, side_by_side
 
 if TYPE_CHECKING:
     from dyce_search.evaluation._kernels import Charges, Sums
@@ -80,5 +80,4 @@ def _chunks(
     keys[:, :, 0] = exits
     keys[:, :, 1] = np.where(exits >= 0, threshold, np.float32(0)).view(np.int32)
     order = np.argsort(keys.reshape(n_configs, 2 * n_positions).view(f"V{8 * n_positions}").ravel(), kind="stable")
-    n_chunks = max(1, min(n_configs, 8 * n_threads()))
-    return order, np.linspace(0, n_configs, n_chunks + 1).astype(np.int64)
+    return order, parts_of(n_configs)

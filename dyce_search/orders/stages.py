@@ -69,21 +69,24 @@ def _prices(records: ExitRecords) -> npt.NDArray[np.float64]:
 def _reordered(records: ExitRecords, order: IntArray) -> ExitRecords:
     """The records of the models `order` (K,), with their scores as they are."""
     every, price = require_cascade(records), _prices(records)[order]
-    names = [every[m] for m in order]
-    unit = records.costs.unit
+    return _of_rows(records, order, _costs(price, records.costs.unit, [every[m] for m in order]))
+
+
+def _of_rows(records: ExitRecords, rows: IntArray, costs: ExitCosts | SampleCosts) -> ExitRecords:
+    """The answers of the models `rows` (K,), one may come twice, at these costs; scores as they are."""
     heat = records.temperature
     plain = ExitRecords(
-        confidence=records.confidence[order],
-        score=np.zeros((len(order), records.n_samples), np.float32),
-        costs=_costs(price, unit, names),
+        confidence=records.confidence[rows],
+        score=np.zeros((len(rows), records.n_samples), np.float32),
+        costs=costs,
         label=records.label,
-        prediction=None if records.prediction is None else records.prediction[order],
+        prediction=None if records.prediction is None else records.prediction[rows],
         group=records.group,
         measure=records.measure,
-        temperature=None if heat is None else heat[order],
+        temperature=None if heat is None else heat[rows],
         source=records.source,
     )
-    return with_scores(plain, records.score[order])
+    return with_scores(plain, records.score[rows])
 
 
 def _costs(price: npt.NDArray[np.float64], unit: str, names: Sequence[str]) -> ExitCosts | SampleCosts:
@@ -103,19 +106,7 @@ def staged(records: ExitRecords) -> ExitRecords:
     names, price = require_cascade(records), _prices(records)
     n_models = len(names)
     rows = np.append(np.tile(np.arange(n_models), n_models), n_models - 1)
-    heat = records.temperature
-    plain = ExitRecords(
-        confidence=records.confidence[rows],
-        score=np.zeros((len(rows), records.n_samples), np.float32),
-        costs=_staged_costs(price, rows, records.costs.unit, [names[m] for m in rows]),
-        label=records.label,
-        prediction=None if records.prediction is None else records.prediction[rows],
-        group=records.group,
-        measure=records.measure,
-        temperature=None if heat is None else heat[rows],
-        source=records.source,
-    )
-    return with_scores(plain, records.score[rows])
+    return _of_rows(records, rows, _staged_costs(price, rows, records.costs.unit, [names[m] for m in rows]))
 
 
 def _staged_costs(
