@@ -6,7 +6,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 
 import dyce_search as ds
-from dyce_search.drawing.axes import COLORS
+from dyce_search.drawing.style import COLORS
 
 FOLDER = Path(__file__).parent
 WAYS = {"observed": COLORS[1], "expected": COLORS[0]}

@@ -15,6 +15,7 @@ from dyce_search.analysis.temperature import Temperatures, fit_temperatures
 from dyce_search.certify.certificate import Certificate, CertifiedLimit, CertifiedPoint
 from dyce_search.certify.check import Check, CheckedLimit, check_certificate
 from dyce_search.certify.drift import DriftMonitor
+from dyce_search.drawing.axes import new_axes
 from dyce_search.errors import (
     ConfigError,
     CostsError,
@@ -114,6 +115,7 @@ __all__ = [
     "load_example",
     "load_records",
     "marginal_value",
+    "new_axes",
     "objective",
     "optimism",
     "oracle",

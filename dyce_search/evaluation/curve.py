@@ -7,17 +7,19 @@ from typing import TYPE_CHECKING, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from dyce_search.arrays import frame_of, numbers, read_only, restore
+from dyce_search.arrays import frame_of, numbers, read_only, require_type, restore
 from dyce_search.errors import FrontError
 from dyce_search.evaluation.config import ExitConfig
 from dyce_search.evaluation.cost_tails import SHARES
-from dyce_search.evaluation.limits import require_share
+from dyce_search.evaluation.limits import is_number, require_share
 from dyce_search.records.costs import ExitCosts
 from dyce_search.records.layout import ExitLayout, require_layout
 
 if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.axes import Axes
+
+    from dyce_search.drawing.trade_off import Mark, Series
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -252,44 +254,125 @@ class Curve:
         others: Mapping[str, Drawable] | None = None,
         held_out: "Curve | None" = None,
         selected: OperatingPoint | None = None,
+        certified: OperatingPoint | None = None,
         static_exits: bool = True,
+        drop_limit: float | None = 0.05,
     ) -> "Axes":
-        """Draws accuracy against relative cost; never shows the picture and never changes global settings.
+        """Draws the accuracy drop against relative cost, where operating points are chosen; an inset shows the whole.
 
-        The axis says which scores accuracies are of; the legend does where curves differ in that.
+        No drop is at the top, so up is better. Each curve's drop is below the final exit alone on the samples that it
+        was measured on, so a promise and what comes of it can be compared. The axis says which scores drops are of;
+        the legend does where curves differ in that. Never shows the picture and never changes global settings.
 
         Args:
             ax: Matplotlib axes to draw on; new ones when None.
             label: what this curve is called in the legend.
             others: more curves to compare with, by name: fronts, curves, or points of rules (`patience`, `oracle`).
-            held_out: the same configurations, measured on other records.
-            selected: a point of this curve to mark.
+            held_out: the same configurations, measured on other records: what is delivered. The gap to what is
+                promised is shaded.
+            selected: a point of this curve to name.
+            certified: another one, which `ParetoFront.certify` returned.
             static_exits: also draw each candidate used alone, for every sample.
+            drop_limit: drops above it, absolute, are out of view: 0.05 are five points. None shows everything.
 
         Returns:
             The axes.
+
+        Raises:
+            FrontError: other things than these; a limit outside (0, 1]; `held_out` has another number of
+                configurations.
         """
         from dyce_search.drawing import axes
-        from dyce_search.drawing.curves import draw_trade_off
+        from dyce_search.drawing.trade_off import draw_trade_off
 
-        ax = axes.new_axes() if ax is None else ax
-        curves: dict[str, Drawable] = {label or "front": self, **(others or {})}
-        kinds = [str(getattr(curve, "scores", "observed")) for curve in curves.values()]
-        mixed = len(set(kinds)) > 1
-        names = [f"{name} ({kind})" if mixed else name for name, kind in zip(curves, kinds, strict=True)]
-        points = [(curve.relative_cost, curve.accuracy) for curve in curves.values()]
+        if drop_limit is not None and (not is_number(drop_limit) or not 0 < drop_limit <= 1):
+            raise FrontError(f"drop_limit must lie in (0, 1] or be None, got {drop_limit!r}: 0.05 is five points")
+        if held_out is not None:
+            require_type(held_out, Curve, "held_out", FrontError)
+            if len(held_out) != len(self):
+                raise FrontError(
+                    f"held_out must have the {len(self):,} configurations of this curve, got {len(held_out):,}: "
+                    "front.evaluate(records) measures them"
+                )
+        ax = axes.given_or_new(ax)
+        points = [(name, one) for name, one in (("selected", selected), ("certified", certified)) if one is not None]
+        for name, point in points:
+            require_type(point, OperatingPoint, name, FrontError)
+        if len(points) == 2 and points[0][1].config == points[1][1].config:
+            points = [("selected and certified", points[0][1])]
+        drawn = [self, *(others or {}).values(), *([] if held_out is None else [held_out])]
+        kinds = {str(getattr(curve, "scores", "observed")) for curve in drawn}
+        own, mixed = label or "front", len(kinds) > 1
+        base = self.baseline_accuracy
+        curves = [series_of(own if held_out is None else f"{own}: promised", self, base, mixed=mixed)]
+        curves += [series_of(name, curve, base, mixed=mixed) for name, curve in (others or {}).items()]
+        there = None if held_out is None else series_of(f"{own}: delivered", held_out, base, mixed=mixed)
         draw_trade_off(
             ax,
-            dict(zip(names, points, strict=True)),
-            baseline=self.baseline_accuracy,
-            static=(self.costs.alone[:-1] / self.costs.baseline, self.exit_accuracy[:-1]) if static_exits else None,
-            held_out=None if held_out is None else (held_out.relative_cost, held_out.accuracy),
-            held_out_baseline=None if held_out is None else held_out.baseline_accuracy,
-            selected=None if selected is None else (selected.relative_cost, selected.accuracy),
+            curves,
+            held_out=there,
+            static=(self.costs.alone[:-1] / self.costs.baseline, base - self.exit_accuracy[:-1])
+            if static_exits
+            else None,
+            marks=[_mark(name, point, self, held_out) for name, point in points],
             unit=self.costs.unit,
             scores=None if mixed else self.scores,
+            drop_limit=drop_limit,
         )
         return ax
+
+
+def row_of(curve: Curve, point: OperatingPoint) -> int:
+    """Where a point stands in a curve, by its configuration or else its figures; -1 where it does not.
+
+    Args:
+        curve: of the same network.
+        point: wherever it was measured; of a front over orders by its figures, as its configuration is of another
+            layout.
+    """
+    config, on = point.config, point.config.candidate >= 0
+    if len(on) == curve.costs.n_positions:
+        same = (curve.candidate == config.candidate).all(axis=1)
+        same &= (curve.threshold == config.threshold)[:, on].all(axis=1)
+        if same.any():
+            return int(np.flatnonzero(same)[0])
+    rows = np.flatnonzero((curve.cost == point.cost) & (curve.accuracy == point.accuracy))
+    return int(rows[0]) if len(rows) else -1
+
+
+def series_of(name: str, curve: Drawable, baseline: float, *, mixed: bool) -> "Series":
+    """A curve as it is drawn.
+
+    Args:
+        name: for the legend.
+        curve: with a `baseline_accuracy` of its own, or not.
+        baseline: accuracy of the final exit alone, where the curve does not know it.
+        mixed: whether the legend has to say of which scores it is.
+    """
+    from dyce_search.drawing.style import short
+    from dyce_search.drawing.trade_off import Series
+
+    kind = f" ({getattr(curve, 'scores', 'observed')})" if mixed else ""
+    return Series(
+        name=f"{short(name)}{kind}",
+        cost=curve.relative_cost,
+        accuracy=curve.accuracy,
+        baseline=float(getattr(curve, "baseline_accuracy", baseline)),
+    )
+
+
+def _mark(name: str, point: OperatingPoint, curve: Curve, held_out: Curve | None) -> "Mark":
+    """A point with its figures on the curve, wherever it was measured, and on the held-out samples."""
+    from dyce_search.drawing.trade_off import Mark
+
+    row = row_of(curve, point)
+    here = point if row < 0 else curve[row]
+    there = None if held_out is None or row < 0 else held_out[row]
+    return Mark(
+        name=name,
+        promised=(here.relative_cost, here.accuracy_drop),
+        delivered=None if there is None else (there.relative_cost, there.accuracy_drop),
+    )
 
 
 def dominated_area(

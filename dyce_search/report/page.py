@@ -16,7 +16,7 @@ from dyce_search.errors import InfeasibleError, RecordsError
 from dyce_search.evaluation.curve import OperatingPoint
 from dyce_search.evaluation.limits import require_confidence
 from dyce_search.files import PathLike, require_path, write_atomically
-from dyce_search.front.drops import index_of, points_by_drop
+from dyce_search.front.drops import points_by_drop
 from dyce_search.front.front import ParetoFront
 from dyce_search.records.records import ExitRecords
 from dyce_search.report import html as html_page
@@ -125,8 +125,9 @@ def _trade_off(front: ParetoFront, records: ExitRecords, point: OperatingPoint, 
     yield html_page.heading("The trade-off")
     held = measured_on(front, records)
     ax = axes.new_axes(8.0, 4.6)
-    selected = front[index_of(front, point.config)]
-    front.plot(ax, held_out=None if optimistic else held, selected=selected)
+    certified = point if isinstance(point, CertifiedPoint) else None
+    selected = None if certified else point
+    front.plot(ax, held_out=None if optimistic else held, selected=selected, certified=certified)
     yield html_page.figure(
         ax,
         f"Accuracy against cost of {len(front):,} configurations, none of which another one beats in both. "
