@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from dyce_search.drawing import axes
-from dyce_search.drawing.style import MARKERS, STYLES, in_house_style, inches, is_narrow, short, theme_of
+from dyce_search.drawing.style import MARKERS, STYLES, in_house_style, inches, is_narrow, keep_style, short, theme_of
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -170,6 +170,7 @@ def draw_flow(ax: "Axes", cost: FloatArray, share: FloatArray) -> None:
     bar.set_ticks([*ticks, ends - 1], labels=[*map(str, ticks), "final"])
     bar.ax.tick_params(labelsize=_small(ax), length=0)
     bar.set_label("position", fontsize=_small(ax))
+    keep_style(bar.ax)
 
 
 @in_house_style

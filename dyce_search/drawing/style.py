@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.axes._base import _AxesBase
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -118,21 +119,26 @@ def in_house_style(draw: "Callable[Concatenate[Axes, P], T]") -> "Callable[Conca
     def drawn(ax: "Axes", /, *args: P.args, **options: P.kwargs) -> T:
         from matplotlib import rc_context
 
+        keep_style(ax)  # before it is another one's
         with rc_context(theme_of(ax).settings(narrow=is_narrow(ax))):
             result = draw(ax, *args, **options)
-            keep_style(ax)
+            for child in ax.child_axes:
+                keep_style(child)
         take_literally(ax)
         return result
 
     return drawn
 
 
-def keep_style(ax: "Axes") -> None:
-    """Makes a first tick of each axis while the style holds: Matplotlib makes the others later, as copies of it."""
-    for part in (ax, *ax.child_axes):
-        for axis in (part.xaxis, part.yaxis):
-            axis.get_major_ticks(1)
-            axis.get_minor_ticks(1)
+def keep_style(ax: "_AxesBase") -> None:
+    """Makes what Matplotlib would make when it draws, under whatever settings hold by then: ticks, and their size.
+
+    Later ticks are copies of the first one of an axis; how many there are depends on the size of their labels.
+    """
+    for axis in (ax.xaxis, ax.yaxis):
+        major, minor = axis.get_major_ticks(1)[0], axis.get_minor_ticks(1)[0]
+        axis.set_tick_params(which="major", labelsize=major.label1.get_fontsize())
+        axis.set_tick_params(which="minor", labelsize=minor.label1.get_fontsize())
 
 
 def take_literally(ax: "Axes") -> None:

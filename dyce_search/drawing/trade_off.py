@@ -196,28 +196,50 @@ def _final_exit(front: Series, held_out: Series | None) -> str:
 
 
 def _draw_marks(ax: "Axes", marks: Sequence[Mark], look: Theme) -> list[Any]:
-    """Marks with a line to what they deliver, and their names beside them, lower right, where no curve is."""
+    """Marks with a line to what they deliver, and their names below them, where no curve is."""
     narrow, shown = is_narrow(ax), []
-    below = 0.0
     for mark, (symbol, size) in zip(marks, (("*", 13.0), ("D", 7.0)), strict=False):
         cost, drop = mark.promised
-        size = 0.75 * size if narrow else size
-        look_of_mark: dict[str, Any] = {"marker": symbol, "ls": "", "mec": look.ink, "mew": 0.8, "zorder": 6}
+        style: dict[str, Any] = {"ls": "", "mec": look.ink, "mew": 0.8, "zorder": 6}
         words = f"{mark.name}: cost {cost:.3f}, drop {_points(drop)}"
         if mark.delivered is not None:
             there, lost = mark.delivered
             ax.plot([cost, there], [100 * drop, 100 * lost], color=look.ink, lw=0.8, zorder=5)
-            ax.plot(there, 100 * lost, marker="o", ls="", color=look.colors[1], mec=look.ink, mew=0.8, ms=5, zorder=6)
+            ax.plot(there, 100 * lost, "o", color=look.colors[1], ms=3.5 if narrow else 5, **style)
             words += f", delivered {_points(lost)}"
-        shown += ax.plot(cost, 100 * drop, ms=size, color=look.star, label=words, **look_of_mark)
-        lowest = drop if mark.delivered is None else max(drop, mark.delivered[1])
-        ax.annotate(
-            mark.name, (cost, 100 * lowest), xytext=(22, -20 - below), textcoords="offset points", ha="left", va="top",
-            fontsize="x-small" if narrow else "small", zorder=7,
-            arrowprops={"arrowstyle": "-", "color": look.ink, "lw": 0.6, "shrinkB": 4},
-        )  # fmt: skip
-        below += 12
+        size = 0.75 * size if narrow else size
+        shown += ax.plot(cost, 100 * drop, symbol, ms=size, color=look.star, label=words, **style)
+    _name_marks(ax, marks, look)
     return shown
+
+
+def _name_marks(ax: "Axes", marks: Sequence[Mark], look: Theme) -> None:
+    """Names with lines to their marks: each below its own, or below the name of a dearer mark that is near."""
+    from matplotlib.text import OffsetFrom
+
+    cheapest, dearest = ax.get_xlim()
+    style: dict[str, Any] = {"va": "top", "fontsize": "x-small" if is_narrow(ax) else "small", "zorder": 7}
+    before, name = np.inf, None
+    for mark in sorted(marks, key=lambda mark: -mark.promised[0]):
+        cost, drop = mark.promised
+        if name is None or before - cost > 0.4 * (dearest - cheapest):
+            left = cost > dearest - 0.25 * (dearest - cheapest)
+            place: dict[str, Any] = {"xytext": (-14 if left else 22, -20), "textcoords": "offset points"}
+        else:
+            place = {"xytext": (0, -2), "textcoords": OffsetFrom(name, (float(left), 0), unit="points")}
+        lowest = drop if mark.delivered is None else max(drop, mark.delivered[1])
+        line = {
+            "arrowstyle": "-",
+            "color": look.ink,
+            "lw": 0.6,
+            "shrinkA": 1,
+            "shrinkB": 4,
+            "relpos": (float(left), 0.5),
+        }
+        name = ax.annotate(
+            mark.name, (cost, 100 * lowest), ha="right" if left else "left", arrowprops=line, **place, **style
+        )
+        before = cost
 
 
 def _points(drop: float) -> str:

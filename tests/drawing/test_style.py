@@ -13,18 +13,11 @@ import dyce_search as ds
 from dyce_search.drawing import axes, style
 from tests import observed
 
-HOSTILE = {
-    "two dollars": "$$",
-    "mathematics": "$x$ _y^",
-    "a command": r"\alpha \frac{",
-    "escaped": r"\$1 \$",
-    "markup": "<b>bold</b> & co",
-    "percent": "100 %d {0} #",
-    "lines": "one\ntwo\r\n\tthree",
-    "long": "a very long name " * 20,
-    "long, one word": "x" * 300,
-    "blank": " ",
-}
+PLAIN = ("a", "b", "c", "d", "e", "f", "g", "h", "i", "j")
+HOSTILE = (
+    *("$$", "$x$ _y^", r"\alpha $\frac{$", r"\$1 \$", "<b>bold</b> & co", "100 %d {0} #", "one\ntwo\r\n\tthree"),
+    *("a very long name " * 20, "x" * 300, " "),
+)
 FIGURES = (
     *("front", "front with others", "comparison", "anytime", "configuration", "exit flow", "exit profile"),
     *("reliability", "auroc", "optimism", "band", "oracle gap", "marginal value", "worst groups", "temperatures"),
@@ -33,36 +26,39 @@ FIGURES = (
 
 
 @cache
-def drawings(name: str):
-    """By figure, a function that draws on axes, where everything that has a name is called this."""
-    layout = {"backbone": [1.0, 2.0, 3.0, 4.0], "head": [0.1, 0.1, 0.1, 0.0], "position": [0, 1, 2, 3]}
-    plain = ds.synthetic_records(400, positions=3, types=1)
-    records = ds.ExitRecords(
-        confidence=plain.confidence,
-        score=plain.score,
-        costs=ds.ExitCosts(**layout, names=[name, f"{name}/{name}", f"b {name}", name], unit=name),
-        group=np.array([f"{name} {k % 3}" for k in range(400)]),
+def drawings(names: tuple[str, ...]):
+    """By figure, a function that draws on axes, where all that has a name has one of these."""
+    exits = len(names)
+    plain = ds.synthetic_records(400, positions=exits, types=1)
+    costs = ds.ExitCosts(
+        backbone=plain.costs.backbone,
+        head=plain.costs.head,
+        position=plain.costs.position,
+        names=[*(f"{name}/{name}" for name in names), names[0]],
+        unit=names[0],
     )
+    group = np.array([names[k % exits] for k in range(400)])
+    records = ds.ExitRecords(confidence=plain.confidence, score=plain.score, costs=costs, group=group)
     search, test = records.subset(np.arange(200)), records.subset(np.arange(200, 400))
     front = ds.search(search, solver="exit_shares", scores="observed")
     point = front.select(max_accuracy_drop=0.2)
-    compared = observed.compare(
-        search, solvers={name: "exit_shares", f"b {name}": "same_threshold"}, max_evaluations=20
-    )
+    solvers = {name: ("exit_shares" if k % 2 else "same_threshold", {}) for k, name in enumerate(names)}
+    compared = observed.compare(search, solvers=solvers, max_evaluations=20)
     logits = np.random.default_rng(0).normal(size=(4, 50, 3))
     monitor = ds.DriftMonitor(point, search, max_accuracy_drop=0.1)
     monitor.update(np.zeros(50, dtype=np.int64))
+    everywhere = ds.ExitConfig(candidate=np.zeros(exits, dtype=int), threshold=np.full(exits, 0.9))
     return {
         "front": lambda ax: front.plot(
-            ax, label=name, held_out=front.evaluate(test), selected=point, certified=front[0]
+            ax, label=names[1], held_out=front.evaluate(test), selected=point, certified=front[0]
         ),
-        "front with others": lambda ax: front.plot(ax, others={name: front, "oracle": ds.oracle(test)}),
-        "comparison": lambda ax: compared.plot(ax, others={name: ds.oracle(search)}),
+        "front with others": lambda ax: front.plot(ax, others={**dict.fromkeys(names, front), "o": ds.oracle(test)}),
+        "comparison": lambda ax: compared.plot(ax, others={names[1]: ds.oracle(search)}),
         "anytime": compared.plot_anytime,
-        "configuration": lambda ax: ds.plot_config(test, point.config, ax),
+        "configuration": lambda ax: ds.plot_config(test, everywhere, ax),
         "exit flow": ds.exit_flow(front, test).plot,
         "exit profile": ds.exit_profile(test, point.config).plot,
-        "reliability": ds.reliability(test).plot,
+        "reliability": lambda ax: ds.reliability(test).plot(ax, exits=range(exits)),
         "auroc": ds.exit_auroc(test).plot,
         "optimism": ds.optimism(front, test).plot,
         "band": ds.bootstrap_band(front, test, resamples=10).plot,
@@ -74,16 +70,27 @@ def drawings(name: str):
     }
 
 
-@pytest.mark.parametrize("kind", ["png", "svg"])
+@pytest.mark.parametrize("size", [(6.4, 4.4), (3.3, 2.5)])
 @pytest.mark.parametrize("figure", FIGURES)
-@pytest.mark.parametrize("name", HOSTILE)
-def test_names_are_taken_literally(name: str, figure: str, kind: str, tmp_path) -> None:
-    """Whatever it is called, a picture is saved, without a warning, and shows the name as it is."""
-    ax = drawings(HOSTILE[name])[figure](axes.new_axes(*((3.3, 2.5) if kind == "svg" else (6.4, 4.4))))
-    ax.figure.savefig(tmp_path / f"figure.{kind}", dpi=50)
-    texts = [text for text in ax.findobj(Text) if "$" in text.get_text() and "mathdefault" not in text.get_text()]
+def test_names_are_taken_literally(figure: str, size: tuple[float, float], tmp_path) -> None:
+    """Whatever things are called, pictures are saved, without a warning, and nothing in them is mathematics."""
+    ax = drawings(HOSTILE)[figure](axes.new_axes(*size))
+    for kind in ("png", "svg"):
+        ax.figure.savefig(tmp_path / f"figure.{kind}", dpi=50)
+    texts = [text for text in ax.findobj(Text) if "mathdefault" not in text.get_text()]  # which ticks of powers have
     assert all(not text._preprocess_math(text.get_text())[1] for text in texts)
-    assert all("\n" not in text.get_text() for text in ax.get_legend().get_texts()) if ax.get_legend() else True
+    legend = ax.get_legend()
+    assert legend is None or all("\n" not in text.get_text() for text in legend.get_texts())
+
+
+def test_names_are_shown_as_they_are() -> None:
+    ax = drawings(HOSTILE)["configuration"](axes.new_axes())
+    shown = [text.get_text() for text in ax.get_legend().get_texts()]
+    assert shown[:2] == ["$$", "$x$ _y^"]
+    assert ax.get_legend().get_texts()[0]._preprocess_math("$$") == ("$$", False)
+    ax = drawings(HOSTILE)["worst groups"](axes.new_axes())
+    assert {"$$", "one two three"} <= {label.get_text() for label in ax.get_yticklabels()}
+    assert not any(label.get_parse_math() for label in ax.get_yticklabels() if label.get_text())
 
 
 def test_every_plotting_function_is_walked() -> None:
@@ -106,12 +113,12 @@ def test_every_plotting_function_is_walked() -> None:
 def test_the_style_stays_after_its_context(theme: str, figure: str) -> None:
     """Drawn under other settings later, the picture is the same to the pixel; and no setting was changed."""
     before = dict(mpl.rcParams)
-    ax = drawings("name")[figure](axes.new_axes(theme=theme))
+    ax = drawings(PLAIN)[figure](axes.new_axes(theme=theme))
     assert dict(mpl.rcParams) == before
     picture = ax.get_figure(root=True)
     picture.canvas.draw()
     shown = np.asarray(picture.canvas.buffer_rgba()).copy()
-    other = drawings("name")[figure](axes.new_axes(theme=theme)).get_figure(root=True)
+    other = drawings(PLAIN)[figure](axes.new_axes(theme=theme)).get_figure(root=True)
     settings = {
         "axes.facecolor": "red", "axes.edgecolor": "red", "xtick.color": "red", "ytick.color": "red",
         "xtick.labelcolor": "red", "xtick.labelsize": 20, "ytick.labelsize": 20, "text.color": "red",
@@ -124,9 +131,8 @@ def test_the_style_stays_after_its_context(theme: str, figure: str) -> None:
 
 @pytest.mark.parametrize("figure", FIGURES)
 def test_tex_elsewhere_is_not_used_here(figure: str) -> None:
-    """Names with an underscore are no TeX."""
     with mpl.rc_context({"text.usetex": True}):
-        ax = drawings("a_b")[figure](axes.new_axes())
+        ax = drawings(PLAIN)[figure](axes.new_axes())
         assert not any(text.get_usetex() for text in ax.findobj(Text) if text.get_text())
 
 
@@ -168,7 +174,7 @@ def test_a_theme_that_there_is_not() -> None:
 
 
 def test_titles_and_labels_of_ones_own_may_be_mathematics() -> None:
-    ax = drawings("name")["band"](axes.new_axes())
+    ax = drawings(PLAIN)["band"](axes.new_axes())
     ax.set_title(r"$\alpha$")
     assert ax.title.get_parse_math()
     with warnings.catch_warnings():
