@@ -97,7 +97,7 @@ def add_legend(ax: "Axes", shown: Sequence[Any]) -> None:
 
     narrow = is_narrow(ax)
     widths = [len(str(entry.get_label())) * (0.04 if narrow else 0.055) + (0.4 if narrow else 0.5) for entry in shown]
-    columns = next(n for n in (4, 3, 2, 1) if n == 1 or _wide(widths, n) < 1.2 * inches(ax)[0])
+    columns = next(n for n in (4, 3, 2, 1) if n == 1 or _wide(widths, n) < 1.15 * inches(ax)[0])
     under_label = ScaledTranslation(0, -0.045 * rcParams["font.size"], ax.figure.dpi_scale_trans)  # inches
     ax.legend(
         handles=shown, loc="upper center", bbox_to_anchor=(0.5, 0), bbox_transform=ax.transAxes + under_label,
@@ -107,9 +107,8 @@ def add_legend(ax: "Axes", shown: Sequence[Any]) -> None:
 
 
 def _wide(widths: Sequence[float], columns: int) -> float:
-    """Inches that a legend of entries of these widths takes in so many columns, filled one after another."""
-    rows = -(-len(widths) // columns)
-    return sum(max(widths[k : k + rows]) for k in range(0, len(widths), rows))
+    """Inches that a legend of entries of these widths takes in so many columns, which differ by one row at most."""
+    return sum(float(max(column, default=0)) + 0.13 for column in np.array_split(widths, columns) if len(column))
 
 
 def step_of(cost: FloatArray, values: FloatArray, at: FloatArray) -> FloatArray:

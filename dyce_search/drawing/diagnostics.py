@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 FloatArray = npt.NDArray[np.float64]
 
 SLICES = 60  # of cost, over which a stacked picture averages
+SEEN = 0.002  # share of the samples from which on an exit's accuracy has to be in view
 DEEPEST_DROP = 0.05  # drops above this, and a fifth of it below 0, are not in view: nobody ships them
 
 
@@ -183,6 +184,8 @@ def draw_profile(
 ) -> None:
     """Draws, for those who leave at each exit, its accuracy and the final exit's; larger dots for more samples.
 
+    Of an exit where next to nobody leaves, accuracy says nothing: it does not widen the view.
+
     Args:
         ax: to draw on.
         position: (K,) of the exits, the final exit last.
@@ -207,7 +210,11 @@ def draw_profile(
     if shrink < 1:
         ax.set_xlabel("position (dots by share)")
     ax.grid(True)
-    ax.margins(y=0.12)
+    seen = (share >= SEEN) & ~np.isnan(accuracy)
+    if seen.any():
+        both = 100 * np.concatenate([accuracy[seen], final_accuracy[seen]])
+        room = 0.12 * max(float(np.ptp(both)), 2.0)
+        ax.set_ylim(both.min() - room, both.max() + room)
     ax.legend(handles=shown, loc="best", fontsize=_small(ax))
 
 

@@ -84,7 +84,7 @@ def draw_trade_off(
 
     Args:
         ax: to draw on.
-        curves: in rising order of cost, drawn as stairs; the first is the front.
+        curves: drawn as stairs; the first is the front, in rising order of cost.
         held_out: the first curve's configurations measured on other samples: the gap between them is shaded.
         static: (relative cost, drop) of exits used alone, drawn as points.
         marks: points to name.
@@ -107,7 +107,7 @@ def draw_trade_off(
         ax.plot(1, 0, "s", color=look.ink, ms=4 if narrow else 6, zorder=5)
     ax.set(
         xlabel=f"mean cost, relative ({short(unit, 20)})",
-        ylabel="accuracy drop (points)" if scores is None else f"accuracy drop, {scores} (points)",
+        ylabel=f"{'drop' if narrow else 'accuracy drop'}{'' if scores is None else f', {scores}'} (points)",
         xlim=(seen.cheapest, seen.dearest),
         ylim=(100 * seen.largest, 100 * seen.least),
     )
@@ -123,9 +123,9 @@ def draw_trade_off(
 def region(series: Sequence[Series], marks: Sequence[Mark], drop_limit: float | None) -> Region:
     """The region where operating points are chosen.
 
-    It begins where the first curve comes within the limit, and ends where the last one has become flat: by how
-    little more it would gain, see `FLAT`. Marks are in it. Curves that never come within the limit do not count; where
-    all of them do not, all do.
+    It begins where a curve comes within the limit, and ends where all have become flat, by how little more they would
+    gain, see `FLAT`; for others than the first it is at most twice as wide as for that one. Marks are in it. Curves
+    that never come within the limit do not count; where all of them do not, all do.
     """
     limit = np.inf if drop_limit is None else drop_limit
     within = [curve for curve in series if (curve.drop <= limit).any()] or list(series)
@@ -140,7 +140,8 @@ def region(series: Sequence[Series], marks: Sequence[Mark], drop_limit: float | 
     height = max(largest - min(drops), 0.002)
     ends = [float(curve.cost[curve.drop <= curve.drop.min() + FLAT * height].min()) for curve in within]
     starts = [float(curve.cost[keep].min()) for curve, keep in zip(within, inside, strict=True)]
-    cheapest, dearest = min(starts + [cost for cost, _ in at]), max(ends + [cost for cost, _ in at])
+    cheapest = min(starts + [cost for cost, _ in at])
+    dearest = max(ends[0], min(max(ends), 2 * ends[0] - cheapest), *(cost for cost, _ in at))
     width = max(dearest - cheapest, 0.02)
     return Region(
         cheapest=max(0.0, cheapest - 0.04 * width),
@@ -168,9 +169,10 @@ def _draw_series(
     shown: list[Any] = []
     for k, curve in enumerate(curves):
         color, style = _color_and_style(k, held_out, look)
+        order = np.argsort(curve.cost, kind="stable")
         shown += ax.step(
-            curve.cost, 100 * curve.drop, where="post", lw=1.9 * shrink, color=color, ls=style, zorder=4 - k / 100,
-            label=curve.name,
+            curve.cost[order], 100 * curve.drop[order], where="post", lw=1.9 * shrink, color=color, ls=style,
+            zorder=4 - k / 100, label=curve.name,
         )  # fmt: skip
         if k or held_out is None:
             continue
