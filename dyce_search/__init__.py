@@ -1,4 +1,6 @@
-"""Find early-exit configurations from precomputed per-exit predictions, as a Pareto front of accuracy against cost.
+"""Find early-exit configurations from recorded predictions, as a Pareto front of accuracy against compute.
+
+The method is DyCE (Wang et al. 2024, arXiv 2403.01695).
 
 `search`, `compare` and other names here are the functions, whatever was imported before; what else is in the modules
 of the same names comes by `from dyce_search.search import SOLVERS`.
