@@ -96,7 +96,7 @@ def add_legend(ax: "Axes", shown: Sequence[Any]) -> None:
     from matplotlib.transforms import ScaledTranslation
 
     narrow = is_narrow(ax)
-    widths = [len(str(entry.get_label())) * (0.04 if narrow else 0.055) + (0.4 if narrow else 0.5) for entry in shown]
+    widths = [len(str(entry.get_label())) * (0.038 if narrow else 0.053) + (0.28 if narrow else 0.35) for entry in shown]
     columns = next(n for n in (4, 3, 2, 1) if n == 1 or _wide(widths, n) < 1.15 * inches(ax)[0])
     under_label = ScaledTranslation(0, -0.045 * rcParams["font.size"], ax.figure.dpi_scale_trans)  # inches
     ax.legend(
