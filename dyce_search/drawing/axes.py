@@ -49,19 +49,21 @@ def new_axes(width: float = 6.4, height: float = 4.4, *, theme: Literal["print",
     if theme not in THEMES:
         raise FrontError(f"theme must be one of {', '.join(map(repr, THEMES))}, got {theme!r}: leave it out for print")
     from matplotlib import rc_context
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
 
+    look: dict[str, Any] = {
+        "figsize": (width, height), "layout": "constrained", "facecolor": THEMES[theme].paper,
+    }  # fmt: skip
+    if "inline" in os.environ.get("MPLBACKEND", ""):  # which a notebook's kernel sets
+        import matplotlib.pyplot as plt
+
+        figure = plt.figure(**look)  # outside of the style, as the first one makes settings that are to stay
+    else:
+        figure = Figure(**look)
+        FigureCanvasAgg(figure)
     with rc_context(THEMES[theme].settings(narrow=0.775 * width < NARROW)):  # the axes' part of the width at first
-        if "inline" in os.environ.get("MPLBACKEND", ""):  # which a notebook's kernel sets
-            import matplotlib.pyplot as plt
-
-            ax: Axes = plt.figure(figsize=(width, height), layout="constrained").add_subplot()
-        else:
-            from matplotlib.backends.backend_agg import FigureCanvasAgg
-            from matplotlib.figure import Figure
-
-            figure = Figure(figsize=(width, height), layout="constrained")
-            FigureCanvasAgg(figure)
-            ax = figure.add_subplot()
+        ax: Axes = figure.add_subplot()
         keep_style(ax)
     return ax
 
@@ -96,7 +98,9 @@ def add_legend(ax: "Axes", shown: Sequence[Any]) -> None:
     from matplotlib.transforms import ScaledTranslation
 
     narrow = is_narrow(ax)
-    widths = [len(str(entry.get_label())) * (0.038 if narrow else 0.053) + (0.28 if narrow else 0.35) for entry in shown]
+    widths = [
+        len(str(entry.get_label())) * (0.038 if narrow else 0.053) + (0.28 if narrow else 0.35) for entry in shown
+    ]
     columns = next(n for n in (4, 3, 2, 1) if n == 1 or _wide(widths, n) < 1.15 * inches(ax)[0])
     under_label = ScaledTranslation(0, -0.045 * rcParams["font.size"], ax.figure.dpi_scale_trans)  # inches
     ax.legend(
