@@ -21,6 +21,7 @@ from dyce_search.records.records import ExitRecords
 from dyce_search.serving.arguments import board_of
 from dyce_search.serving.bundle_file import LOGITS, MANIFEST, BundleFile, read_manifest
 from dyce_search.serving.sessions import Array, Board, Loader
+from dyce_search.wording import one_line
 
 FloatArray = npt.NDArray[np.float32]
 IntArray = npt.NDArray[np.int64]
@@ -41,6 +42,8 @@ class StagedOutput:
     position: IntArray
     confidence: FloatArray
     config: ExitConfig | None
+
+    __repr__ = one_line
 
 
 class _Plan(NamedTuple):
