@@ -80,7 +80,8 @@ def point_card(point: "OperatingPoint", *more: str) -> str:
     exits = [(str(p), names[p], _rule(float(config.threshold[p]))) for p in on]
     exits.append(("final", "" if layout is None else layout.names[-1], "whoever is left"))
     table = html.table(("position", "exit", "leaves where confidence"), exits, left=3)
-    return html.card(type(point).__name__, html.facts(rows), table, *more)
+    picture = svg.places([*(config.candidate >= 0).tolist(), True])
+    return html.card(type(point).__name__, html.facts(rows), table, picture, *more)
 
 
 def evaluation_card(found: "Evaluation") -> str:
@@ -112,7 +113,8 @@ def comparison_card(comparison: "Comparison") -> str:
     ]  # fmt: skip
     best = next(iter(comparison.fronts.values()))
     picture = svg.trade_off(best.relative_cost, best.accuracy, best.baseline_accuracy)
-    title = f"Comparison, budget {comparison.budget}, {len(comparison.seeds)} seeds; the front of {rows[0][0]}"
+    seeds = f", medians of {len(comparison.seeds)} seeds" if len(comparison.seeds) > 1 else ""
+    title = f"Comparison, budget {comparison.budget}{seeds}; the front of {rows[0][0]}"
     return html.card(title, html.table(header, rows), picture)
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from html import escape
 
-BOX = "display:flex;flex-wrap:wrap;gap:1.5em;align-items:center;font-size:.9em"
+BOX = "display:flex;flex-wrap:wrap;gap:1.5em;align-items:flex-start;font-size:.9em"
 TABLE = "border-collapse:collapse;margin:.3em 0;color:inherit;background:none"
 CELL = "padding:.1em .8em .1em 0;text-align:{};white-space:nowrap;border:none;font-variant-numeric:tabular-nums"
 

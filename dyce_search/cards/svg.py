@@ -9,7 +9,7 @@ import numpy.typing as npt
 FloatArray = npt.NDArray[np.float64]
 
 WIDTH, HEIGHT = 260, 140
-LEFT, RIGHT, TOP, BOTTOM = 44, 10, 10, 26  # margins, for the labels
+LEFT, RIGHT, TOP, BOTTOM = 44, 10, 20, 26  # margins, for the labels
 BLUE, ORANGE = "#3584c8", "#d9731a"  # told apart by the colour-blind, and seen on white and on black
 ROOM = 0.05  # of accuracy, below the baseline: what a trade-off shows
 
@@ -38,7 +38,7 @@ def trade_off(
         return np.asarray(HEIGHT - BOTTOM - (np.asarray(value) - low) / span * (HEIGHT - TOP - BOTTOM))
 
     y, level = height(right), float(height(baseline))
-    if dots:
+    if dots or len(x) == 1:
         marks = "".join(f'<circle cx="{a:.1f}" cy="{b:.1f}" r="2.5" fill="{BLUE}"/>' for a, b in zip(x, y, strict=True))
     else:
         some = np.unique(np.linspace(0, len(x) - 1, 200).astype(int))
@@ -51,28 +51,27 @@ def trade_off(
     return _picture(
         f"accuracy against relative cost, from {low:.4f} to {high:.4f}",
         f'<line x1="{LEFT}" x2="{edge}" y1="{level:.1f}" y2="{level:.1f}" {DASHED}/>{_frame()}{marks}'
+        f"{_text(4, 10, 'accuracy')}"
         f"{_text(LEFT - 4, height(high) + 4, f'{high:.3f}', 'end')}{_text(LEFT - 4, height(low), f'{low:.3f}', 'end')}"
         f"{_text(LEFT, HEIGHT - 14, '0')}{_text(edge, HEIGHT - 14, f'{last:.3g}', 'end')}"
         f"{_text((LEFT + edge) / 2, HEIGHT - 3, 'relative cost', 'middle')}",
     )
 
 
-def bars(value: FloatArray, what: str, *, filled: Sequence[bool] | None = None) -> str:
+def bars(value: FloatArray, what: str) -> str:
     """A bar for each position, the final exit last.
 
     Args:
         value: (P+1,) in [0, 1].
         what: the bars are.
-        filled: (P+1,) which bars stand out; None is all.
     """
     step = (WIDTH - LEFT - RIGHT) / len(value)
     most = max(float(np.nanmax(value)), 1e-9)
     tall = np.nan_to_num(value) / most * (HEIGHT - TOP - BOTTOM)
-    shown = [True] * len(value) if filled is None else filled
     marks = "".join(
         f'<rect x="{LEFT + k * step + step * 0.1:.1f}" y="{HEIGHT - BOTTOM - size:.1f}" width="{step * 0.8:.1f}" '
-        f'height="{size:.1f}" fill="{BLUE if on else "none"}"/>'
-        for k, (size, on) in enumerate(zip(tall, shown, strict=True))
+        f'height="{size:.1f}" fill="{BLUE}"/>'
+        for k, size in enumerate(tall)
     )
     edge = WIDTH - RIGHT
     return _picture(
@@ -81,6 +80,24 @@ def bars(value: FloatArray, what: str, *, filled: Sequence[bool] | None = None) 
         f"{_text(LEFT, HEIGHT - 14, '0')}{_text(edge, HEIGHT - 14, 'final', 'end')}"
         f"{_text((LEFT + edge) / 2, HEIGHT - 3, f'{what}, by position', 'middle')}",
     )
+
+
+def places(on: Sequence[bool]) -> str:
+    """A mark for each position and the final exit, filled where samples may leave.
+
+    Args:
+        on: (P+1,) whether an exit is enabled.
+    """
+    step, y = (WIDTH - 20) / len(on), 40
+    size = min(step * 0.4, 7)
+    marks = "".join(
+        f'<circle cx="{10 + (k + 0.5) * step:.1f}" cy="{y - 10}" r="{size:.1f}" fill="{BLUE if enabled else "none"}" '
+        'stroke="currentColor" stroke-opacity=".6"/>'
+        for k, enabled in enumerate(on)
+    )
+    used = f"exits at {sum(on) - 1} of {len(on) - 1} positions, and the final exit"
+    last = _text(WIDTH - 10, y + 14, "final", "end")
+    return _picture(used, f"{_text(10, y - 26, 'exits, by position')}{marks}{_text(10, y + 14, '0')}{last}")
 
 
 def promises(rows: Sequence[tuple[str, float, float, float]]) -> str:

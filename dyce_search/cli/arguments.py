@@ -73,8 +73,9 @@ def add_scores(parser: argparse.ArgumentParser, *more: str) -> None:
         "--scores",
         choices=("expected", "observed", *more),
         default="expected",
-        help="what to maximise: scores to expect, learned from other samples, or those on the samples searched on, as "
-        "published baselines do (default: expected)",
+        metavar="KIND",
+        help="what to maximise: scores that are expected, learned from other samples, or those observed on the samples "
+        f"searched on, as published baselines do{''.join(f', or {kind}' for kind in more)} (default: expected)",
     )
     parser.add_argument(
         "--caution",

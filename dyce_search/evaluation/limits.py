@@ -138,7 +138,7 @@ def one_or_more(names: Iterable[str]) -> str:
 
 def in_words(asked: Mapping[str, float], share: float = 0.0) -> str:
     """What was asked for, as it was written; with the share of the samples that may cost more, where one was."""
-    said = [f"{name}={limit:g}" for name, limit in asked.items()]
+    said = [f"{name}={limit:.10g}" for name, limit in asked.items()]
     return ", ".join(said + [f"share={share:g}"] * any(LIMITS[name].of_samples for name in asked))
 
 
