@@ -13,10 +13,10 @@ from dyce_search.analysis.optimism import bootstrap_band, measured_on, optimism
 from dyce_search.certify.certificate import CertifiedPoint
 from dyce_search.drawing import axes
 from dyce_search.errors import InfeasibleError, RecordsError
-from dyce_search.evaluation.curve import OperatingPoint
+from dyce_search.evaluation.curve import OperatingPoint, index_of
 from dyce_search.evaluation.limits import require_confidence
 from dyce_search.files import PathLike, require_path, write_atomically
-from dyce_search.front.drops import index_of, points_by_drop
+from dyce_search.front.drops import points_by_drop
 from dyce_search.front.front import ParetoFront
 from dyce_search.records.records import ExitRecords
 from dyce_search.report import html as html_page
