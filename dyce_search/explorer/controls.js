@@ -142,9 +142,18 @@ class Explorer {
       this.act("certified").hidden = false;
     }
     this.part("meaning").textContent = meaningOf(this.front);
-    this.part("leaving").hidden = !held;
+    if (!held) this.bare();
     this.part("groups-card").hidden = !(held && held.groups);
     this.root.querySelector('[data-limit="sample"]').hidden = !this.front.tail;
+  }
+
+  // Without held-out samples nobody knows who leaves where: the exits take that place.
+  bare() {
+    const card = this.part("leaving");
+    this.part("exits").parentElement.hidden = true;
+    card.querySelector("h2").textContent = "Exits in use";
+    card.querySelector(".key").hidden = true;
+    card.append(this.part("exits"));
   }
 
   // The limits to begin with: the drop that was asked for, or the least that there is.

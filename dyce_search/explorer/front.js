@@ -160,7 +160,9 @@ function configuration(front, i) {
 function laidOut(value, line = "\n") {
   const inner = value && typeof value === "object" ? Object.values(value) : [];
   if (!inner.some((entry) => entry && typeof entry === "object")) {
-    return JSON.stringify(value);
+    if (Array.isArray(value)) return `[${value.map((entry) => JSON.stringify(entry)).join(", ")}]`;
+    if (!inner.length) return JSON.stringify(value);
+    return `{${Object.entries(value).map(([key, entry]) => `${JSON.stringify(key)}: ${JSON.stringify(entry)}`).join(", ")}}`;
   }
   if (Array.isArray(value)) return `[${value.map((entry) => `${line} ${laidOut(entry, `${line} `)}`).join(",")}${line}]`;
   const parts = Object.entries(value).map(([key, entry]) => `${line} ${JSON.stringify(key)}: ${laidOut(entry, `${line} `)}`);
