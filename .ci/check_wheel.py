@@ -1,4 +1,4 @@
-"""Checks a built wheel: its size, its version, that links of its README work anywhere, that data and pages are there."""
+"""Checks a built wheel: size, version, that links of its README work anywhere, that its data and pages are there."""
 
 import re
 import subprocess

@@ -243,7 +243,7 @@ class Chart {
 
   // A grip on a limit, for mouse, pen and finger; the sliders beside the picture do the same for the keyboard.
   handle(which, x, y, valueOf) {
-    const grip = svg("g", { class: `grip ${which}`, "aria-hidden": "true" },
+    const grip = svg("g", { class: `grip ${which}`, "aria-hidden": "true" }, svg("title", {}, "drag the limit"),
       svg("circle", { cx: x, cy: y, r: 20, class: "reach" }), svg("circle", { cx: x, cy: y, r: 7, class: "knob" }));
     grip.addEventListener("pointerdown", (event) => {
       event.preventDefault();

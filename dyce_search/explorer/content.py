@@ -31,8 +31,12 @@ def explorer_content(
     others: Mapping[str, Drawable] | None,
     max_accuracy_drop: float,
     drop_limit: float,
+    at_certified: bool = False,
 ) -> dict[str, Any]:
-    """Everything that the page shows of a front; arguments and errors are those of `ParetoFront.explore`."""
+    """Everything that the page shows of a front; arguments and errors are those of `ParetoFront.explore`.
+
+    With `at_certified` it begins with the certified point.
+    """
     _require_number(max_accuracy_drop, "max_accuracy_drop", "0.01 is one point")
     _require_number(drop_limit, "drop_limit", "0.05 shows drops of up to five points", above=0)
     if held_out is not None:
@@ -55,7 +59,11 @@ def explorer_content(
         "certificate": None if certificate is None else _certificate(front, certificate),
         "single": _single(front),
         "others": _others(front, others),
-        "start": {"max_accuracy_drop": float(max_accuracy_drop), "drop_limit": float(drop_limit)},
+        "start": {
+            "max_accuracy_drop": float(max_accuracy_drop),
+            "drop_limit": float(drop_limit),
+            "at_certified": at_certified and certificate is not None,
+        },
     }
 
 

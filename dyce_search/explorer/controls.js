@@ -124,6 +124,7 @@ class Explorer {
     this.actions();
     new ResizeObserver(() => this.chart.width !== Math.max(280, Math.floor(this.chart.place.clientWidth)) && this.redraw()).observe(this.chart.place);
     this.redraw();
+    if (front.data.start.at_certified) this.show(front.certified);
   }
 
   // What stays as it is.

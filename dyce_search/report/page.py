@@ -104,7 +104,7 @@ def report(
 
 
 def _view(front: ParetoFront, records: ExitRecords, point: OperatingPoint, max_accuracy_drop: float) -> View:
-    """The explorer, which begins with the limit of the report and the drops around it in view."""
+    """The explorer, which begins with the point of the report and the drops around it in view."""
     from dyce_search.explorer.content import explorer_content
 
     return view_of(
@@ -115,6 +115,7 @@ def _view(front: ParetoFront, records: ExitRecords, point: OperatingPoint, max_a
             others=None,
             max_accuracy_drop=max_accuracy_drop,
             drop_limit=max(0.05, 2 * max_accuracy_drop),
+            at_certified=True,
         )
     )
 
