@@ -59,6 +59,7 @@ class Chart {
     this.tip.className = "tip";
     this.tip.hidden = true;
     this.root = svg("svg", { role: "img", class: "plot" });
+    this.grips = { up: this.grip("up"), relative: this.grip("relative") };
     this.place.append(this.root, this.tip);
     this.root.addEventListener("click", (event) => this.click(event));
     this.root.addEventListener("pointermove", (event) => this.hover(event));
@@ -132,7 +133,7 @@ class Chart {
     [...this.layers].reverse().filter(({ key }) => !view.hidden.has(key)).forEach((layer) => curves.append(...this.shape(layer)));
     this.live = svg("g", {});
     const clip = svg("clipPath", { id: "explorer-clip" }, svg("rect", this.box));
-    this.root.replaceChildren(svg("defs", {}, clip), ...this.axes(), curves, this.live);
+    this.root.replaceChildren(svg("defs", {}, clip), ...this.axes(), curves, this.live, ...Object.values(this.grips));
   }
 
   axes() {
@@ -202,18 +203,19 @@ class Chart {
     const { box } = this;
     const parts = [];
     const [right, bottom] = [box.x + box.width, box.y + box.height];
+    Object.entries(this.grips).forEach(([which, grip]) => grip.classList.toggle("gone", limits[which] === null));
     if (limits.up !== null) {
       const y = Math.max(box.y, Math.min(bottom, this.py(limits.up)));
       parts.push(svg("rect", { x: box.x, y, width: box.width, height: bottom - y, class: "beyond" }));
       parts.push(svg("line", { x1: box.x, x2: right, y1: y, y2: y, class: "limit" }));
-      parts.push(this.handle("up", right - 12, y, (event) => this.valueAt(event).y));
+      this.moveGrip("up", right - 12, y);
     }
     if (limits.relative !== null) {
       const x = Math.max(box.x, Math.min(right, this.px(this.across(limits.relative))));
       const flipped = this.view.x === "saved";
       parts.push(svg("rect", { x: flipped ? box.x : x, y: box.y, width: flipped ? x - box.x : right - x, height: box.height, class: "beyond" }));
       parts.push(svg("line", { x1: x, x2: x, y1: box.y, y2: bottom, class: "limit" }));
-      parts.push(this.handle("relative", x, bottom - 12, (event) => this.relativeAt(this.valueAt(event).x)));
+      this.moveGrip("relative", x, bottom - 12);
     }
     const own = this.layers[0];
     pins.forEach((i, k) => i !== null && parts.push(...this.labelled(own, i, "AB"[k])));
@@ -241,10 +243,16 @@ class Chart {
     return [svg("circle", { cx: x, cy: y, r: 9, class: "pin" }), svg("text", { x, y: y + 4, class: "pinned middle" }, text)];
   }
 
-  // A grip on a limit, for mouse, pen and finger; the sliders beside the picture do the same for the keyboard.
-  handle(which, x, y, valueOf) {
+  // A grip on a limit, for mouse, pen and finger; the sliders beside the picture do the same for the keyboard. It stays
+  // in its place in the document while it is dragged: a finger loses what is taken away.
+  grip(which) {
     const grip = svg("g", { class: `grip ${which}`, "aria-hidden": "true" }, svg("title", {}, "drag the limit"),
-      svg("circle", { cx: x, cy: y, r: 20, class: "reach" }), svg("circle", { cx: x, cy: y, r: 7, class: "knob" }));
+      svg("circle", { r: 20, class: "reach" }), svg("circle", { r: 7, class: "knob" }));
+    const valueOf = (event) => {
+      const { x, y } = this.valueAt(event);
+      return which === "up" ? y : this.relativeAt(x);
+    };
+    grip.addEventListener("touchstart", (event) => event.preventDefault(), { passive: false }); // the page stays where it is
     grip.addEventListener("pointerdown", (event) => {
       event.preventDefault();
       const move = (moved) => this.told.dragged(which, valueOf(moved));
@@ -262,6 +270,13 @@ class Chart {
     });
     grip.addEventListener("click", (event) => event.stopPropagation());
     return grip;
+  }
+
+  moveGrip(which, cx, cy) {
+    this.grips[which].querySelectorAll("circle").forEach((circle) => {
+      circle.setAttribute("cx", cx);
+      circle.setAttribute("cy", cy);
+    });
   }
 
   valueAt(event) {

@@ -174,8 +174,8 @@ class Explorer {
     const { view } = this.state;
     const choice = (name) => this.root.querySelector(`[data-view="${name}"]`);
     const regions = [...new Set([...REGIONS, view.region])].sort((a, b) => a - b);
-    regions.forEach((region) => choice("region").append(html("option", { value: region }, `drops to ${say.significant(100 * region)} ${region === 0.01 ? "point" : "points"}`)));
-    choice("region").append(html("option", { value: "all" }, "everything"));
+    regions.forEach((region) => choice("region").append(html("option", { value: region }, `${say.significant(100 * region)} ${region === 0.01 ? "point" : "points"}`)));
+    choice("region").append(html("option", { value: "all" }, "any"));
     choice("region").value = String(view.region);
     ["x", "y", "region"].forEach((name) => choice(name).addEventListener("change", (event) => {
       const { value } = event.target;

@@ -305,6 +305,24 @@ def test_a_limit_is_dragged_and_a_point_is_clicked(opened, front, up, across) ->
     assert line["point"].config == front[index].config
 
 
+def test_a_finger_drags_a_limit_on_a_phone(opened, front) -> None:
+    opened.resize(400, 800)
+    place = opened.run(
+        "const knob = document.querySelector('.grip.up .reach'); knob.scrollIntoView({block: 'center'});"
+        "const box = knob.getBoundingClientRect(); return [box.x + box.width / 2, box.y + box.height / 2]"
+    )
+    top = opened.run("return scrollY")
+    for kind, down in (("touchStart", 0), ("touchMove", 20), ("touchMove", 40), ("touchMove", 60), ("touchEnd", None)):
+        points = [] if down is None else [{"x": place[0], "y": place[1] + down}]
+        opened.driver.execute_cdp_cmd("Input.dispatchTouchEvent", {"type": kind, "touchPoints": points})
+    limit = opened.one("[data-limit=accuracy] [data-field=text]").get_property("value")
+    assert float(limit) > 2
+    assert opened.run("return scrollY") == top
+    assert opened.one(".explorer").get_attribute("data-index") == expected(
+        front, {"max_accuracy_drop": float(limit + "e-2")}
+    )
+
+
 def test_every_control_is_reached_by_the_keyboard_and_has_a_name(opened) -> None:
     from selenium.webdriver import Keys
 
