@@ -1,4 +1,4 @@
-"""Takes the pictures of the explorer for guides/explore.md: `python -m docs.screenshots`, with Chromium and Selenium."""
+"""Takes the pictures of guides/explore.md: `python -m docs.screenshots`, with Chromium, Selenium and Pillow."""
 
 import base64
 import io
