@@ -150,6 +150,17 @@ def test_every_configuration_loads_as_it_is(opened, front, certified) -> None:
             assert content == point.config.to_dict()
 
 
+def test_any_double_comes_through(opened) -> None:
+    rng = np.random.default_rng(8)
+    for name, drawn in {
+        "max_accuracy_drop": 0.05 + 10.0 ** rng.uniform(-9, 0, 60),
+        "max_cost": 10.0 ** rng.uniform(7, 30, 60),
+        "max_relative_cost": rng.uniform(0.5, 2, 60),
+    }.items():
+        lines = [line for _, _, line in selected(opened, [{name: float(limit)} for limit in drawn])]
+        assert [float(line.split("=")[-1].rstrip(")")) for line in lines] == drawn.tolist()
+
+
 def test_the_line_of_python_gives_the_same_point(opened, front) -> None:
     limits = [
         {"max_accuracy_drop": 0.007}, {"min_accuracy": 0.91, "max_relative_cost": 0.29}, {"max_cost": 2.5e6},
