@@ -32,11 +32,12 @@ def add_front(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("front", metavar="FRONT", help="a file that `dyce-search search --out` wrote")
 
 
-def add_records(parser: argparse.ArgumentParser) -> None:
+def add_records(parser: argparse.ArgumentParser, *, optional: bool = False) -> None:
     """Records, by their place, and their costs."""
     parser.add_argument(
         "records",
         metavar="RECORDS",
+        nargs="?" if optional else None,
         help=".npz of this library or of DyCE, a table (.csv, .tsv, .parquet), or MSDNet's .pth: the validation set, "
         "or the test set for --test, certify and evaluate",
     )
