@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
@@ -11,32 +11,20 @@ from dyce_search.arrays import frame_of, numbers, read_only, require_type, resto
 from dyce_search.errors import FrontError
 from dyce_search.evaluation.config import ExitConfig
 from dyce_search.evaluation.cost_tails import SHARES
+from dyce_search.evaluation.drawn import Drawable, draw_curve
 from dyce_search.evaluation.limits import is_number, require_share
 from dyce_search.records.costs import ExitCosts
 from dyce_search.records.layout import ExitLayout, require_layout
+from dyce_search.wording import line, points
 
 if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.axes import Axes
 
-    from dyce_search.drawing.trade_off import Mark, Series
-
 FloatArray = npt.NDArray[np.float64]
 
 
 TAIL_COLUMNS = {"cost_p50": 0.5, "cost_p95": 0.05, "cost_p99": 0.01, "cost_max": 0.0}  # of tables: share above
-
-
-class Drawable(Protocol):
-    """What can be drawn beside a curve: other curves, and points of rules that are no configurations."""
-
-    @property
-    def relative_cost(self) -> FloatArray:
-        """(F,) cost / cost of the final exit alone."""
-
-    @property
-    def accuracy(self) -> FloatArray:
-        """(F,) mean score."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,9 +51,19 @@ class OperatingPoint:
     def __str__(self) -> str:
         """One line for people."""
         return (
-            f"accuracy {self.accuracy:.4f} (drop {100 * self.accuracy_drop:+.2f} points) at relative cost "
+            f"accuracy {self.accuracy:.4f} (drop {points(self.accuracy_drop, signed=True)}) at relative cost "
             f"{self.relative_cost:.4f}, {self.config.n_exits} exits"
         )
+
+    def __repr__(self) -> str:
+        """One line: the figures."""
+        return line(type(self).__name__, str(self))
+
+    def _repr_html_(self) -> str:
+        """A table and a picture, for notebooks."""
+        from dyce_search.cards.cards import point_card
+
+        return point_card(self)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -144,6 +142,22 @@ class Curve:
                 raise FrontError(f"{name} must not be NaN")
 
     __setstate__ = restore
+
+    def __repr__(self) -> str:
+        """One line: size, range and on how many samples."""
+        return line("Curve", self._range() if len(self) else "no point", f"{self.n_samples:,} samples")
+
+    def _repr_html_(self) -> str:
+        """A table and a picture, for notebooks."""
+        from dyce_search.cards.cards import curve_card
+
+        return curve_card(self)
+
+    def _range(self) -> str:
+        return (
+            f"{len(self):,} points, relative cost {self.relative_cost.min():.4f} to {self.relative_cost.max():.4f}, "
+            f"{self.scores} accuracy {self.accuracy.min():.4f} to {self.accuracy.max():.4f}"
+        )
 
     def __len__(self) -> int:
         """F, the number of configurations."""
@@ -283,7 +297,6 @@ class Curve:
                 configurations.
         """
         from dyce_search.drawing import axes
-        from dyce_search.drawing.trade_off import draw_trade_off
 
         if drop_limit is not None and (not is_number(drop_limit) or not 0 < drop_limit <= 1):
             raise FrontError(f"drop_limit must lie in (0, 1] or be None, got {drop_limit!r}: 0.05 is five points")
@@ -294,85 +307,14 @@ class Curve:
                     f"held_out must have the {len(self):,} configurations of this curve, got {len(held_out):,}: "
                     "front.evaluate(records) measures them"
                 )
-        ax = axes.given_or_new(ax)
         points = [(name, one) for name, one in (("selected", selected), ("certified", certified)) if one is not None]
         for name, point in points:
             require_type(point, OperatingPoint, name, FrontError)
-        if len(points) == 2 and points[0][1].config == points[1][1].config:
-            points = [("selected and certified", points[0][1])]
-        drawn = [self, *(others or {}).values(), *([] if held_out is None else [held_out])]
-        kinds = {str(getattr(curve, "scores", "observed")) for curve in drawn}
-        own, mixed = label or "front", len(kinds) > 1
-        base = self.baseline_accuracy
-        curves = [series_of(own if held_out is None else f"{own}: promised", self, base, mixed=mixed)]
-        curves += [series_of(name, curve, base, mixed=mixed) for name, curve in (others or {}).items()]
-        there = None if held_out is None else series_of(f"{own}: delivered", held_out, base, mixed=mixed)
-        draw_trade_off(
-            ax,
-            curves,
-            held_out=there,
-            static=(self.costs.alone[:-1] / self.costs.baseline, base - self.exit_accuracy[:-1])
-            if static_exits
-            else None,
-            marks=[_mark(name, point, self, held_out) for name, point in points],
-            unit=self.costs.unit,
-            scores=None if mixed else self.scores,
-            drop_limit=drop_limit,
+        ax = axes.given_or_new(ax)
+        draw_curve(
+            ax, self, label or "front", others or {}, held_out, points, static_exits=static_exits, drop_limit=drop_limit
         )
         return ax
-
-
-def row_of(curve: Curve, point: OperatingPoint) -> int:
-    """Where a point stands in a curve, by its configuration or else its figures; -1 where it does not.
-
-    Args:
-        curve: of the same network.
-        point: wherever it was measured; of a front over orders by its figures, as its configuration is of another
-            layout.
-    """
-    config, on = point.config, point.config.candidate >= 0
-    if len(on) == curve.costs.n_positions:
-        same = (curve.candidate == config.candidate).all(axis=1)
-        same &= (curve.threshold == config.threshold)[:, on].all(axis=1)
-        if same.any():
-            return int(np.flatnonzero(same)[0])
-    rows = np.flatnonzero((curve.cost == point.cost) & (curve.accuracy == point.accuracy))
-    return int(rows[0]) if len(rows) else -1
-
-
-def series_of(name: str, curve: Drawable, baseline: float, *, mixed: bool) -> "Series":
-    """A curve as it is drawn.
-
-    Args:
-        name: for the legend.
-        curve: with a `baseline_accuracy` of its own, or not.
-        baseline: accuracy of the final exit alone, where the curve does not know it.
-        mixed: whether the legend has to say of which scores it is.
-    """
-    from dyce_search.drawing.style import short
-    from dyce_search.drawing.trade_off import Series
-
-    kind = f" ({getattr(curve, 'scores', 'observed')})" if mixed else ""
-    return Series(
-        name=f"{short(name)}{kind}",
-        cost=curve.relative_cost,
-        accuracy=curve.accuracy,
-        baseline=float(getattr(curve, "baseline_accuracy", baseline)),
-    )
-
-
-def _mark(name: str, point: OperatingPoint, curve: Curve, held_out: Curve | None) -> "Mark":
-    """A point with its figures on the curve, wherever it was measured, and on the held-out samples."""
-    from dyce_search.drawing.trade_off import Mark
-
-    row = row_of(curve, point)
-    here = point if row < 0 else curve[row]
-    there = None if held_out is None or row < 0 else held_out[row]
-    return Mark(
-        name=name,
-        promised=(here.relative_cost, here.accuracy_drop),
-        delivered=None if there is None else (there.relative_cost, there.accuracy_drop),
-    )
 
 
 def dominated_area(

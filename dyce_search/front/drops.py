@@ -4,8 +4,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from dyce_search.errors import InfeasibleError
-from dyce_search.evaluation.curve import Curve, OperatingPoint, row_of
+from dyce_search.evaluation.curve import Curve, OperatingPoint
 from dyce_search.evaluation.limits import USUAL_DROPS
+from dyce_search.evaluation.lookup import index_of
 from dyce_search.front.front import ParetoFront
 
 
@@ -40,5 +41,5 @@ def points_by_drop(
         except InfeasibleError:
             yield DropRow(most=drop, point=None, elsewhere=None)
             continue
-        there = None if elsewhere is None else elsewhere[row_of(front, point)]
+        there = None if elsewhere is None else elsewhere[index_of(front, point.config)]
         yield DropRow(most=drop, point=point, elsewhere=there)
