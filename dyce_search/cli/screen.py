@@ -41,8 +41,9 @@ def folded(text: str, columns: int | None, hang: int = 2) -> str:
 
 
 def say(text: str = "") -> None:
-    """Prints text on standard output, folded where it is a terminal."""
-    print(folded(text, width()))
+    """Prints text on standard output, folded where it is a terminal; sentences without an indent."""
+    is_prose = text.rstrip().endswith((".", ":")) and "\n  " not in text
+    print(folded(text, width(), hang=0 if is_prose else 2))
 
 
 def complain(text: str) -> None:

@@ -209,4 +209,4 @@ def solvers_table(frame: "pd.DataFrame", *, width: int | None = None) -> str:
 def _rule(threshold: Any, brief: bool) -> str:
     if threshold == -np.inf:
         return "everybody"
-    return f"> {number(threshold) if brief else threshold}"
+    return f"> {number(threshold) if brief else str(threshold)}"  # the shortest digits of float32
