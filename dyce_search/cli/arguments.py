@@ -32,11 +32,12 @@ def add_front(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("front", metavar="FRONT", help="a file that `dyce-search search --out` wrote")
 
 
-def add_records(parser: argparse.ArgumentParser) -> None:
+def add_records(parser: argparse.ArgumentParser, *, optional: bool = False) -> None:
     """Records, by their place, and their costs."""
     parser.add_argument(
         "records",
         metavar="RECORDS",
+        nargs="?" if optional else None,
         help=".npz of this library or of DyCE, a table (.csv, .tsv, .parquet), or MSDNet's .pth: the validation set, "
         "or the test set for --test, certify and evaluate",
     )
@@ -102,6 +103,17 @@ def add_effort(parser: argparse.ArgumentParser) -> None:
 def efforts_in(options: argparse.Namespace) -> dict[str, Any]:
     """The options of single solvers that were given, by name."""
     return {name: getattr(options, name) for name in ("effort", "lambdas") if getattr(options, name) is not None}
+
+
+def add_drop(parser: argparse.ArgumentParser, what: str) -> None:
+    """A limit on the drop of accuracy that has a default."""
+    parser.add_argument(
+        "--max-accuracy-drop",
+        type=amounts.drop,
+        default=0.01,
+        metavar="X",
+        help=f"{what}, absolute: 0.01, or 1pt (default: 0.01)",
+    )
 
 
 def add_json(parser: argparse.ArgumentParser, out: str | None = None) -> None:

@@ -37,13 +37,16 @@ def demo(options: Namespace) -> int:
     picture = folder / "front.png" if options.out else Path.cwd() / PICTURE
     make_folder(folder)
     say("A 15-block ResNet on Fashion-MNIST, three exit types after every block, each exit's answers recorded.")
-    front, test = search_and_say(load_example("search"), load_example("test"))
+    others = load_example("test")
+    front, test = search_and_say(load_example("search"), others)
     point = front.select(max_accuracy_drop=DROP)
     say()
     files = {"out": folder / "front.json", "csv": folder / "front.csv", "plot": picture}
     write_front(front, test, **files, selected=point)
     point.config.save(folder / "config.json")
     wrote(folder / "config.json", f"the configuration for a drop of {100 * DROP:g} points")
+    front.explore(folder / "explorer.html", held_out=others, max_accuracy_drop=DROP)
+    wrote(folder / "explorer.html", "the explorer, one page to open in a browser")
     say(f"\nChoose another point:\n  dyce-search select {folder / 'front.json'} --max-accuracy-drop 1pt")
     say("\nWhat a drop in accuracy buys (cost relative to the whole network; 1 point = 1 % of the samples):\n")
     print(tables.operating_points(front, test, FEW_DROPS, width=width()))

@@ -29,6 +29,7 @@ with your own records:
   dyce-search search records.npz --costs macs.json --test test.npz --out front.json --plot front.png
   dyce-search select front.json --max-accuracy-drop 0.005 --out config.json
   dyce-search certify front.json calibration.npz --costs macs.json --max-accuracy-drop 0.01 --confidence 0.95
+  dyce-search explore front.json test.npz --costs macs.json --out explorer.html
   dyce-search evaluate config.json test.npz --costs macs.json
   dyce-search compare records.npz --costs macs.json --test test.npz --out comparison
 
@@ -81,6 +82,7 @@ def parser() -> argparse.ArgumentParser:
     certificates.add_recertify(commands)
     configs.add_evaluate(commands)
     comparisons.add_compare(commands)
+    reports.add_explore(commands)
     reports.add_report(commands)
     demo.add_demo(commands)
     return parser

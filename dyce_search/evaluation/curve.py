@@ -319,6 +319,23 @@ class Curve:
         return ax
 
 
+def index_of(curve: Curve, config: ExitConfig) -> int:
+    """Where a configuration stands in a curve.
+
+    Args:
+        curve: of the same network.
+        config: of one of its points.
+
+    Raises:
+        FrontError: the curve has no such configuration.
+    """
+    on = config.candidate >= 0
+    same = (curve.candidate == config.candidate).all(axis=1) & (curve.threshold == config.threshold)[:, on].all(axis=1)
+    if not same.any():
+        raise FrontError("this is the configuration of none of these points: take one of the front's own")
+    return int(same.argmax())
+
+
 def dominated_area(
     relative_cost: FloatArray, accuracy: FloatArray, baseline_accuracy: float, reference: tuple[float, float]
 ) -> float:

@@ -1,6 +1,6 @@
 """The Pareto front: what a search returns."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Self
 
@@ -11,7 +11,7 @@ from dyce_search.arrays import require_type, restore
 from dyce_search.errors import ConfigError, DyceError, FileFormatError, FrontError
 from dyce_search.evaluation.config import ExitConfig
 from dyce_search.evaluation.cost_tails import cost_tails
-from dyce_search.evaluation.curve import Curve, OperatingPoint
+from dyce_search.evaluation.curve import Curve, Drawable, OperatingPoint
 from dyce_search.evaluation.evaluate import measured, non_dominated
 from dyce_search.evaluation.limits import asked_for, choose, require_finite, require_share
 from dyce_search.files import PathLike, write_json
@@ -305,6 +305,49 @@ class ParetoFront(Curve):
             calibration,
             asked=Asked.of(limits, share=share, confidence=confidence, method=method),
             fingerprint=self.fingerprint,
+        )
+
+    def explore(
+        self,
+        path: PathLike,
+        *,
+        held_out: ExitRecords | None = None,
+        certificate: "CertifiedPoint | None" = None,
+        others: Mapping[str, Drawable] | None = None,
+        title: str | None = None,
+        max_accuracy_drop: float = 0.01,
+        drop_limit: float = 0.05,
+    ) -> None:
+        """Writes one HTML page to look at this front, choose a point by its limits and take its configuration away.
+
+        The page loads nothing. The point that it shows is the one that `select` returns for the same limits.
+
+        Args:
+            path: to write, atomically.
+            held_out: samples that the search did not see, to show what points deliver, who leaves where and who pays.
+            certificate: what `certify` returned, to mark it; its `config.json` then holds the certificate.
+            others: more curves to compare with, by name: fronts, curves, or points of rules (`patience`, `oracle`).
+            title: of the page.
+            max_accuracy_drop: the limit that the page begins with, absolute: 0.01 is one point.
+            drop_limit: the page begins with a view of drops up to this one, absolute.
+
+        Raises:
+            FrontError: a certificate of another configuration, others that are no curves, limits that are no numbers.
+            ConfigError: records or a certificate of other exits, or of confidences of another measure or temperature.
+            RecordsError: `held_out` is something else.
+            FileFormatError: the file cannot be written.
+        """
+        from dyce_search.explorer.page import write_explorer
+
+        write_explorer(
+            self,
+            path,
+            held_out=held_out,
+            certificate=certificate,
+            others=others,
+            title=title,
+            max_accuracy_drop=max_accuracy_drop,
+            drop_limit=drop_limit,
         )
 
     def merge(self, *others: "ParetoFront") -> "ParetoFront":

@@ -264,7 +264,7 @@ def test_demo_ends_with_operating_points(
     assert f"wrote {tmp_path / 'dyce-search-demo.png'}  (the picture)\n" in printed
     assert sorted(path.name for path in tmp_path.iterdir()) == ["demo", "dyce-search-demo.png"]
     assert len(Path("demo/front.csv").read_text().splitlines()) == len(front) + 1
-    for name in ("front.json", "front.csv", "config.json"):
+    for name in ("front.json", "front.csv", "config.json", "explorer.html"):
         assert f"wrote {Path('demo') / name}" in printed
 
 
@@ -274,6 +274,7 @@ def test_demo_writes_all_to_the_folder_that_is_named(tmp_path: Path, monkeypatch
     assert [path.name for path in tmp_path.iterdir()] == ["there"]
     assert sorted(path.name for path in Path("there").iterdir()) == [
         "config.json",
+        "explorer.html",
         "front.csv",
         "front.json",
         "front.png",
@@ -446,7 +447,7 @@ def test_confidence_is_computed_from_probabilities_and_read_off_the_front(
     assert "got 'entropy'" in failure(capsys, "info", others, *known, "--confidence", "entropy")
 
 
-@pytest.mark.parametrize("command", ["info", "search", "select", "certify", "evaluate", "demo"])
+@pytest.mark.parametrize("command", ["info", "search", "select", "certify", "evaluate", "explore", "demo"])
 def test_help_has_an_example_for_every_command(command: str, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as leaving:
         main([command, "--help"])
@@ -666,3 +667,32 @@ def test_recertify_writes_the_next_point(
     assert main(["recertify", certified, front_file, str(files / "test.npz"), "--out", out]) == 0
     assert ds.CertifiedPoint.load(out) == ds.CertifiedPoint.load(certified)  # the same samples, so the same point
     assert "searched on" in failure(capsys, "recertify", certified, front_file, str(files / "search.npz"))
+
+
+def test_explore_writes_what_the_method_writes(
+    files: Path, front_file: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    front, test = ds.ParetoFront.load(front_file), ds.load_records(files / "test.npz")
+    certified = front.certify(test, max_accuracy_drop=0.05)
+    certified.save(tmp_path / "config.json")
+    out, same, other = (tmp_path / f"{name}.html" for name in ("out", "same", "other"))
+    assert main(["explore", front_file, "--out", str(out)]) == 0
+    assert f"wrote {out}  (the explorer, one page to open in a browser)" in capsys.readouterr().out
+    front.explore(same)
+    assert out.read_bytes() == same.read_bytes()
+    more = ["--certificate", str(tmp_path / "config.json"), "--title", "ours", "--max-accuracy-drop", "0.02"]
+    more += ["--drop-limit", "0.1", "--other", front_file]
+    assert main(["explore", front_file, str(files / "test.npz"), "--out", str(out), *more]) == 0
+    front.explore(
+        other, held_out=test, certificate=certified, others={"front": front}, title="ours", max_accuracy_drop=0.02,
+        drop_limit=0.1,
+    )  # fmt: skip
+    assert out.read_bytes() == other.read_bytes()
+
+
+def test_explore_takes_other_fronts_of_different_names(
+    front_file: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    arguments = ["explore", front_file, "--out", str(tmp_path / "x.html"), "--other", front_file, front_file]
+    assert failure(capsys, *arguments) == "--other must name files of different names, got front, front: rename one"
+    assert "there is no folder" in failure(capsys, "explore", front_file, "--out", str(tmp_path / "no" / "x.html"))
