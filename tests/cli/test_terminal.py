@@ -138,6 +138,11 @@ def test_a_table_with_room_is_as_in_a_pipe() -> None:
     assert table(["exit", "n", "| cost"], rows, width=80) == table(["exit", "n", "| cost"], rows)
 
 
+def test_names_do_not_command_the_terminal() -> None:
+    text = table(["exit", "n"], [["a\n\x1b[2Jb", "1"]], width=80)
+    assert text.splitlines()[-1] == "a··[2Jb  1"
+
+
 def test_narrow_tables_say_what_is_missing() -> None:
     text = table(["exit", "samples", "| cost"], [["a" * 12, "100", "0.5"]], width=24, spare=["| cost"])
     assert text.splitlines() == ["exit          samples", "-" * 21, "aaaaaaaaaaaa      100", "(no room here for: cost)"]
