@@ -17,7 +17,7 @@ from dyce_search.front.drops import points_by_drop
 from dyce_search.front.front import ParetoFront
 from dyce_search.records.costs import ExitCosts
 from dyce_search.records.records import ExitRecords
-from dyce_search.wording import number
+from dyce_search.wording import number, printable
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -56,7 +56,7 @@ def table(
         ---------------
         final         1
     """
-    columns = [list(map(_printable, column)) for column in zip(header, *rows, strict=True)]
+    columns = [list(map(printable, column)) for column in zip(header, *rows, strict=True)]
     widths = [max(map(len, column)) for column in columns]
     if width is None or _total(widths) <= width:
         return _laid_out([[head] for head, *_ in columns], columns, widths, left)
@@ -78,11 +78,6 @@ def table(
     cut = [[head, *(_cut(cell, size) for cell in cells)] for (head, *cells), size in zip(columns, widths, strict=True)]
     text = _laid_out(heads, cut, widths, left)
     return "\n".join([text, folded(f"(no room here for: {', '.join(gone)})", width)]) if gone else text
-
-
-def _printable(cell: str) -> str:
-    """A cell of one line: names come from users, and terminals obey what is in them."""
-    return cell if cell.isprintable() else "".join(letter if letter.isprintable() else "·" for letter in cell)
 
 
 def _total(widths: Collection[int]) -> int:
