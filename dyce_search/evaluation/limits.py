@@ -176,7 +176,7 @@ def require_finite(asked: Mapping[str, float]) -> None:
             raise FrontError(f"{name} must be at most 1, got {limit:g}: {LIMITS[name].hint}, so {limit / 100:g}?")
 
 
-def require_drop(drop: float, error: type[DyceError] = FrontError) -> None:
+def require_drop(drop: float, name: str = "max_accuracy_drop", error: type[DyceError] = FrontError) -> None:
     """For a drop of accuracy: absolute, so that one from 1 on is surely meant in points.
 
     Raises:
@@ -184,7 +184,7 @@ def require_drop(drop: float, error: type[DyceError] = FrontError) -> None:
     """
     if isinstance(drop, bool) or not is_number(drop) or not abs(drop) < 1:
         shown = drop if is_number(drop) else repr(drop)
-        raise error(f"max_accuracy_drop must be a number below 1, got {shown}: it is absolute, 0.01 is one point")
+        raise error(f"{name} must be a number below 1, got {shown}: it is absolute, 0.01 is one point")
 
 
 def require_provable(asked: Mapping[str, float]) -> None:

@@ -100,7 +100,7 @@ def coordinate_descent(
     if effort not in EFFORTS:
         raise SolverError(f"effort must be one of {', '.join(EFFORTS)}, got {effort!r}")
     if max_accuracy_drop is not None:
-        require_drop(max_accuracy_drop, SolverError)
+        require_drop(max_accuracy_drop, error=SolverError)
     if max_relative_cost is not None and not (is_number(max_relative_cost) and np.isfinite(max_relative_cost)):
         raise SolverError(f"max_relative_cost must be a finite number, got {max_relative_cost!r}: 1 is the whole model")
     work = EFFORTS[effort]

@@ -16,6 +16,7 @@ CALLS: dict[str, Callable[[ds.ExitRecords, ds.ParetoFront, float, Path], Any]] =
     "search": lambda records, front, drop, folder: ds.search(records, max_accuracy_drop=drop, effort="fast"),
     "marginal_value": lambda records, front, drop, folder: ds.marginal_value(records, max_accuracy_drop=drop),
     "report": lambda records, front, drop, folder: ds.report(front, records, folder / "r.html", max_accuracy_drop=drop),
+    "explore": lambda records, front, drop, folder: front.explore(folder / "e.html", max_accuracy_drop=drop),
     "DriftMonitor": lambda records, front, drop, folder: ds.DriftMonitor(front[0], records, max_accuracy_drop=drop),
 }
 
