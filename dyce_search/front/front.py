@@ -19,6 +19,8 @@ from dyce_search.fingerprints import fingerprint, united
 from dyce_search.provenance import Provenance
 from dyce_search.records.records import ExitRecords, require_records
 from dyce_search.records.stored import AnyRecords, require_any_records
+from dyce_search.records.wrong_files import needing
+from dyce_search.wording import line, number
 
 if TYPE_CHECKING:
     from dyce_search.certify.asked import Method
@@ -145,11 +147,14 @@ class ParetoFront(Curve):
 
     def __repr__(self) -> str:
         """One line: size, range and origin."""
-        return (
-            f"ParetoFront({len(self)} points, relative cost {self.relative_cost[0]:.4f} to "
-            f"{self.relative_cost[-1]:.4f}, {self.scores} accuracy {self.accuracy[0]:.4f} to {self.accuracy[-1]:.4f}, "
-            f"by {self.provenance.solver})"
-        )
+        how = self.provenance.solver
+        return line("ParetoFront", self._range(), how if how == BY_HAND.solver else f"by {how}")
+
+    def _repr_html_(self) -> str:
+        """A table and a picture, for notebooks."""
+        from dyce_search.cards.cards import front_card
+
+        return front_card(self)
 
     def select(
         self,
@@ -167,7 +172,7 @@ class ParetoFront(Curve):
         that it saw; see `evaluate` for other samples. Limits have a tolerance of 1e-12 for rounding.
 
         Args:
-            max_accuracy_drop: below the final exit alone, absolute: 0.005 is half a point. May be negative.
+            max_accuracy_drop: below the final exit alone, absolute, below 1: 0.005 is half a point. May be negative.
             min_accuracy: in [0, 1].
             max_cost: in the unit of the costs.
             max_relative_cost: relative to the final exit alone.
@@ -194,9 +199,9 @@ class ParetoFront(Curve):
 
         def offer(who: str, index: int) -> str:
             unit = self.costs.unit
-            cost = f", cost {self.cost[index]:,.6g} {unit}" if "max_cost" in asked else ""
+            cost = f", cost {number(self.cost[index])} {unit}" if "max_cost" in asked else ""
             if "max_sample_cost" in asked:
-                cost += f", at most {figures['sample_cost'][index]:,.6g} {unit} for all but {share:g} of the samples"
+                cost += f", at most {number(figures['sample_cost'][index])} {unit} for all but {share:g} of the samples"
             return f"{who} has {self[index]}{cost}"
 
         return self[choose(asked, figures, failing="no point of this front satisfies", offer=offer, share=share)]
@@ -388,7 +393,8 @@ class ParetoFront(Curve):
         """
         from dyce_search.front.file import read_front
 
-        found = read_front(path)
+        with needing("front", path):
+            found = read_front(path)
         try:
             return cls(**found)
         except DyceError as cause:

@@ -22,6 +22,7 @@ from dyce_search.front.front import ParetoFront
 from dyce_search.records.records import ExitRecords
 from dyce_search.report import html as html_page
 from dyce_search.version import __version__
+from dyce_search.wording import quantity
 
 SIZE = (6.4, 4.0)  # inches of a picture
 MOST_GROUPS = 12
@@ -124,7 +125,7 @@ def _summary(front: ParetoFront, records: ExitRecords, optimistic: bool) -> Iter
     costs = records.costs
     yield html_page.paragraph(
         f"{costs.n_exits - 1} candidate exits at {costs.n_positions} positions; the whole network costs "
-        f"{costs.baseline:,.10g} {costs.unit} a sample.",
+        f"{quantity(costs.baseline, costs.unit)} a sample.",
         kind="lead",
     )
     if optimistic:
