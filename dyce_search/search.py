@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from dyce_search.arguments import real, shown, whole
 from dyce_search.errors import SolverError
 from dyce_search.evaluation.config import ExitConfig
 from dyce_search.evaluation.evaluate import non_dominated
@@ -217,7 +218,7 @@ def find_solver(solver: str | Solver) -> Solver:
     if callable(solver):
         return solver
     if not isinstance(solver, str) or solver not in SOLVERS:
-        raise SolverError(f"unknown solver {solver!r}: use one of {', '.join(SOLVERS)}, or a callable")
+        raise SolverError(f"unknown solver {shown(solver)}: use one of {', '.join(SOLVERS)}, or a callable")
     module, function = SOLVERS[solver]
     found: Solver = getattr(importlib.import_module(f"dyce_search.solvers.{module}"), function)
     return found
@@ -229,7 +230,10 @@ def check_options(name: str, solve: Solver, options: Mapping[str, Any]) -> None:
     Raises:
         SolverError: it does not; the message lists those that it takes.
     """
-    parameters = list(inspect.signature(solve).parameters.values())[1:]
+    try:
+        parameters = list(inspect.signature(solve).parameters.values())[1:]
+    except (TypeError, ValueError):  # of a function in C, which has none that Python can read
+        return
     if any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters):
         return
     known = [parameter.name for parameter in parameters]
@@ -246,12 +250,11 @@ def check_budget(seed: int, max_evaluations: int | None, max_seconds: float | No
     Raises:
         SolverError: a seed or a budget that is out of range.
     """
-    if not isinstance(seed, (int, np.integer)) or seed < 0:
-        raise SolverError(f"seed must be a whole number >= 0, got {seed!r}")
-    if max_evaluations is not None and (not isinstance(max_evaluations, (int, np.integer)) or max_evaluations < 1):
-        raise SolverError(f"max_evaluations must be a whole number >= 1, got {max_evaluations!r}")
-    if max_seconds is not None and not (isinstance(max_seconds, (int, float, np.number)) and max_seconds > 0):
-        raise SolverError(f"max_seconds must be above 0, got {max_seconds!r}")
+    whole(seed, "seed", SolverError)
+    if max_evaluations is not None:
+        whole(max_evaluations, "max_evaluations", SolverError, least=1)
+    if max_seconds is not None:
+        real(max_seconds, "max_seconds", SolverError, "be above 0", lambda seconds: seconds > 0)
 
 
 def _said(limit: SampleLimit | None) -> dict[str, float]:

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 import numpy.typing as npt
 
+from dyce_search.arguments import choice
 from dyce_search.arrays import restore
 from dyce_search.errors import FileFormatError, FrontError, SolverError
-from dyce_search.evaluation.curve import Curve, Drawable
+from dyce_search.evaluation.curve import Curve, Drawable, drawables
 from dyce_search.evaluation.limits import FEW_DROPS
 from dyce_search.files import PathLike, require_path, write_atomically
 from dyce_search.front.front import ParetoFront
@@ -103,11 +104,9 @@ class Comparison:
         Raises:
             SolverError: it did not take part.
         """
-        found = [entry for entry in self.searches if entry.solver == solver]
-        if not found:
-            known = ", ".join(dict.fromkeys(entry.solver for entry in self.searches))
-            raise SolverError(f"solver {solver!r} is not in this comparison: it has {known}")
-        return found
+        known = dict.fromkeys(entry.solver for entry in self.searches)
+        choice(solver, known, "solver of this comparison", SolverError)
+        return [entry for entry in self.searches if entry.solver == solver]
 
     def to_frame(self) -> "pd.DataFrame":
         """A pandas DataFrame with one row a solver, in the order of `solvers`.
@@ -178,7 +177,7 @@ class Comparison:
         fronts = self.fronts
         label = next(iter(fronts))
         best = fronts.pop(label)
-        return best.plot(ax, label=label, others={**fronts, **(others or {})}, static_exits=False)
+        return best.plot(ax, label=label, others={**fronts, **drawables(others)}, static_exits=False)
 
     def plot_anytime(
         self, ax: "Axes | None" = None, *, over: Literal["evaluations", "seconds"] = "evaluations"
@@ -200,8 +199,7 @@ class Comparison:
         from dyce_search.drawing import axes
         from dyce_search.drawing.curves import draw_anytime
 
-        if over not in ("evaluations", "seconds"):
-            raise FrontError(f"over must be 'evaluations' or 'seconds', got {over!r}")
+        choice(over, ("evaluations", "seconds"), "over", FrontError)
         curves = {}
         for label in self.solvers:
             entries = self.of(label)

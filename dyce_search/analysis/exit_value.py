@@ -7,11 +7,12 @@ import numpy as np
 import numpy.typing as npt
 
 from dyce_search.analysis.optimism import measured_on
+from dyce_search.arguments import choice, real
 from dyce_search.arrays import frame_of, read_only, restore
-from dyce_search.errors import FrontError, RecordsError
+from dyce_search.errors import FrontError, RecordsError, SolverError
 from dyce_search.evaluation.baselines import RulePoints, static_exits
 from dyce_search.evaluation.curve import Curve
-from dyce_search.evaluation.limits import LIMITS, is_number
+from dyce_search.evaluation.limits import LIMITS
 from dyce_search.evaluation.oracle import oracle
 from dyce_search.expected.searched import SearchedScores
 from dyce_search.front.front import ParetoFront
@@ -19,7 +20,7 @@ from dyce_search.parallel import run_all
 from dyce_search.records.costs import ExitCosts
 from dyce_search.records.records import ExitRecords, require_records
 from dyce_search.records.sample_costs import SampleCosts
-from dyce_search.search import search
+from dyce_search.search import check_budget, search
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -72,9 +73,8 @@ class MarginalValue:
         """
         from dyce_search.drawing import axes, diagnostics
 
+        choice(show, ("extra_cost", "loss"), "show", FrontError)
         ax = axes.given_or_new(ax)
-        if show not in ("extra_cost", "loss"):
-            raise FrontError(f"show must be 'extra_cost' or 'loss', got {show!r}")
         wanted = f"extra cost at a {100 * self.max_accuracy_drop:g}-point drop (%)"
         diagnostics.draw_bars(
             ax,
@@ -179,8 +179,13 @@ def marginal_value(
     require_records(records)
     if held_out is not None:
         require_records(held_out, "held_out")
-    if not is_number(max_accuracy_drop) or not max_accuracy_drop >= 0:
-        raise FrontError(f"max_accuracy_drop must be a number >= 0, got {max_accuracy_drop!r}: 0.01 is one point")
+    real(
+        max_accuracy_drop, "max_accuracy_drop", FrontError, "be a number >= 0", lambda drop: drop >= 0,
+        hint="0.01 is one point",
+    )  # fmt: skip
+    choice(effort, ("fast", "default", "high"), "effort", SolverError)
+    check_budget(seed, None, None)
+    choice(by, ("position", "exit", "type"), "by", RecordsError)
     costs = records.costs
     removed = _removals(costs, by)
     kept = [np.setdiff1d(np.arange(costs.n_exits), exits) for exits in removed.values()]
@@ -257,10 +262,8 @@ def _removals(costs: ExitCosts, by: str) -> dict[str, IntArray]:
         labels = [f"position {costs.position[e]}, {costs.names[e]}" for e in before_final]
         unique = len(set(labels)) == len(labels)
         return {label if unique else f"{label} ({rank[e]})": before_final[e : e + 1] for e, label in enumerate(labels)}
-    if by == "type":
-        types = np.array(costs.types[:-1])
-        return {name: np.flatnonzero(types == name) for name in dict.fromkeys(costs.types[:-1])}
-    raise RecordsError(f"by must be 'position', 'exit' or 'type', got {by!r}")
+    types = np.array(costs.types[:-1])
+    return {name: np.flatnonzero(types == name) for name in dict.fromkeys(costs.types[:-1])}
 
 
 def _with_exits(records: ExitRecords, exits: IntArray) -> ExitRecords:

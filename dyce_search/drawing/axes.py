@@ -6,7 +6,7 @@ import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from dyce_search.arrays import require_type
+from dyce_search.arguments import require_type
 from dyce_search.errors import FrontError
 
 if TYPE_CHECKING:

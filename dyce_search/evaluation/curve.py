@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from dyce_search.arrays import frame_of, numbers, read_only, restore
+from dyce_search.arguments import flag, is_whole, length, require_type, shown, text, whole
+from dyce_search.arrays import frame_of, numbers, restore, to_numpy, whole_numbers
 from dyce_search.errors import FrontError
 from dyce_search.evaluation.config import ExitConfig
 from dyce_search.evaluation.cost_tails import SHARES
@@ -109,11 +110,12 @@ class Curve:
 
     def __post_init__(self) -> None:
         """Checks and freezes the arrays."""
+        require_type(self.costs, ExitCosts, "costs", FrontError)
         if self.layout is None:
             object.__setattr__(self, "layout", self.costs.layout)
         require_layout(self.layout, "layout")
         self.layout.joined(self.costs.layout, "the layout", "the costs")
-        n_points, n_positions = len(self.cost), self.costs.n_positions
+        n_points, n_positions = max(length(self.cost), 0), self.costs.n_positions
         if self.disagreement is None:
             object.__setattr__(self, "disagreement", np.full(n_points, np.nan))
         if self.cost_tail is None:
@@ -128,13 +130,19 @@ class Curve:
             "exit_accuracy": (self.costs.n_exits,),
         }
         for name, shape in shapes.items():
-            array = np.asarray(getattr(self, name))
+            array = to_numpy(getattr(self, name), name, FrontError)
             if array.shape != shape:
                 raise FrontError(f"{name} must have shape {shape}, got {array.shape}")
+            if name == "candidate":
+                array = whole_numbers(array, name, FrontError, ndim=2)
+            elif name == "threshold":
+                array = np.where(self.candidate >= 0, array, np.float32(0))
             dtype = {"candidate": np.int64, "threshold": np.float32}.get(name, np.float64)
-            if name == "threshold":
-                array = np.where(np.asarray(self.candidate) >= 0, array, np.float32(0))
-            object.__setattr__(self, name, read_only(array, dtype, copy=True))
+            kept = numbers(array, name, FrontError, dtype=dtype, ndim=len(shape), copy=True)
+            object.__setattr__(self, name, kept)
+        whole(self.n_samples, "n_samples", FrontError, least=1)
+        for name in ("records_digest", "scores"):
+            text(getattr(self, name), name, FrontError)
         if np.any(self.candidate < -1) or np.any(self.candidate >= self.costs.n_candidates):
             raise FrontError("candidate must hold, per position, the index of one of its candidates, or -1 for none")
         for name in ("threshold", "accuracy", "cost", "exit_accuracy"):
@@ -149,8 +157,10 @@ class Curve:
 
     def __getitem__(self, index: int) -> OperatingPoint:
         """One configuration with its figures; negative indices count from the end."""
+        if not is_whole(index):
+            raise TypeError(f"index must be a whole number, got {shown(index)}")
         if not -len(self) <= index < len(self):
-            raise IndexError(f"index {index} is out of range for {len(self)} points")
+            raise IndexError(f"index {shown(index)} is out of range for {len(self)} points")
         return OperatingPoint(
             config=ExitConfig(candidate=self.candidate[index], threshold=self.threshold[index], layout=self.layout),
             accuracy=float(self.accuracy[index]),
@@ -268,12 +278,21 @@ class Curve:
 
         Returns:
             The axes.
+
+        Raises:
+            FrontError: something else than axes, curves, a point or a label.
         """
         from dyce_search.drawing import axes
         from dyce_search.drawing.curves import draw_trade_off
 
-        ax = axes.new_axes() if ax is None else ax
-        curves: dict[str, Drawable] = {label or "front": self, **(others or {})}
+        ax = axes.given_or_new(ax)
+        if label is not None:
+            text(label, "label", FrontError)
+        flag(static_exits, "static_exits", FrontError)
+        for name, given, kind in (("held_out", held_out, Curve), ("selected", selected, OperatingPoint)):
+            if given is not None:
+                require_type(given, kind, name, FrontError)
+        curves: dict[str, Drawable] = {label or "front": self, **drawables(others)}
         kinds = [str(getattr(curve, "scores", "observed")) for curve in curves.values()]
         mixed = len(set(kinds)) > 1
         names = [f"{name} ({kind})" if mixed else name for name, kind in zip(curves, kinds, strict=True)]
@@ -292,6 +311,20 @@ class Curve:
         return ax
 
 
+def drawables(others: Mapping[str, Drawable] | None) -> dict[str, Drawable]:
+    """What to draw beside a curve, checked.
+
+    Raises:
+        FrontError: it is no mapping, or holds what cannot be drawn.
+    """
+    require_type({} if others is None else others, Mapping, "others", FrontError)
+    found = dict(others or {})
+    for name, curve in found.items():
+        if not (hasattr(curve, "relative_cost") and hasattr(curve, "accuracy")):
+            raise FrontError(f"others must be curves or points by name, got {type(curve).__name__} at {shown(name)}")
+    return found
+
+
 def dominated_area(
     relative_cost: FloatArray, accuracy: FloatArray, baseline_accuracy: float, reference: tuple[float, float]
 ) -> float:
@@ -306,6 +339,6 @@ def dominated_area(
         raise FrontError("the hypervolume is relative to the baseline accuracy, which is 0 here")
     corner = numbers(reference, "reference", FrontError, dtype=np.float64, ndim=1)
     if corner.shape != (2,) or not np.isfinite(corner).all():
-        raise FrontError(f"reference must be (relative cost, relative accuracy), got {reference}")
+        raise FrontError(f"reference must be (relative cost, relative accuracy), got {shown(reference)}")
     points = np.column_stack([relative_cost, accuracy / baseline_accuracy])
     return float(moocore.hypervolume(points, ref=corner, maximise=[False, True]))

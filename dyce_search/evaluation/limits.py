@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from dyce_search.arguments import real
 from dyce_search.errors import FrontError, InfeasibleError
 
 FloatArray = npt.NDArray[np.float64]
@@ -151,8 +152,8 @@ def require_share(share: float, *, provable: bool = False) -> None:
     Raises:
         FrontError: it is something else.
     """
-    if isinstance(share, bool) or not is_number(share) or not 0 <= share < 1:
-        raise FrontError(f"share must lie in [0, 1), got {share!r}: 0.01 lets one sample in a hundred cost more")
+    hint = "0.01 lets one sample in a hundred cost more"
+    real(share, "share", FrontError, "lie in [0, 1)", lambda value: 0 <= value < 1, hint=hint)
     if provable and share == 0:
         raise FrontError(
             "share must be above 0 to be proven, got 0: no number of samples proves that none will ever cost more; "
@@ -166,8 +167,8 @@ def require_finite(asked: Mapping[str, float]) -> None:
     Raises:
         FrontError: one that is no finite number.
     """
-    if not all(is_number(limit) and np.isfinite(limit) for limit in asked.values()):
-        raise FrontError(f"limits must be finite numbers, got {dict(asked)}")
+    for name, limit in asked.items():
+        real(limit, name, FrontError, "be a finite number")
 
 
 def require_provable(asked: Mapping[str, float]) -> None:
@@ -178,9 +179,8 @@ def require_provable(asked: Mapping[str, float]) -> None:
     """
     for name, limit in asked.items():
         on_cost = LIMITS[name].on_cost
-        if not is_number(limit) or not 0 < limit < (math.inf if on_cost else 1):
-            interval = "be a finite number above 0" if on_cost else "lie in (0, 1)"
-            raise FrontError(f"{name} must {interval}, got {limit}: {LIMITS[name].hint}")
+        interval = "be a finite number above 0" if on_cost else "lie in (0, 1)"
+        real(limit, name, FrontError, interval, _above_0 if on_cost else _share, hint=LIMITS[name].hint)
 
 
 def require_confidence(confidence: float) -> None:
@@ -189,13 +189,16 @@ def require_confidence(confidence: float) -> None:
     Raises:
         FrontError: no number in (0, 1).
     """
-    if not is_number(confidence) or not 0 < confidence < 1:
-        raise FrontError(f"confidence must lie in (0, 1), got {confidence}: at 0.95, one calibration in twenty errs")
+    hint = "at 0.95, one calibration in twenty errs"
+    real(confidence, "confidence", FrontError, "lie in (0, 1)", _share, hint=hint)
 
 
-def is_number(value: object) -> bool:
-    """Whether it is a single real number, of Python or of NumPy."""
-    return isinstance(value, (int, float, np.integer, np.floating))
+def _above_0(value: float) -> bool:
+    return 0 < value < math.inf
+
+
+def _share(value: float) -> bool:
+    return 0 < value < 1
 
 
 def choose(

@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 from typing import Any
 
+from dyce_search.arguments import text
+from dyce_search.errors import RecordsError
 from dyce_search.records.cascade_log import cascade_from_log
 from dyce_search.records.records import ExitRecords
 from dyce_search.records.router_logs import Confidence, read_log, source_of
@@ -58,6 +60,9 @@ def load_cascade(
         >>> records.layout.names, records.sample_costs.baseline.tolist()
         (('small', 'large'), [7.0, 9.0])
     """
+    text(cost, "cost", RecordsError)
+    if unit is not None:
+        text(unit, "unit", RecordsError)
     read = read_log(log, confidence=confidence, drop_incomplete=drop_incomplete)
     arrays = cascade_from_log(read, models=models, cost=cost, drop_incomplete=drop_incomplete)
     return ExitRecords.from_cascade(

@@ -6,17 +6,18 @@ from typing import Any, Literal, overload
 
 import numpy as np
 
+from dyce_search.arguments import choice, flag, shown, text
 from dyce_search.errors import FileFormatError, RecordsError
 from dyce_search.files import PathLike
 from dyce_search.records.confidence import Measure
 from dyce_search.records.costs import ExitCosts
 from dyce_search.records.file_kinds import kind_of, not_records
-from dyce_search.records.frames import read_frame
 from dyce_search.records.npz_files import read_arrays
 from dyce_search.records.outputs import are_probs
 from dyce_search.records.records import ExitRecords
 from dyce_search.records.sample_costs import SampleCosts
 from dyce_search.records.stored import AnyRecords, StoredRecords
+from dyce_search.records.table_files import read_frame
 
 
 @overload
@@ -92,10 +93,13 @@ def load_records(
     Reference: MSDNet is Huang 2018, arXiv 1703.09844.
     """
     kind = kind_of(path)
-    if part is not None and (kind != "torch" or part not in ("val", "test")):
+    flag(in_memory, "in_memory", RecordsError)
+    if part is not None and (kind != "torch" or not isinstance(part, str) or part not in ("val", "test")):
         raise RecordsError(
-            f"part must be 'val' or 'test', for MSDNet's .pth only, got {part!r} for {path}: leave it out"
+            f"part must be 'val' or 'test', for MSDNet's .pth only, got {shown(part)} for {path}: leave it out"
         )
+    if measure is not None:
+        text(measure, "measure", RecordsError)
     if kind in ("json", "npy", "pickle", "empty", "unknown"):
         raise not_records(path, kind)
     if costs is not None and not isinstance(costs, (ExitCosts, SampleCosts)):
@@ -109,7 +113,7 @@ def load_records(
     if kind == "npz":
         found = read_arrays(path, costs, confidence, in_memory=in_memory)
         if None not in (measure, found.measure) and measure != found.measure:
-            raise RecordsError(f"measure must be that of {path}, {found.measure!r}, got {measure!r}: leave it out")
+            raise RecordsError(f"measure must be that of {path}, {found.measure!r}, got {shown(measure)}: leave it out")
         rest: dict[str, Any] = {
             "measure": found.measure or measure, "temperature": found.temperature, "source": found.source
         }  # fmt: skip
@@ -124,7 +128,9 @@ def load_records(
     if kind == "torch":
         return _load_msdnet(path, costs, confidence or "max_prob", part or "val")
     if confidence is not None:
-        raise RecordsError(f"{path} holds confidences as they are, got confidence={confidence!r}: say measure= of them")
+        raise RecordsError(
+            f"{path} holds confidences as they are, got confidence={shown(confidence)}: say measure= of them"
+        )
     frame = read_frame(path, parquet=kind == "parquet")
     try:
         return ExitRecords.from_frame(frame, costs=costs, measure=measure, source=f"table {path}")
@@ -145,8 +151,7 @@ def load_example(part: Literal["search", "test"] = "search") -> ExitRecords:
         >>> load_example()
         ExitRecords(15,000 samples, 46 exits at 15 positions, baseline 0.9315 at 14,627,648 MACs)
     """
-    if part not in ("search", "test"):
-        raise RecordsError(f"part must be 'search' or 'test', got {part!r}")
+    choice(part, ("search", "test"), "part", RecordsError)
     package = Path(__file__).parent.parent
     folders = (package / "example_data", package.parent / "data")  # in a wheel; in a checkout
     folder = next(folder for folder in folders if folder.is_dir())

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 import numpy.typing as npt
 
-from dyce_search.arrays import ordered_mean, read_only, restore
+from dyce_search.arguments import flag, several, text
+from dyce_search.arrays import checked_index, ordered_mean, read_only, require_length, restore
 from dyce_search.errors import ConfigError, RecordsError
 from dyce_search.files import PathLike
 from dyce_search.fingerprints import digest_of
@@ -15,12 +16,10 @@ from dyce_search.records.cascade import cascade_arrays
 from dyce_search.records.checks import (
     checked_answers,
     checked_group,
-    checked_index,
     checked_label,
     checked_prediction,
     parted_costs,
     require_costs,
-    require_length,
 )
 from dyce_search.records.confidence import Measure, measure_name
 from dyce_search.records.costs import ExitCosts
@@ -104,10 +103,10 @@ class ExitRecords:
         confidence, score = checked_answers(self.confidence, self.score, n_exits)
         n_samples = confidence.shape[1]
         if sample_costs is not None:
-            require_length(sample_costs.head[0], "each row of sample costs", n_samples)
+            require_length(sample_costs.head[0], "each row of sample costs", n_samples, RecordsError)
         object.__setattr__(self, "confidence", confidence)
         object.__setattr__(self, "score", score)
-        object.__setattr__(self, "source", str(self.source))
+        object.__setattr__(self, "source", text(self.source, "source", RecordsError))
         try:
             layout = replace(self.costs.layout, measure=self.measure, temperature=self.temperature)
         except ConfigError as cause:
@@ -170,7 +169,7 @@ class ExitRecords:
         Raises:
             RecordsError: an index out of range, a mask of the wrong length, no sample left.
         """
-        chosen = checked_index(index, self.n_samples)
+        chosen = checked_index(index, self.n_samples, RecordsError)
         by_sample = None if self.sample_costs is None else self.sample_costs.subset(chosen)
         return replace(
             self,
@@ -242,7 +241,7 @@ class ExitRecords:
         *,
         costs: ExitCosts | SampleCosts,
         confidence: str | Measure = "max_prob",
-        temperature: npt.ArrayLike = 1.0,
+        temperature: npt.ArrayLike | None = 1.0,
         group: Any = None,
         source: str = "",
     ) -> Self:
@@ -253,7 +252,7 @@ class ExitRecords:
             labels: (N,) integers in [0, C).
             costs: of the E candidates.
             confidence: as in `from_probs`.
-            temperature: one number > 0, or (E,), by which each exit's logits are divided first.
+            temperature: one number > 0, or (E,), by which each exit's logits are divided first; None is 1.
             group: (N,) see `ExitRecords`.
             source: free text.
 
@@ -327,7 +326,7 @@ class ExitRecords:
         """
         arrays = cascade_arrays(
             price=price, confidence=confidence, score=score, prediction=prediction, label=label, unit=unit,
-            names=tuple(names),
+            names=several(names, str, "names", RecordsError),
         )  # fmt: skip
         return cls(**arrays, group=group, measure=measure, source=source)
 
@@ -376,6 +375,8 @@ class ExitRecords:
             FileFormatError: the folder cannot be written.
             RecordsError: confidences beyond 65,504, which float16 cannot hold.
         """
+        flag(compress, "compress", RecordsError)
+        flag(half, "half", RecordsError)
         write_records(path, self, compress=compress, half=half)
 
 

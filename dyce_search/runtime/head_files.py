@@ -6,7 +6,7 @@ from typing import Any
 from torch import nn
 
 from dyce_search.errors import FileFormatError, MissingPackageError
-from dyce_search.files import PathLike, check_header, write_atomically
+from dyce_search.files import PathLike, check_header, require_path, write_atomically
 from dyce_search.records.layout import ExitLayout
 
 FORMAT, VERSION = "dyce_search.heads", 1
@@ -40,6 +40,7 @@ def load_heads(heads: nn.ModuleDict, layout: ExitLayout, path: PathLike) -> None
         ConfigError: heads of other exits; says which.
     """
     safetensors = _safetensors()
+    require_path(path)
     try:
         with safetensors.safe_open(path, "pt") as file:
             header = (file.metadata() or {}).get("dyce_search", "null")

@@ -6,13 +6,15 @@ from typing import Any
 import numpy as np
 import torch
 
-from dyce_search.arrays import require_type
+from dyce_search.arguments import require_type, whole
 from dyce_search.errors import CostsError, ModelError
 from dyce_search.records.costs import ExitCosts
 from dyce_search.runtime.inputs import as_call
 from dyce_search.runtime.metering import costs_of, metered
 from dyce_search.runtime.model import EarlyExitModel
 from dyce_search.runtime.modes import device_of, observing
+
+MOST_PASSES = 1_000_000
 
 
 def measure_latency(model: EarlyExitModel, example_input: Any, *, repeats: int = 30, warmup: int = 5) -> ExitCosts:
@@ -42,8 +44,8 @@ def measure_latency(model: EarlyExitModel, example_input: Any, *, repeats: int =
         ('ms', 2)
     """
     require_type(model, EarlyExitModel, "model", ModelError)
-    if repeats < 1 or warmup < 0:
-        raise CostsError(f"repeats must be >= 1 and warmup >= 0, got {repeats} and {warmup}")
+    whole(repeats, "repeats", CostsError, least=1, most=MOST_PASSES)
+    whole(warmup, "warmup", CostsError, most=MOST_PASSES)
     device = device_of(model)
     call, synchronize = as_call(example_input, "example_input").on(device), getattr(torch, device.type).synchronize
 

@@ -7,9 +7,10 @@ from typing import Literal
 
 import numpy as np
 
+from dyce_search.arguments import choice, real
 from dyce_search.errors import SolverError
 from dyce_search.expected.searched import PART
-from dyce_search.solvers.descent.archive import BUCKETS, Archive, Choice
+from dyce_search.solvers.descent.archive import BUCKETS, Archive, Choice, index_type
 from dyce_search.solvers.descent.effort import EFFORTS, FEW, Effort
 from dyce_search.solvers.descent.goals import Goals
 from dyce_search.solvers.descent.kick import kick
@@ -96,11 +97,10 @@ def coordinate_descent(
         >>> round(front.select(max_accuracy_drop=0.01).relative_cost, 2)
         0.17
     """
-    if effort not in EFFORTS:
-        raise SolverError(f"effort must be one of {', '.join(EFFORTS)}, got {effort!r}")
+    choice(effort, EFFORTS, "effort", SolverError)
     for name, limit in (("max_accuracy_drop", max_accuracy_drop), ("max_relative_cost", max_relative_cost)):
-        if limit is not None and not np.isfinite(limit):
-            raise SolverError(f"{name} must be a finite number, got {limit!r}")
+        if limit is not None:
+            real(limit, name, SolverError, "be a finite number")
     work = EFFORTS[effort]
     weights = None if lambdas is None else check_lambdas(lambdas)
     problem = Problem.of(run.records, work.bins)
@@ -134,7 +134,8 @@ class Search:
         self.goals = Goals(problem.at_lambda(0.5).gain)
         self.n_tasks = 0
         buckets = 2 * BUCKETS if problem.n < FEW else BUCKETS
-        self.archive = Archive.empty(buckets, problem.n_positions, problem.low, problem.high)
+        index = index_type(run.records.n_exits)
+        self.archive = Archive.empty(buckets, problem.n_positions, problem.low, problem.high, index)
 
     def sweep_trade_off(self, weights: Sequence[float] | None) -> None:
         """The whole front: at the given lambdas, or at a few and then at goals all along the front."""

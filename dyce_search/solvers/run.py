@@ -8,10 +8,13 @@ from typing import Any, NamedTuple, TypeVar
 import numpy as np
 import numpy.typing as npt
 
+from dyce_search.arguments import flag, function, iterable, real, require_type, several, text, whole
+from dyce_search.arrays import numbers
+from dyce_search.errors import ConfigError, SolverError
 from dyce_search.evaluation.config import ExitConfig
-from dyce_search.evaluation.evaluate import BatchEvaluation, evaluate_arrays
+from dyce_search.evaluation.evaluate import BatchEvaluation, checked_configs, evaluate_arrays
 from dyce_search.fingerprints import united
-from dyce_search.records.records import ExitRecords
+from dyce_search.records.records import ExitRecords, require_records
 from dyce_search.solvers.sample_limit import SampleLimit
 
 T = TypeVar("T")
@@ -72,17 +75,29 @@ class Run:
         progress: bool | None = None,
         limit: SampleLimit | None = None,
     ) -> None:
-        """See `dyce_search.search` for the arguments."""
+        """See `dyce_search.search` for the arguments.
+
+        Raises:
+            SolverError: a seed, a budget or a limit that is none.
+            RecordsError: `records` is something else.
+        """
+        require_records(records)
+        if max_evaluations is not None:
+            whole(max_evaluations, "max_evaluations", SolverError, least=1)
+        if max_seconds is not None:
+            real(max_seconds, "max_seconds", SolverError, "be above 0", lambda seconds: seconds > 0)
+        if limit is not None:
+            require_type(limit, SampleLimit, "limit", SolverError)
         self.records = records
         self.limit = limit
-        self.seed = seed
-        self.rng = np.random.default_rng(seed)
+        self.seed = whole(seed, "seed", SolverError)
+        self.rng = np.random.default_rng(self.seed)
         self.evaluations = 0
         self._stop_reason = "converged"
         self._max_evaluations = max_evaluations
         self._started = time.perf_counter()
         self._max_seconds = max_seconds
-        self._progress = sys.stderr.isatty() if progress is None else progress
+        self._progress = sys.stderr.isatty() if progress is None else flag(progress, "progress", SolverError)
         none = np.full((1, records.costs.n_positions), -1, np.int32)
         self._found: list[tuple[Exits, Thresholds]] = [(none, np.zeros(none.shape, np.float32))]
         self._figures: list[FloatArray | None] = [None]  # (2, F) cost and accuracy of each block, where measured
@@ -94,7 +109,11 @@ class Run:
 
         Args:
             records: the same samples, with those scores; with caution they may be below 0.
+
+        Raises:
+            RecordsError: it is something else.
         """
+        require_records(records)
         self.records = records
 
     def owes(self, marks: Collection[str]) -> None:
@@ -103,7 +122,7 @@ class Run:
         Args:
             marks: such as a front's `fingerprint`, for a solver that starts from its configurations.
         """
-        self.marks = united(self.marks, marks)
+        self.marks = united(self.marks, several(marks, str, "marks", SolverError))
 
     @property
     def seconds(self) -> float:
@@ -131,7 +150,14 @@ class Run:
         Args:
             solver: see `dyce_search.search.Solver`.
             options: the solver's own.
+
+        Raises:
+            SolverError: no callable, or one that returns something else than configurations. Errors of the solver's own
+                pass.
         """
+        function(solver, "solver", SolverError)
+        require_type(options, Mapping, "options", SolverError)
+        several(options, str, "options", SolverError)
         try:
             configs = solver(self, **options)
             if configs is not None:
@@ -156,7 +182,11 @@ class Run:
 
         Args:
             default: evaluations without a budget.
+
+        Raises:
+            SolverError: it is no whole number.
         """
+        default = whole(default, "default", SolverError)
         if np.isinf(self.evaluations_left):
             return default
         self._stop_reason = "budget"
@@ -170,8 +200,9 @@ class Run:
 
         Raises:
             StopSearch: so many evaluations are not left, or the time is over.
+            SolverError: no whole number of them.
         """
-        if evaluations > self.evaluations_left or self.seconds_left < 0:
+        if whole(evaluations, "evaluations", SolverError) > self.evaluations_left or self.seconds_left < 0:
             raise StopSearch
 
     def book(self, evaluations: int) -> None:
@@ -179,8 +210,11 @@ class Run:
 
         Args:
             evaluations: how many, at most `evaluations_left`.
+
+        Raises:
+            SolverError: no whole number of them.
         """
-        self.evaluations += evaluations
+        self.evaluations += whole(evaluations, "evaluations", SolverError)
 
     def spend(self, evaluations: int = 1) -> None:
         """Books evaluations before they are made.
@@ -190,6 +224,7 @@ class Run:
 
         Raises:
             StopSearch: the budget does not allow them.
+            SolverError: no whole number of them.
         """
         self.require(evaluations)
         self.book(evaluations)
@@ -203,7 +238,9 @@ class Run:
 
         Raises:
             StopSearch: the budget does not allow all of them; those that it allows are kept.
+            ConfigError: shapes that do not fit, an exit that is not at its position, a threshold that is NaN.
         """
+        exits, threshold = checked_configs(exits, threshold, self.records.costs)
         allowed = int(min(len(exits), max(self.evaluations_left, 0)))
         if allowed < len(exits):
             self.book(allowed)
@@ -222,7 +259,15 @@ class Run:
             exits: (F, P) int32, as `evaluate` takes them.
             threshold: (F, P) float32.
             measured: what `evaluate_arrays` says of them.
+
+        Raises:
+            ConfigError: shapes that do not fit, an exit that is not at its position, a threshold that is NaN.
+            SolverError: `measured` is something else, or of others.
         """
+        exits, threshold = checked_configs(exits, threshold, self.records.costs)
+        require_type(measured, BatchEvaluation, "measured", SolverError)
+        if len(measured) != len(exits):
+            raise SolverError(f"measured must be of {len(exits)} configurations, got {len(measured)}")
         if self.limit is None:
             return np.ones(len(exits), np.bool_)
         over = self.limit.over(self.records, exits, threshold, measured)
@@ -238,9 +283,21 @@ class Run:
             exits: (F, P) int32, as `evaluate` takes them.
             threshold: (F, P) float32.
             figures: cost (F,) and accuracy (F,), where `evaluate_arrays` has measured them; None is later.
+
+        Raises:
+            ConfigError: shapes that do not fit, an exit that is not at its position, a threshold that is NaN.
+            SolverError: figures of another shape.
         """
-        self._found.append((np.array(exits, np.int32), np.array(threshold, np.float32)))
-        self._figures.append(None if figures is None else np.stack(figures))
+        exits, threshold = checked_configs(exits, threshold, self.records.costs)
+        measured = None
+        if figures is not None:
+            measured = np.array(numbers(figures, "figures", SolverError, dtype=np.float64, ndim=2))
+            if measured.shape != (2, len(exits)):
+                raise SolverError(
+                    f"figures must be cost and accuracy of {len(exits)} configurations, got {measured.shape}"
+                )
+        self._found.append((np.array(exits), np.array(threshold)))
+        self._figures.append(measured)
         self.history.append(HandIn(seconds=self.seconds, evaluations=self.evaluations, size=len(exits)))
 
     def found(self) -> tuple[Exits, Thresholds]:
@@ -268,9 +325,9 @@ class Run:
             configs: F configurations of the network.
 
         Raises:
-            ConfigError: one belongs to another network.
+            ConfigError: something else, or one that belongs to another network.
         """
-        found = list(configs)
+        found = several(configs, ExitConfig, "configurations", ConfigError)
         shape = (len(found), self.records.costs.n_positions)
         exits = [config.exits(self.records.layout) for config in found]
         threshold = [config.threshold for config in found]
@@ -283,8 +340,16 @@ class Run:
             steps: anything to iterate over.
             what: stands before the bar.
             total: number of steps, where `steps` does not know it.
+
+        Raises:
+            SolverError: nothing to iterate over, or a total that is no whole number.
         """
         from tqdm import tqdm
+
+        iterable(steps, "steps", SolverError)
+        text(what, "what", SolverError)
+        if total is not None:
+            whole(total, "total", SolverError)
 
         bar: Iterable[T] = tqdm(steps, desc=what, total=total, disable=not self._progress, leave=False)
         return bar

@@ -157,7 +157,7 @@ class TestSelect:
 
     @pytest.mark.parametrize("limits", [{"max_cost": np.nan}, {"max_cost": np.inf}, {"min_accuracy": "high"}])
     def test_bad_limits_are_refused(self, front, limits):
-        with pytest.raises(ds.FrontError, match="limits must be finite numbers"):
+        with pytest.raises(ds.FrontError, match="must be a finite number, got"):
             front.select(**limits)
 
     def test_no_limit_is_refused(self, front):
