@@ -13,6 +13,7 @@ from dyce_search.errors import DyceError
 
 T = TypeVar("T")
 LARGEST = 2**63 - 1  # of whole numbers: what 64 signed bits hold
+FEW = 1000  # above which a largest number is said only to who exceeds it
 WORDS = {str: "string", int: "whole number"}
 LONGEST = 80  # characters of a value in a message
 
@@ -60,9 +61,8 @@ def whole(
         3
     """
     if not is_whole(value) or not least <= value <= most:  # type: ignore[operator]  # it is whole
-        limits = f">= {least}" if most == LARGEST else f"from {least} to {most}"
-        if is_whole(value) and value > LARGEST:  # type: ignore[operator]
-            limits += ", of 64 bits"
+        too_large = is_whole(value) and value > most  # type: ignore[operator]
+        limits = f">= {least}" if most > FEW and not too_large else f"from {least} to {most:,}"
         raise error(f"{name} must be a whole number {limits}, got {shown(value)}{hint and f': {hint}'}")
     return int(value)  # type: ignore[call-overload, no-any-return]
 

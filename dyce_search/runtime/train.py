@@ -281,5 +281,5 @@ def _check(options: dict[str, Any]) -> None:
     for name, least in (("epochs", 1), ("patience", 1), ("seed", 0)):
         whole(options[name], name, ModelError, least=least, most=LARGEST if name == "seed" else MOST_EPOCHS)
     for name in ("learning_rate", "distillation temperature"):
-        real(options[name], name, ModelError, "be a number above 0", lambda value: 0 < value < math.inf)
-    real(options["distillation"], "distillation", ModelError, "be a number in [0, 1]", lambda value: 0 <= value <= 1)
+        real(options[name], name, ModelError, "be above 0", lambda value: 0 < value < math.inf)
+    real(options["distillation"], "distillation", ModelError, "be in [0, 1]", lambda value: 0 <= value <= 1)

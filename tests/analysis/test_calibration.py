@@ -110,7 +110,7 @@ class TestReliability:
 
     @pytest.mark.parametrize("bins", [0, 2.5, True, "ten"])
     def test_bad_bins(self, records, bins):
-        with pytest.raises(ds.RecordsError, match="bins must be a whole number from 1 to 100000, got"):
+        with pytest.raises(ds.RecordsError, match="bins must be a whole number >= 1, got"):
             ds.reliability(records, bins=bins)
 
     def test_confidences_that_are_no_probabilities(self):
@@ -172,9 +172,9 @@ class TestTemperatures:
         [
             ([], [0], r"logits must have shape \(E, N, C\) with one or more exits, got none"),
             ([[[0.0, 1.0]]], [], "labels must have at least one sample"),
-            ([[[0.0, 1.0]]], [0, 1], r"logits\[0\] must have shape \(N, C\) = \(2, C\), got \(1, 2\)"),
+            ([[[0.0, 1.0]]], [0, 1], r"must have shape \(N, C\) = \(2, C\), got \(1, 2\)"),
             ([[[0.0, 1.0]]], [2], r"labels must lie in \[0, C\) = \[0, 2\), got 2 to 2"),
-            ([[[0.0, np.inf]]], [1], "logits must be finite, or -inf for a class that is ruled out, got inf from exit 0"),
+            ([[[0.0, np.inf]]], [1], "logits must be finite.* got inf from exit 0 at"),
             ([[["a", "b"]]], [1], "must be numeric, got dtype <U1"),
         ],
     )
