@@ -7,6 +7,8 @@ from typing import Any
 
 import numpy as np
 
+from dyce_search.wording import one_line
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Provenance:
@@ -38,3 +40,5 @@ class Provenance:
     versions: Mapping[str, str] = field(
         default_factory=lambda: {"python": platform.python_version(), "numpy": np.__version__}
     )
+
+    __repr__ = one_line

@@ -12,6 +12,7 @@ from dyce_search.arrays import read_only, restore, whole_numbers
 from dyce_search.errors import RecordsError
 from dyce_search.records.costs import ExitCosts
 from dyce_search.records.records import ExitRecords, require_records
+from dyce_search.wording import one_line
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -47,6 +48,7 @@ class Reliability:
     mean_confidence: FloatArray
     exit_accuracy: FloatArray
 
+    __repr__ = one_line
     __setstate__ = restore
 
     def to_frame(self) -> "pd.DataFrame":
@@ -116,6 +118,7 @@ class ExitAuroc:
     n_right: npt.NDArray[np.int64]
     n_samples: int
 
+    __repr__ = one_line
     __setstate__ = restore
 
     def to_frame(self) -> "pd.DataFrame":

@@ -7,12 +7,12 @@ import numpy as np
 import numpy.typing as npt
 
 from dyce_search.analysis.optimism import measured_on
-from dyce_search.arguments import choice, real
+from dyce_search.arguments import choice
 from dyce_search.arrays import frame_of, read_only, restore
 from dyce_search.errors import FrontError, RecordsError, SolverError
 from dyce_search.evaluation.baselines import RulePoints, static_exits
 from dyce_search.evaluation.curve import Curve
-from dyce_search.evaluation.limits import LIMITS
+from dyce_search.evaluation.limits import LIMITS, require_drop
 from dyce_search.evaluation.oracle import oracle
 from dyce_search.expected.searched import SearchedScores
 from dyce_search.front.front import ParetoFront
@@ -21,6 +21,7 @@ from dyce_search.records.costs import ExitCosts
 from dyce_search.records.records import ExitRecords, require_records
 from dyce_search.records.sample_costs import SampleCosts
 from dyce_search.search import check_budget, search
+from dyce_search.wording import one_line
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -50,6 +51,7 @@ class MarginalValue:
     hypervolume: float
     max_accuracy_drop: float
 
+    __repr__ = one_line
     __setstate__ = restore
 
     def to_frame(self) -> "pd.DataFrame":
@@ -106,6 +108,7 @@ class OracleGap:
     share_closed: float
     oracle: RulePoints
 
+    __repr__ = one_line
     __setstate__ = restore
 
     @property
@@ -179,10 +182,9 @@ def marginal_value(
     require_records(records)
     if held_out is not None:
         require_records(held_out, "held_out")
-    real(
-        max_accuracy_drop, "max_accuracy_drop", FrontError, "be a number >= 0", lambda drop: drop >= 0,
-        hint="0.01 is one point",
-    )  # fmt: skip
+    require_drop(max_accuracy_drop)
+    if max_accuracy_drop < 0:
+        raise FrontError(f"max_accuracy_drop must be a number >= 0, got {max_accuracy_drop:g}: 0.01 is one point")
     choice(effort, ("fast", "default", "high"), "effort", SolverError)
     check_budget(seed, None, None)
     choice(by, ("position", "exit", "type"), "by", RecordsError)

@@ -10,6 +10,7 @@ from dyce_search.analysis.calibration import bin_edges, in_bins
 from dyce_search.arrays import frame_of, read_only, restore
 from dyce_search.errors import RecordsError
 from dyce_search.records.outputs import checked_labels, outputs_by_exit, require_logits
+from dyce_search.wording import one_line
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -41,6 +42,7 @@ class Temperatures:
     ece_before: FloatArray
     ece_after: FloatArray
 
+    __repr__ = one_line
     __setstate__ = restore
 
     def to_frame(self) -> "pd.DataFrame":

@@ -13,6 +13,8 @@ from dyce_search.errors import CostsError
 from dyce_search.files import PathLike, entry, read_json, require_path, write_json
 from dyce_search.records.dyce_files import read_macs
 from dyce_search.records.layout import ExitLayout, check_positions, checked_names
+from dyce_search.records.wrong_files import needing
+from dyce_search.wording import line, quantity
 
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
@@ -114,6 +116,11 @@ class ExitCosts:
             object.__setattr__(self, name, value)
 
     __setstate__ = restore
+
+    def __repr__(self) -> str:
+        """One line: sizes, and what the whole model costs."""
+        sizes = f"{self.n_exits} exits at {self.n_positions} positions"
+        return line("ExitCosts", sizes, f"whole model {quantity(self.baseline, self.unit)}")
 
     def __eq__(self, other: object) -> bool:
         """Equal when every number, the unit and the names are."""
@@ -248,10 +255,11 @@ class ExitCosts:
             FileFormatError: no such file, no JSON, or a key is missing.
             CostsError: the numbers do not fit together.
         """
-        content = read_json(path)
-        if isinstance(content, dict) and "position" in content:
-            return cls.from_dict(content, path)
-        return cls(**read_macs(content, path))
+        with needing("costs", path):
+            content = read_json(path)
+            if isinstance(content, dict) and "position" in content:
+                return cls.from_dict(content, path)
+            return cls(**read_macs(content, path))
 
 
 def _check_values(values: FloatArray, name: str) -> None:

@@ -11,13 +11,14 @@ from dyce_search.errors import FileFormatError, RecordsError
 from dyce_search.files import PathLike
 from dyce_search.records.confidence import Measure
 from dyce_search.records.costs import ExitCosts
-from dyce_search.records.file_kinds import kind_of, not_records
+from dyce_search.records.file_kinds import kind_of
 from dyce_search.records.npz_files import read_arrays
 from dyce_search.records.outputs import are_probs
 from dyce_search.records.records import ExitRecords
 from dyce_search.records.sample_costs import SampleCosts
 from dyce_search.records.stored import AnyRecords, StoredRecords
 from dyce_search.records.table_files import read_frame
+from dyce_search.records.wrong_files import content_of, not_records, require_plain_table, wrong_file
 
 
 @overload
@@ -100,7 +101,7 @@ def load_records(
         )
     if measure is not None:
         text(measure, "measure", RecordsError)
-    if kind in ("json", "npy", "pickle", "empty", "unknown"):
+    if kind in ("json", "npy", "pickle", "empty", "foreign text", "unknown"):
         raise not_records(path, kind)
     if costs is not None and not isinstance(costs, (ExitCosts, SampleCosts)):
         costs = _load_costs(costs)
@@ -131,6 +132,8 @@ def load_records(
         raise RecordsError(
             f"{path} holds confidences as they are, got confidence={shown(confidence)}: say measure= of them"
         )
+    if kind != "parquet":
+        require_plain_table(path)
     frame = read_frame(path, parquet=kind == "parquet")
     try:
         return ExitRecords.from_frame(frame, costs=costs, measure=measure, source=f"table {path}")
@@ -149,7 +152,7 @@ def load_example(part: Literal["search", "test"] = "search") -> ExitRecords:
 
     Example:
         >>> load_example()
-        ExitRecords(15,000 samples, 46 exits at 15 positions, baseline 0.9315 at 14,627,648 MACs)
+        ExitRecords(15,000 samples, 46 exits at 15 positions, baseline 0.9315 at 14.6 M MACs)
     """
     choice(part, ("search", "test"), "part", RecordsError)
     package = Path(__file__).parent.parent
@@ -162,9 +165,7 @@ def load_example(part: Literal["search", "test"] = "search") -> ExitRecords:
 def _load_costs(path: PathLike) -> ExitCosts:
     kind = kind_of(path)
     if kind in ("npz", "npy", "parquet", "gzip"):
-        raise FileFormatError(
-            f"costs must be a JSON, or MSDNet's flops.pth, got {path}, which is {kind}: are the arguments swapped?"
-        )
+        raise wrong_file(path, content_of(path) or "records", "costs")
     if kind != "torch":
         return ExitCosts.load(path)
     from dyce_search.records.msdnet_files import read_flops

@@ -1,7 +1,7 @@
 """A backbone with exits attached, whose configuration is switched at run time."""
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Self
+from typing import Any, Self, cast
 
 import numpy.typing as npt
 import torch
@@ -356,9 +356,9 @@ class EarlyExitModel(nn.Module):
         Raises:
             ModelError: modules that do not run once each in the order given, features that are no tensors.
         """
-        features: list[torch.Tensor] = []
-        final = self.observe(lambda _, take: features.append(take().clone()), served_call(inputs, options))
-        return tuple(features), final
+        call, features = served_call(inputs, options), list[torch.Tensor]()
+        final = self.observe(lambda _, take: features.append(take().clone()), call)
+        return tuple(features), self._exits.checked(final, -1, call.samples)
 
     def logits_of(self, features: Sequence[torch.Tensor], call: Call) -> list[torch.Tensor]:
         """The logits of all heads, E-1 tensors (B, C).
@@ -373,20 +373,20 @@ class EarlyExitModel(nn.Module):
         return logits_of(self._exits, list(self.heads.values()), features, call)
 
     def observe(self, visit: Visit, call: Call) -> torch.Tensor:
-        """Runs the whole backbone and has each position visited.
+        """Runs the backbone to the end and has each position visited.
 
         Args:
-            visit: gets a position and a function that gives its feature (B, ...).
+            visit: gets a position and a function that gives its feature; may give the rows that go on, never none.
             call: the backbone's arguments.
 
         Returns:
-            (B, C) the final logits.
+            The final logits of those who went on, as the backbone gives them.
 
         Raises:
             ModelError: something else than a function and arguments.
         """
         function(visit, "visit", ModelError)
-        return self._exits.checked(self._runner(call).run(visit, call), -1, call.samples)
+        return cast(torch.Tensor, self._runner(call).run(visit, call))
 
     def _runner(self, call: Call) -> Staged | Hooked:
         """Stages in eval mode; otherwise hooks, which leave the backbone in whatever modes it is."""

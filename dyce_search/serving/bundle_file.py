@@ -11,6 +11,7 @@ import msgspec
 from dyce_search.errors import FileFormatError
 from dyce_search.evaluation.config_file import LayoutEntry
 from dyce_search.files import PathLike, check_header, read_json, require_path, typed, write_json
+from dyce_search.records.wrong_files import needing
 
 FORMAT, VERSION, MANIFEST = "dyce_search.bundle", 1, "manifest.json"
 LOGITS = "exit.logits"  # what a head gives
@@ -111,7 +112,8 @@ def read_manifest(folder: PathLike) -> BundleFile:
     require_path(folder, "folder")
     path = Path(folder) / MANIFEST
     if not path.is_file():
-        raise FileFormatError(f"{path} is missing: {folder} is no bundle, export_onnx writes one")
+        with needing("bundle", folder):
+            raise FileFormatError(f"{path} is missing: {folder} is no bundle, export_onnx writes one")
     content = read_json(path)
     check_header(content, FORMAT, (VERSION,), path)
     if content.get("digest") != digest_of_manifest(content):

@@ -9,6 +9,7 @@ import numpy as np
 
 from dyce_search.arguments import choice, real
 from dyce_search.errors import SolverError
+from dyce_search.evaluation.limits import require_drop
 from dyce_search.expected.searched import PART
 from dyce_search.solvers.descent.archive import BUCKETS, Archive, Choice, index_type
 from dyce_search.solvers.descent.effort import EFFORTS, FEW, Effort
@@ -90,6 +91,7 @@ def coordinate_descent(
 
     Raises:
         SolverError: an unknown effort, lambdas outside [0, 1], limits that are not numbers.
+        FrontError: a drop of 1 or more, which would be a hundred points.
 
     Example:
         >>> import dyce_search as ds
@@ -101,6 +103,8 @@ def coordinate_descent(
     for name, limit in (("max_accuracy_drop", max_accuracy_drop), ("max_relative_cost", max_relative_cost)):
         if limit is not None:
             real(limit, name, SolverError, "be a finite number")
+    if max_accuracy_drop is not None:
+        require_drop(max_accuracy_drop)
     work = EFFORTS[effort]
     weights = None if lambdas is None else check_lambdas(lambdas)
     problem = Problem.of(run.records, work.bins)
