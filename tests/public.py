@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 
 import dyce_search as ds
+from dyce_search.search import SOLVERS, find_solver
 
 POSITIONAL = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
 VARIADIC = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
@@ -107,7 +108,8 @@ class Right:
             ds.bootstrap_band(self.front, self.records, resamples=2), ds.patience(self.records),
             ds.oracle_gap(self.front, self.records), ds.fit_temperatures(np.zeros((1, 2, 2)), [0, 1]),
             ds.DriftMonitor(self.point, self.records, max_accuracy_drop=0.5), ordered[0],
-            ds.check_certificate(self.certified, self.records), self.comparison.searches[0], self.front.provenance,
+            ds.check_certificate(self.certified, self.records), self.certified.certificate.limits[0],
+            ds.check_certificate(self.certified, self.records).limits[0], self.comparison.searches[0], self.front.provenance,
             ds.optimism(self.front, self.records.subset(np.arange(50))),
             ds.marginal_value(self.records, effort="fast"),
         ]  # fmt: skip
@@ -273,7 +275,23 @@ def targets(right: Right) -> list[Target]:
     A class whose docstring names no error keeps what it is given, as the results of functions do: it is not called.
     """
     rooms = [ds] + ([import_module("dyce_search.runtime")] if right.torch else [])
-    return [target for room in rooms for target in targets_of(room, right)]
+    return [target for room in rooms for target in targets_of(room, right)] + list(solver_options(right))
+
+
+def solver_options(right: Right) -> Iterator[Target]:
+    """`search` with each solver of the package, to be given that solver's own options."""
+    for name in SOLVERS:
+        hints = {
+            option: hint for option, hint in types_of(find_solver(name)).items() if option not in ("run", "return")
+        }
+        given = {
+            "records": right.records,
+            "solver": name,
+            "scores": "observed",
+            "max_evaluations": 30,
+            "progress": False,
+        }
+        yield Target(f"search({name})", lambda: ds.search, given, hints, documented=ds.search.__doc__ or "")
 
 
 def targets_of(room: ModuleType, right: Right) -> Iterator[Target]:

@@ -224,7 +224,7 @@ class ExitRecords:
         """Builds records from class probabilities; the score is 1 where the likeliest class is the label.
 
         Args:
-            probs: (E, N, C) real, rows sum to 1; or a sequence of E arrays (N, C). Tensors are taken too.
+            probs: (E, N, C) real, rows sum to 1; or (E, N, 1), of the second of two classes. Or E arrays, or tensors.
             labels: (N,) integers in [0, C).
             costs: of the E candidates.
             confidence: "max_prob", "margin", "entropy" (see `dyce_search.records.confidence`), or a callable that turns
@@ -254,7 +254,8 @@ class ExitRecords:
         """Builds records from logits; the score is 1 where the largest logit is the label's.
 
         Args:
-            logits: (E, N, C) real; or a sequence of E arrays (N, C). Tensors are taken too.
+            logits: (E, N, C) real; or a sequence of E arrays (N, C). Tensors are taken too. -inf rules a class out.
+                One column is the logit of the second of two classes. Probabilities are refused: see `from_probs`.
             labels: (N,) integers in [0, C).
             costs: of the E candidates.
             confidence: as in `from_probs`.
@@ -381,9 +382,8 @@ class ExitRecords:
             FileFormatError: the folder cannot be written.
             RecordsError: confidences beyond 65,504, which float16 cannot hold.
         """
-        flag(compress, "compress", RecordsError)
-        flag(half, "half", RecordsError)
-        write_records(path, self, compress=compress, half=half)
+        kept = {name: flag(value, name, RecordsError) for name, value in (("compress", compress), ("half", half))}
+        write_records(path, self, **kept)
 
 
 def require_records(records: object, name: str = "records") -> None:
