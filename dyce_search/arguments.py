@@ -26,7 +26,7 @@ def shown(value: object) -> str:
         ('[1, 2]', 'aa...', 'a value of type int')
     """
     try:
-        text = " ".join(repr(value).split())
+        text = " ".join(repr(value.item() if isinstance(value, np.generic) else value).split())
     except Exception:  # an integer of more than 4,300 digits, an object that cannot show itself
         return f"a value of type {type(value).__name__}"
     return text if len(text) <= LONGEST else f"{text[: LONGEST - 3]}..."

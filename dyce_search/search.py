@@ -166,7 +166,8 @@ def run_solver(
         first, seed=seed, max_evaluations=max_evaluations, max_seconds=max_seconds, progress=progress, limit=limit
     )
     if not isinstance(scores, SearchedScores):
-        effort: Effort = "fast" if options.get("effort") == "fast" else "default"
+        asked = options.get("effort")
+        effort: Effort = "fast" if isinstance(asked, str) and asked == "fast" else "default"
         try:
             (scores,) = [
                 SearchedScores.of(records, scores, caution, effort=effort) for _ in run.bar([0], "scores to search on")

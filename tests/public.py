@@ -109,7 +109,8 @@ class Right:
             ds.oracle_gap(self.front, self.records), ds.fit_temperatures(np.zeros((1, 2, 2)), [0, 1]),
             ds.DriftMonitor(self.point, self.records, max_accuracy_drop=0.5), ordered[0],
             ds.check_certificate(self.certified, self.records), self.certified.certificate.limits[0],
-            ds.check_certificate(self.certified, self.records).limits[0], self.comparison.searches[0], self.front.provenance,
+            ds.check_certificate(self.certified, self.records).limits[0], self.comparison.searches[0],
+            self.front.provenance,
             ds.optimism(self.front, self.records.subset(np.arange(50))),
             ds.marginal_value(self.records, effort="fast"),
         ]  # fmt: skip

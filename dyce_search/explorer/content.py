@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from dyce_search.arguments import is_number, require_type
+from dyce_search.arguments import real, require_type
 from dyce_search.arrays import numbers
 from dyce_search.certify.certificate import CertifiedPoint
 from dyce_search.errors import FrontError
@@ -69,10 +69,9 @@ def explorer_content(
 
 
 def _require_number(value: object, name: str, hint: str, above: float | None = None) -> None:
-    within = not isinstance(value, bool) and is_number(value) and np.isfinite(value)  # type: ignore[call-overload]
-    if not within or (above is not None and value <= above):  # type: ignore[operator]
-        needed = "a finite number" if above is None else f"a finite number above {above:g}"
-        raise FrontError(f"{name} must be {needed}, got {value!r}: {hint}")
+    least = -np.inf if above is None else above
+    needed = "be a finite number" if above is None else f"be a finite number above {above:g}"
+    real(value, name, FrontError, needed, lambda limit: least < limit < np.inf, hint=hint)
 
 
 def _limit(name: str) -> dict[str, Any]:

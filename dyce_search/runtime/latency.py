@@ -7,7 +7,8 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from dyce_search.arguments import require_type, whole
+from dyce_search.arguments import require_type, shown, whole
+from dyce_search.arrays import numbers
 from dyce_search.errors import CostsError, ModelError
 from dyce_search.records.costs import ExitCosts
 from dyce_search.runtime.inputs import as_call
@@ -81,14 +82,11 @@ def _rows(model: EarlyExitModel, samples: int, exit_share: npt.ArrayLike | None)
     whole = [samples] * (len(model.positions) + 1)
     if exit_share is None:
         return whole
-    try:
-        share = np.asarray(exit_share, np.float64)
-    except (TypeError, ValueError):
-        share = np.array(np.nan)
+    share = numbers(exit_share, "exit_share", CostsError, dtype=np.float64, ndim=1)
     if share.shape != (len(whole),) or not (share >= 0).all() or abs(share.sum() - 1) > 1e-6:
         raise CostsError(
-            f"exit_share must have shape (P+1,) = ({len(whole)},), not below 0 and with sum 1, got {exit_share!r}: "
-            "take it from evaluate(records, config).exit_share"
+            f"exit_share must have shape (P+1,) = ({len(whole)},), not below 0 and with sum 1, got "
+            f"{shown(exit_share)}: take it from evaluate(records, config).exit_share"
         )
     if not model.compacts:
         raise CostsError("exit_share needs a model that can be cut, in which samples leave the batch: leave it out")
