@@ -108,8 +108,8 @@ def test_a_page_may_run_what_it_holds_and_load_nothing():
 
 
 def test_the_colours_are_those_of_the_figures():
-    style = files("dyce_search.explorer").joinpath("explorer.css").read_text()
-    assert [colour for colour in COLORS if colour not in style] == []
+    style = files("dyce_search.explorer").joinpath("theme.css").read_text()
+    assert [colour for colour in COLORS if colour.lower() not in style] == []
 
 
 def test_scripts_write_no_html_and_name_nothing_outside():
