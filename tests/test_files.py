@@ -15,7 +15,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import dyce_search as ds
-from dyce_search.files import read_json, write_atomically, write_json
+from dyce_search.files import write_atomically
+from dyce_search.json_files import read_json, write_json
 from tests.traps import Trap
 
 PLAIN = st.recursive(

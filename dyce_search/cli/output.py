@@ -13,7 +13,8 @@ from dyce_search.cli import tables
 from dyce_search.errors import FileFormatError
 from dyce_search.evaluation.curve import OperatingPoint
 from dyce_search.evaluation.evaluate import Evaluation, evaluate
-from dyce_search.files import PathLike, write_json
+from dyce_search.files import PathLike
+from dyce_search.json_files import write_json
 from dyce_search.records.records import ExitRecords
 
 INTERRUPTED = 130  # the shell's exit status after Ctrl-C

@@ -8,7 +8,8 @@ import numpy.typing as npt
 
 from dyce_search.arrays import numbers, read_only, restore, whole_numbers
 from dyce_search.errors import ConfigError, RecordsError
-from dyce_search.files import PathLike, read_json, typed, write_json
+from dyce_search.files import PathLike
+from dyce_search.json_files import read_json, typed, write_json
 from dyce_search.records.layout import ExitLayout, require_layout
 
 LOWEST = np.finfo(np.float32).min  # what -inf is kept as in records, so that everybody leaves where a threshold is -inf
@@ -298,5 +299,9 @@ class ExitConfig:
         """
         from dyce_search.evaluation.config_file import FORMAT, TYPES, read_content
 
-        candidate, threshold, layout = read_content(typed(content, FORMAT, TYPES, path), path)
-        return cls(candidate=candidate, threshold=threshold, layout=layout)
+        found = typed(content, FORMAT, TYPES, path)
+        try:
+            candidate, threshold, layout = read_content(found, path)
+            return cls(candidate=candidate, threshold=threshold, layout=layout)
+        except ConfigError as cause:
+            raise ConfigError(f"{path}: {cause}") from cause

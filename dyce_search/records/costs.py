@@ -9,9 +9,9 @@ import numpy.typing as npt
 
 from dyce_search.arrays import numbers, read_only, restore, whole_numbers
 from dyce_search.errors import CostsError
-from dyce_search.files import PathLike, entry, read_json, write_json
-from dyce_search.records.dyce_files import read_macs
-from dyce_search.records.layout import ExitLayout, check_positions, checked_names
+from dyce_search.files import PathLike
+from dyce_search.json_files import of_type, read_json, write_json
+from dyce_search.records.layout import ExitLayout, check_positions, checked_names, require_text
 
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
@@ -90,6 +90,7 @@ class ExitCosts:
             )
         check_positions(position, len(backbone) - 1, CostsError)
         names = checked_names(self.names, position, CostsError)
+        require_text(str(self.unit), "unit", CostsError)
         layout = ExitLayout(position=position, names=names)
         for name, value in (
             ("backbone", backbone),
@@ -172,11 +173,18 @@ class ExitCosts:
             path: of the file that it comes from, for messages.
 
         Raises:
-            FileFormatError: a key is missing.
+            FileFormatError: a key is missing or unknown, or something is of another type.
             CostsError: the numbers do not fit together.
         """
-        needed = {field: entry(content, field, path) for field in ("backbone", "head", "position")}
-        return cls(**needed, **{field: content[field] for field in ("unit", "names") if field in content})
+        from msgspec.structs import asdict
+
+        from dyce_search.records.costs_file import CostsFile
+
+        found = of_type(content, CostsFile, path)
+        try:
+            return cls(**asdict(found))
+        except CostsError as cause:
+            raise CostsError(f"{path}: {cause}") from cause
 
     def save(self, path: PathLike) -> None:
         """Writes `to_dict` as JSON, atomically; `load` gives back equal costs, bit for bit.
@@ -232,13 +240,18 @@ class ExitCosts:
             path: the file.
 
         Raises:
-            FileFormatError: no such file, no JSON, or a key is missing.
+            FileFormatError: no such file, no JSON, a key that is missing, or something of another type.
             CostsError: the numbers do not fit together.
         """
         content = read_json(path)
         if isinstance(content, dict) and "position" in content:
             return cls.from_dict(content, path)
-        return cls(**read_macs(content, path))
+        from dyce_search.records.macs_file import read_macs
+
+        try:
+            return cls(**read_macs(content, path))
+        except CostsError as cause:
+            raise CostsError(f"{path}: {cause}") from cause
 
 
 def _check_values(values: FloatArray, name: str) -> None:

@@ -287,7 +287,7 @@ class TestRefusals:
     def test_files_that_are_no_logs(self, tmp_path):
         path = tmp_path / "log.jsonl"
         for text, message in (
-            ('{"query": 1\n', "line 1 of .* is no JSON"),
+            ('{"query": 1\n', "line 1 of .* is not valid JSON"),
             ("[1, 2]\n", "line 1 of .* must be an object, got list"),
         ):
             path.write_text(text)
