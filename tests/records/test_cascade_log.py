@@ -294,7 +294,7 @@ class TestRefusals:
             with pytest.raises(ds.FileFormatError, match=message):
                 ds.load_cascade(path)
         path.write_bytes(b"\xff\xfe\x00")
-        with pytest.raises(ds.FileFormatError, match="is damaged, or no text"):
+        with pytest.raises(ds.FileFormatError, match="is not valid JSON"):
             ds.load_cascade(path)
         with pytest.raises(ds.FileFormatError, match="cannot read"):
             ds.load_cascade(tmp_path / "nothing.jsonl")
