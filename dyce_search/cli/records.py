@@ -67,8 +67,6 @@ def split(options: Namespace) -> int:
         raise RecordsError(
             f"--out needs {len(options.shares) + 1} files, one a share and one for the rest, got {len(options.out)}"
         )
-    if len(set(map(str, options.out))) < len(options.out):
-        raise RecordsError("--out must name different files")
     for path in options.out:
         require_folder(path)
     records = load(options.records, options.costs, part="val", measure=options.measure)

@@ -114,8 +114,8 @@ def require_size(path: PathLike, size: int, stream: IO[bytes], max_bytes: int | 
     most = allowance(os.fstat(stream.fileno()).st_size) if max_bytes is None else max_bytes
     if size > most:
         raise FileFormatError(
-            f"{path} unpacks to {size:,} bytes or more, and may unpack to {most:,}: pass max_bytes= if you trust it, "
-            "--max-bytes on the command line"
+            f"{path} unpacks to {size:,} bytes or more, and may unpack to {most:,}: pass max_bytes= to load_records if "
+            "you trust it, and save it anew for the command line"
         )
 
 
