@@ -14,7 +14,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO
 
-from dyce_search.errors import FileFormatError
+from dyce_search.errors import ConfigError, CostsError, FileFormatError, FrontError, RecordsError
 
 try:
     import fcntl
@@ -39,6 +39,21 @@ def require_path(path: object, name: str = "path") -> None:
         raise FileFormatError(f"{name} must be text, got {text!r}: half a surrogate pair is none") from cause
     if "\0" in text:
         raise FileFormatError(f"{name} must not have NUL in it, got {text!r}")
+
+
+@contextmanager
+def named(path: PathLike) -> Iterator[None]:
+    """Within, errors of what a file says name the file, whoever finds them.
+
+    Raises:
+        DyceError: of the same type, with the path before the message, unless it has it.
+    """
+    try:
+        yield
+    except (ConfigError, CostsError, FrontError, RecordsError) as cause:
+        if str(path) in str(cause):
+            raise
+        raise type(cause)(f"{path}: {cause}") from cause
 
 
 def write_atomically(path: PathLike, write: Callable[[IO[bytes]], object]) -> None:

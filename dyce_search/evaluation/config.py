@@ -8,7 +8,7 @@ import numpy.typing as npt
 
 from dyce_search.arrays import numbers, read_only, restore, whole_numbers
 from dyce_search.errors import ConfigError, RecordsError
-from dyce_search.files import PathLike
+from dyce_search.files import PathLike, named
 from dyce_search.json_files import read_json, typed, write_json
 from dyce_search.records.layout import ExitLayout, require_layout
 
@@ -300,8 +300,6 @@ class ExitConfig:
         from dyce_search.evaluation.config_file import FORMAT, TYPES, read_content
 
         found = typed(content, FORMAT, TYPES, path)
-        try:
+        with named(path):
             candidate, threshold, layout = read_content(found, path)
             return cls(candidate=candidate, threshold=threshold, layout=layout)
-        except ConfigError as cause:
-            raise ConfigError(f"{path}: {cause}") from cause

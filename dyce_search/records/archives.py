@@ -20,6 +20,8 @@ from dyce_search.files import PathLike
 FREELY = 2**28  # bytes that any file may unpack to
 TIMES = 100  # its own size, that a larger one may: confidences pack into a half, right and wrong into a tenth
 
+SHOWN = 200  # characters of what zipfile or NumPy says
+
 READERS = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
 
 
@@ -81,9 +83,8 @@ def opened(path: PathLike, max_bytes: int | None) -> Iterator[Archive]:
         raise FileFormatError(f"cannot read {path}: there is not enough memory for it") from cause
     except Exception as cause:  # a damaged archive makes zipfile and NumPy fail in a dozen ways
         said = cause.strerror if isinstance(cause, OSError) else None
-        raise FileFormatError(
-            f"cannot read {path}: {said or f'the file is truncated or damaged ({cause}): fetch or write it anew'}"
-        ) from cause
+        said = said or f"the file is truncated or damaged ({str(cause)[:SHOWN]}): fetch or write it anew"
+        raise FileFormatError(f"cannot read {path}: {said}") from cause
 
 
 def header_of(stream: IO[bytes], name: str) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:

@@ -1,8 +1,11 @@
 """Records of a cascade from its log, one row a query and model."""
 
+import os
 from collections.abc import Sequence
+from contextlib import nullcontext
 from typing import Any
 
+from dyce_search.files import named
 from dyce_search.records.archives import require_bytes
 from dyce_search.records.cascade_log import cascade_from_log
 from dyce_search.records.records import ExitRecords
@@ -63,8 +66,9 @@ def load_cascade(
         (('small', 'large'), [7.0, 9.0])
     """
     require_bytes(max_bytes)
-    read = read_log(log, confidence=confidence, drop_incomplete=drop_incomplete, max_bytes=max_bytes)
-    arrays = cascade_from_log(read, models=models, cost=cost, drop_incomplete=drop_incomplete)
-    return ExitRecords.from_cascade(
-        **arrays, unit=cost if unit is None else unit, measure=measure, source=source_of(log)
-    )
+    with named(log) if isinstance(log, (str, os.PathLike)) else nullcontext():
+        read = read_log(log, confidence=confidence, drop_incomplete=drop_incomplete, max_bytes=max_bytes)
+        arrays = cascade_from_log(read, models=models, cost=cost, drop_incomplete=drop_incomplete)
+        return ExitRecords.from_cascade(
+            **arrays, unit=cost if unit is None else unit, measure=measure, source=source_of(log)
+        )

@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from dyce_search.arrays import numbers, read_only, restore, whole_numbers
 from dyce_search.errors import CostsError
-from dyce_search.files import PathLike
+from dyce_search.files import PathLike, named
 from dyce_search.json_files import of_type, read_json, write_json
 from dyce_search.records.layout import ExitLayout, check_positions, checked_names, require_text
 
@@ -181,10 +181,8 @@ class ExitCosts:
         from dyce_search.records.costs_file import CostsFile
 
         found = of_type(content, CostsFile, path)
-        try:
+        with named(path):
             return cls(**asdict(found))
-        except CostsError as cause:
-            raise CostsError(f"{path}: {cause}") from cause
 
     def save(self, path: PathLike) -> None:
         """Writes `to_dict` as JSON, atomically; `load` gives back equal costs, bit for bit.
@@ -248,10 +246,8 @@ class ExitCosts:
             return cls.from_dict(content, path)
         from dyce_search.records.macs_file import read_macs
 
-        try:
+        with named(path):
             return cls(**read_macs(content, path))
-        except CostsError as cause:
-            raise CostsError(f"{path}: {cause}") from cause
 
 
 def _check_values(values: FloatArray, name: str) -> None:

@@ -7,7 +7,7 @@ from typing import Any, Literal, overload
 import numpy as np
 
 from dyce_search.errors import FileFormatError, RecordsError
-from dyce_search.files import PathLike
+from dyce_search.files import PathLike, named
 from dyce_search.records.archives import require_bytes
 from dyce_search.records.confidence import Measure
 from dyce_search.records.costs import ExitCosts
@@ -114,15 +114,8 @@ def load_records(
             f"{path} can only be read as a whole, in_memory=False is for the .npz of records.save(path, compress=False)"
         )
     if kind == "npz":
-        found = read_arrays(path, costs, confidence, in_memory=in_memory, max_bytes=max_bytes)
-        if None not in (measure, found.measure) and measure != found.measure:
-            raise RecordsError(f"measure must be that of {path}, {found.measure!r}, got {measure!r}: leave it out")
-        rest: dict[str, Any] = {
-            "measure": found.measure or measure, "temperature": found.temperature, "source": found.source
-        }  # fmt: skip
-        if in_memory:
-            return ExitRecords(**found.arrays, costs=found.costs, **rest)
-        return StoredRecords(**found.arrays, costs=found.costs, **rest)
+        with named(path):
+            return _load_npz(path, costs, confidence, measure=measure, in_memory=in_memory, max_bytes=max_bytes)
     if costs is None:
         raise FileFormatError(
             f"{path} holds no costs: pass costs= (a JSON{' or flops.pth' if kind == 'torch' else ''}), "
@@ -133,10 +126,28 @@ def load_records(
     if confidence is not None:
         raise RecordsError(f"{path} holds confidences as they are, got confidence={confidence!r}: say measure= of them")
     frame = read_frame(path, parquet=kind == "parquet")
-    try:
+    with named(path):
         return ExitRecords.from_frame(frame, costs=costs, measure=measure, source=f"table {path}")
-    except RecordsError as cause:
-        raise RecordsError(f"{path}: {cause}") from cause
+
+
+def _load_npz(
+    path: PathLike,
+    costs: ExitCosts | SampleCosts | None,
+    confidence: str | Measure | None,
+    *,
+    measure: str | None,
+    in_memory: bool,
+    max_bytes: int | None,
+) -> AnyRecords:
+    found = read_arrays(path, costs, confidence, in_memory=in_memory, max_bytes=max_bytes)
+    if None not in (measure, found.measure) and measure != found.measure:
+        raise RecordsError(f"measure must be that of {path}, {found.measure!r}, got {measure!r}: leave it out")
+    rest: dict[str, Any] = {
+        "measure": found.measure or measure, "temperature": found.temperature, "source": found.source
+    }  # fmt: skip
+    if in_memory:
+        return ExitRecords(**found.arrays, costs=found.costs, **rest)
+    return StoredRecords(**found.arrays, costs=found.costs, **rest)
 
 
 def load_example(part: Literal["search", "test"] = "search") -> ExitRecords:
