@@ -1,6 +1,6 @@
 """The file of a front: versioned JSON that a person can read, every float exact."""
 
-from dataclasses import asdict
+from dataclasses import fields
 from typing import TYPE_CHECKING, Any, Literal
 
 import msgspec
@@ -126,7 +126,7 @@ def front_content(front: "ParetoFront") -> dict[str, Any]:
     return {
         "format": FORMAT,
         "version": VERSION,
-        "provenance": asdict(front.provenance),
+        "provenance": {one.name: getattr(front.provenance, one.name) for one in fields(front.provenance)},
         "records": {
             "digest": front.records_digest,
             "n_samples": front.n_samples,

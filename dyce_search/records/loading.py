@@ -142,9 +142,8 @@ def _load_npz(
     found = read_arrays(path, costs, confidence, in_memory=in_memory, max_bytes=max_bytes)
     if None not in (measure, found.measure) and measure != found.measure:
         raise RecordsError(f"measure must be that of {path}, {found.measure!r}, got {measure!r}: leave it out")
-    rest: dict[str, Any] = {
-        "measure": found.measure or measure, "temperature": found.temperature, "source": found.source
-    }  # fmt: skip
+    known = measure if found.measure is None else found.measure
+    rest: dict[str, Any] = {"measure": known, "temperature": found.temperature, "source": found.source}
     if in_memory:
         return ExitRecords(**found.arrays, costs=found.costs, **rest)
     return StoredRecords(**found.arrays, costs=found.costs, **rest)

@@ -15,7 +15,7 @@ from torch.nn import functional
 
 from dyce_search.arrays import require_type
 from dyce_search.errors import FileFormatError, ModelError, RecordsError
-from dyce_search.files import PathLike, write_atomically
+from dyce_search.files import PathLike, require_path, write_atomically
 from dyce_search.json_files import typed
 from dyce_search.runtime.feature_cache import Batch, Features
 from dyce_search.runtime.inputs import Call
@@ -127,6 +127,8 @@ def train_heads(
         training = _Training(model, {**options, "exits": list(model.exit_names), "held_out": held_out is not None}, bar)
         learned = Features(model, loader, cache, bar)
         judged = None if held_out is None else Features(model, held_out, cache, bar)
+        if checkpoint is not None:
+            require_path(checkpoint, "checkpoint")
         if checkpoint is not None and Path(checkpoint).exists():
             training.load(checkpoint)
         while not training.ended:
