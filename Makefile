@@ -9,7 +9,7 @@ PYTEST := -m pytest --numprocesses=$(JOBS) --dist=worksteal
 .PHONY: help setup demo test coverage models oldest oldest-quick lint docs wheel notebooks bench promises clean
 
 help:
-	@echo "make demo    find a Pareto front for a real network: table, picture and JSON in demo/"
+	@echo "make demo    find a Pareto front for a real network: table, picture, explorer and JSON in demo/"
 	@echo "make test    install the test tools and PyTorch, run all tests and notebooks"
 	@echo "make coverage  the same, and which lines they reach"
 	@echo "make models  install torchvision, timm and transformers, and run the tests of their networks"

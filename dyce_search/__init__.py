@@ -51,8 +51,7 @@ from dyce_search.report.page import report
 from dyce_search.search import search
 from dyce_search.solvers.run import Run
 from dyce_search.solvers.search_space import objective
-
-__version__ = "0.1.0"
+from dyce_search.version import __version__ as __version__
 
 __all__ = [
     "Band",

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from dyce_search.errors import FrontError
+from dyce_search.wording import one_line
 
 STOP_REASONS = ("converged", "optimal", "budget", "interrupted")
 SCORES = ("expected", "observed", "own")
@@ -57,3 +58,5 @@ class Provenance:
             value = getattr(self, name)
             if not (name == "seed" and value is None) and not 0 <= value < math.inf:
                 raise FrontError(f"{name} of a front's provenance must be a number >= 0, got {value!r}")
+
+    __repr__ = one_line

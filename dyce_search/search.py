@@ -8,8 +8,10 @@ from typing import Any
 
 import numpy as np
 
+from dyce_search.compiling import announce_compiling
 from dyce_search.errors import SolverError
 from dyce_search.evaluation.config import ExitConfig
+from dyce_search.evaluation.departures import counting_loop
 from dyce_search.evaluation.evaluate import non_dominated
 from dyce_search.expected.scores import Effort
 from dyce_search.expected.searched import Scores, SearchedScores
@@ -158,6 +160,7 @@ def run_solver(
     name, solve = solver_name(solver), find_solver(solver)
     check_options(name, solve, options)
     check_budget(seed, max_evaluations, max_seconds)
+    announce_compiling(counting_loop(), progress)
     first = records.subset([0]).load() if isinstance(records, StoredRecords) else records  # until `maximise`
     run = Run(
         first, seed=seed, max_evaluations=max_evaluations, max_seconds=max_seconds, progress=progress, limit=limit

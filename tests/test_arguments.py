@@ -93,6 +93,7 @@ def calls() -> dict[str, Call]:
         "ParetoFront.from_configs": Call(ds.ParetoFront.from_configs, {"records": records, "configs": [config]}),
         "ParetoFront.evaluate": Call(front.evaluate, {"records": records}),
         "ParetoFront.certify": Call(front.certify, {"calibration": records}, max_accuracy_drop=0.1),
+        "ParetoFront.explore": Call(front.explore, path),
         "ParetoFront.merge": Call(front.merge, {"fronts": front}),
         "ParetoFront.save": Call(front.save, path),
         "ParetoFront.load": Call(ds.ParetoFront.load, path),

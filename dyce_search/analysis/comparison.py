@@ -15,6 +15,7 @@ from dyce_search.evaluation.curve import Curve, Drawable
 from dyce_search.evaluation.limits import FEW_DROPS
 from dyce_search.files import PathLike, require_path, write_atomically
 from dyce_search.front.front import ParetoFront
+from dyce_search.wording import line, one_line
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -46,6 +47,7 @@ class ComparedSearch:
     evaluations: IntArray
     hypervolume: FloatArray
 
+    __repr__ = one_line
     __setstate__ = restore
 
 
@@ -68,10 +70,18 @@ class Comparison:
     def __repr__(self) -> str:
         """One line: what was compared and who has the largest hypervolume."""
         best = self.solvers[0]
-        return (
-            f"Comparison({len(self.solvers)} solvers x {len(self.seeds)} seeds, budget {self.budget}, largest "
-            f"hypervolume {self._hypervolume(best):.4f} by {best})"
+        return line(
+            "Comparison",
+            f"{len(self.solvers)} solvers x {len(self.seeds)} seeds",
+            f"budget {self.budget}",
+            f"largest hypervolume {self._hypervolume(best):.4f} by {best}",
         )
+
+    def _repr_html_(self) -> str:
+        """A table and a picture, for notebooks."""
+        from dyce_search.cards.cards import comparison_card
+
+        return comparison_card(self)
 
     @property
     def budget(self) -> str:

@@ -9,6 +9,7 @@ from dyce_search.evaluation.config import ExitConfig
 from dyce_search.evaluation.curve import OperatingPoint
 from dyce_search.evaluation.limits import (
     LIMITS,
+    in_words,
     require_confidence,
     require_count,
     require_number,
@@ -18,6 +19,8 @@ from dyce_search.evaluation.limits import (
 from dyce_search.files import PathLike
 from dyce_search.json_files import read_json, write_json
 from dyce_search.records.layout import ExitLayout, require_layout
+from dyce_search.records.wrong_files import needing
+from dyce_search.wording import line, number, one_line, percent
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,20 +76,22 @@ class CertifiedLimit:
         if not isinstance(self.method, str):
             raise FrontError(f"the method of {self.name} must be the name of a test, got {self.method!r}")
 
+    __repr__ = one_line
+
     def __str__(self) -> str:
         """One line for people."""
-        kind = LIMITS[self.name]
+        promised, measured, bound = self.in_words()
         how = f"p = {self.p_value:.2g}, {self.method} test"
-        if self.share is not None:
-            return (
-                f"{kind.claim} {kind.shown(self.limit)} for all but {100 * self.share:g} % (measured "
-                f"{100 * self.measured:.3g} % above, bound {100 * self.bound:.3g} %, {how})"
-            )
-        rests = "" if self.most is None else f", if no sample can cost more than {self.most:,.6g}"
-        return (
-            f"{kind.claim} {kind.shown(self.limit)} (measured {kind.shown(self.measured)}, "
-            f"bound {kind.shown(self.bound)}, {how}{rests})"
-        )
+        rests = "" if self.most is None else f", if no sample can cost more than {number(self.most)}"
+        return f"{promised} (measured {measured}, bound {bound}, {how}{rests})"
+
+    def in_words(self) -> tuple[str, str, str]:
+        """What is promised, measured and bound."""
+        kind = LIMITS[self.name]
+        promised = f"{kind.claim} {kind.shown(self.limit)}"
+        if self.share is None:
+            return promised, kind.shown(self.measured), kind.shown(self.bound)
+        return f"{promised} for all but {percent(self.share)}", f"{percent(self.measured)} above", percent(self.bound)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -138,6 +143,8 @@ class Certificate:
         if self.layout is not None:
             require_layout(self.layout, "layout")
 
+    __repr__ = one_line
+
     @property
     def share(self) -> float:
         """Of the samples, that may cost more than `max_sample_cost`; where that is no limit, what `certify` takes."""
@@ -154,8 +161,14 @@ class Certificate:
         head = f"certified with {100 * self.confidence:g} % confidence on {self.n_samples:,} samples{groups}:"
         return "\n  ".join([head, *map(str, self.limits)])
 
+    def _repr_html_(self) -> str:
+        """A table and a picture, for notebooks."""
+        from dyce_search.cards.cards import certificate_card
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+        return certificate_card(self)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class CertifiedPoint(OperatingPoint):
     """A configuration with its figures on the calibration samples and the certificate that it earned there.
 
@@ -170,7 +183,18 @@ class CertifiedPoint(OperatingPoint):
 
     def __str__(self) -> str:
         """The point, then its certificate."""
-        return f"{super(CertifiedPoint, self).__str__()}\n{self.certificate}"  # slots: bare super() fails
+        return f"{OperatingPoint.__str__(self)}\n{self.certificate}"
+
+    def __repr__(self) -> str:
+        """One line: the figures and what is certified."""
+        promised = in_words({limit.name: limit.limit for limit in self.certificate.limits}, self.certificate.share)
+        return line("CertifiedPoint", OperatingPoint.__str__(self), f"certified: {promised}")
+
+    def _repr_html_(self) -> str:
+        """A table and a picture, for notebooks."""
+        from dyce_search.cards.cards import certificate_card, point_card
+
+        return point_card(self, certificate_card(self.certificate))
 
     def save(self, path: PathLike) -> None:
         """Writes versioned JSON, atomically; `load` gives every float back exactly.
@@ -202,7 +226,8 @@ class CertifiedPoint(OperatingPoint):
                 that promises nothing.
             ConfigError: the values are no configuration.
         """
-        return cls.from_dict(read_json(path), path)
+        with needing("certificate", path):
+            return cls.from_dict(read_json(path), path)
 
     @classmethod
     def from_dict(cls, content: Any, path: PathLike = "point") -> Self:

@@ -17,6 +17,7 @@ from dyce_search.evaluation.limits import LIMITS, is_number
 from dyce_search.evaluation.outcomes import Outcomes, outcomes, prices
 from dyce_search.records.records import ExitRecords, require_records
 from dyce_search.records.sample_costs import differing
+from dyce_search.wording import line
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -95,6 +96,11 @@ class DriftMonitor:
         self._watched = self._unlabelled(point, calibration, found)
         self._lock = threading.Lock()
         self._history: list[tuple[int, int, float, float]] = []
+
+    def __repr__(self) -> str:
+        """One line: its state and what it watches."""
+        promised = ", ".join(self._promised) or "nothing about accuracy"
+        return line("DriftMonitor", self.state, f"promised: {promised}", f"alpha {self.alpha:g}", repr(self.config))
 
     def _unlabelled(self, point: OperatingPoint, calibration: ExitRecords, found: Outcomes) -> dict[str, list[Watched]]:
         """What is watched without labels, in three kinds that share the stake evenly."""

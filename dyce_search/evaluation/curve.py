@@ -15,6 +15,7 @@ from dyce_search.evaluation.cost_tails import SHARES
 from dyce_search.evaluation.limits import require_count, require_number, require_share
 from dyce_search.records.costs import ExitCosts
 from dyce_search.records.layout import ExitLayout, require_layout
+from dyce_search.wording import line, points
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -72,9 +73,19 @@ class OperatingPoint:
     def __str__(self) -> str:
         """One line for people."""
         return (
-            f"accuracy {self.accuracy:.4f} (drop {100 * self.accuracy_drop:+.2f} points) at relative cost "
+            f"accuracy {self.accuracy:.4f} (drop {points(self.accuracy_drop, signed=True)}) at relative cost "
             f"{self.relative_cost:.4f}, {self.config.n_exits} exits"
         )
+
+    def __repr__(self) -> str:
+        """One line: the figures."""
+        return line(type(self).__name__, str(self))
+
+    def _repr_html_(self) -> str:
+        """A table and a picture, for notebooks."""
+        from dyce_search.cards.cards import point_card
+
+        return point_card(self)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -168,6 +179,22 @@ class Curve:
             raise FrontError("cost_tail must fall as the share of the samples that may cost more grows")
 
     __setstate__ = restore
+
+    def __repr__(self) -> str:
+        """One line: size, range and on how many samples."""
+        return line("Curve", self._range() if len(self) else "no point", f"{self.n_samples:,} samples")
+
+    def _repr_html_(self) -> str:
+        """A table and a picture, for notebooks."""
+        from dyce_search.cards.cards import curve_card
+
+        return curve_card(self)
+
+    def _range(self) -> str:
+        return (
+            f"{len(self):,} points, relative cost {self.relative_cost.min():.4f} to {self.relative_cost.max():.4f}, "
+            f"{self.scores} accuracy {self.accuracy.min():.4f} to {self.accuracy.max():.4f}"
+        )
 
     def __len__(self) -> int:
         """F, the number of configurations."""
@@ -323,6 +350,23 @@ def _require(values: FloatArray, good: npt.NDArray[np.bool_], needed: str) -> No
     if not good.all():
         place = np.unravel_index(int(np.argmin(good)), good.shape)
         raise FrontError(f"{needed}, got {values[place]:g} at point {int(place[0])}")
+
+
+def index_of(curve: Curve, config: ExitConfig) -> int:
+    """Where a configuration stands in a curve.
+
+    Args:
+        curve: of the same network.
+        config: of one of its points.
+
+    Raises:
+        FrontError: the curve has no such configuration.
+    """
+    on = config.candidate >= 0
+    same = (curve.candidate == config.candidate).all(axis=1) & (curve.threshold == config.threshold)[:, on].all(axis=1)
+    if not same.any():
+        raise FrontError("this is the configuration of none of these points: take one of the front's own")
+    return int(same.argmax())
 
 
 def dominated_area(

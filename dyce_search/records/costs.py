@@ -12,6 +12,8 @@ from dyce_search.errors import CostsError
 from dyce_search.files import PathLike, named
 from dyce_search.json_files import of_type, read_json, write_json
 from dyce_search.records.layout import ExitLayout, check_positions, checked_names, require_text
+from dyce_search.records.wrong_files import needing
+from dyce_search.wording import line, quantity
 
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
@@ -103,6 +105,11 @@ class ExitCosts:
             object.__setattr__(self, name, value)
 
     __setstate__ = restore
+
+    def __repr__(self) -> str:
+        """One line: sizes, and what the whole model costs."""
+        sizes = f"{self.n_exits} exits at {self.n_positions} positions"
+        return line("ExitCosts", sizes, f"whole model {quantity(self.baseline, self.unit)}")
 
     def __eq__(self, other: object) -> bool:
         """Equal when every number, the unit and the names are."""
@@ -241,12 +248,12 @@ class ExitCosts:
             FileFormatError: no such file, no JSON, a key that is missing, or something of another type.
             CostsError: the numbers do not fit together.
         """
-        content = read_json(path)
-        if isinstance(content, dict) and "position" in content:
-            return cls.from_dict(content, path)
-        from dyce_search.records.macs_file import read_macs
+        with needing("costs", path), named(path):
+            content = read_json(path)
+            if isinstance(content, dict) and "position" in content:
+                return cls.from_dict(content, path)
+            from dyce_search.records.macs_file import read_macs
 
-        with named(path):
             return cls(**read_macs(content, path))
 
 

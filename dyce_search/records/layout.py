@@ -9,6 +9,7 @@ import numpy.typing as npt
 
 from dyce_search.arrays import read_only, restore, to_numpy, whole_numbers
 from dyce_search.errors import ConfigError, DyceError
+from dyce_search.wording import line
 
 SAME_TEMPERATURE = 1e-6  # relative: as float32 keeps it
 
@@ -75,6 +76,13 @@ class ExitLayout:
         object.__setattr__(self, "temperature", checked_temperature(self.temperature, len(position), ConfigError))
 
     __setstate__ = restore
+
+    def __repr__(self) -> str:
+        """One line: sizes, types, and what confidences measure."""
+        heat = "" if self.temperature is None else ", with temperatures"
+        sizes = f"{self.n_exits} exits at {self.n_positions} positions"
+        types = ", ".join(dict.fromkeys(self.types))
+        return line("ExitLayout", sizes, f"confidence {self.measure or 'unknown'}{heat}", f"types {types}")
 
     def __eq__(self, other: object) -> bool:
         """Equal when positions, names, measure and temperatures are."""

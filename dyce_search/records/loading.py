@@ -11,13 +11,14 @@ from dyce_search.files import PathLike, named
 from dyce_search.records.archives import require_bytes
 from dyce_search.records.confidence import Measure
 from dyce_search.records.costs import ExitCosts
-from dyce_search.records.file_kinds import kind_of, not_records
+from dyce_search.records.file_kinds import kind_of
 from dyce_search.records.frames import read_frame
 from dyce_search.records.npz_files import read_arrays
 from dyce_search.records.outputs import are_probs
 from dyce_search.records.records import ExitRecords
 from dyce_search.records.sample_costs import SampleCosts
 from dyce_search.records.stored import AnyRecords, StoredRecords
+from dyce_search.records.wrong_files import content_of, not_records, require_plain_table, wrong_file
 
 
 @overload
@@ -103,7 +104,7 @@ def load_records(
         raise RecordsError(
             f"part must be 'val' or 'test', for MSDNet's .pth only, got {part!r} for {path}: leave it out"
         )
-    if kind in ("json", "npy", "pickle", "empty", "unknown"):
+    if kind in ("json", "npy", "pickle", "empty", "foreign text", "unknown"):
         raise not_records(path, kind)
     if costs is not None and not isinstance(costs, (ExitCosts, SampleCosts)):
         costs = _load_costs(costs)
@@ -125,6 +126,8 @@ def load_records(
         return _load_msdnet(path, costs, confidence or "max_prob", part or "val")
     if confidence is not None:
         raise RecordsError(f"{path} holds confidences as they are, got confidence={confidence!r}: say measure= of them")
+    if kind != "parquet":
+        require_plain_table(path)
     frame = read_frame(path, parquet=kind == "parquet")
     with named(path):
         return ExitRecords.from_frame(frame, costs=costs, measure=measure, source=f"table {path}")
@@ -160,7 +163,7 @@ def load_example(part: Literal["search", "test"] = "search") -> ExitRecords:
 
     Example:
         >>> load_example()
-        ExitRecords(15,000 samples, 46 exits at 15 positions, baseline 0.9315 at 14,627,648 MACs)
+        ExitRecords(15,000 samples, 46 exits at 15 positions, baseline 0.9315 at 14.6 M MACs)
     """
     if part not in ("search", "test"):
         raise RecordsError(f"part must be 'search' or 'test', got {part!r}")
@@ -174,9 +177,7 @@ def load_example(part: Literal["search", "test"] = "search") -> ExitRecords:
 def _load_costs(path: PathLike) -> ExitCosts:
     kind = kind_of(path)
     if kind in ("npz", "npy", "parquet", "gzip"):
-        raise FileFormatError(
-            f"costs must be a JSON, or MSDNet's flops.pth, got {path}, which is {kind}: are the arguments swapped?"
-        )
+        raise wrong_file(path, content_of(path) or "records", "costs")
     if kind != "torch":
         return ExitCosts.load(path)
     from dyce_search.records.msdnet_files import read_flops

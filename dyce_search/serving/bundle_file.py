@@ -13,6 +13,7 @@ from dyce_search.evaluation.config_file import LayoutEntry
 from dyce_search.files import PathLike, require_path
 from dyce_search.json_files import check_header, read_json, typed, write_json
 from dyce_search.records.costs_file import CostsFile, Count
+from dyce_search.records.wrong_files import needing
 
 FORMAT, VERSION, MANIFEST = "dyce_search.bundle", 1, "manifest.json"
 LOGITS = "exit.logits"  # what a head gives
@@ -113,7 +114,8 @@ def read_manifest(folder: PathLike) -> BundleFile:
     require_path(folder, "folder")
     path = Path(folder) / MANIFEST
     if not path.is_file():
-        raise FileFormatError(f"{path} is missing: {folder} is no bundle, export_onnx writes one")
+        with needing("bundle", folder):
+            raise FileFormatError(f"{path} is missing: {folder} is no bundle, export_onnx writes one")
     content = read_json(path)
     check_header(content, FORMAT, (VERSION,), path)
     try:

@@ -22,6 +22,7 @@ from dyce_search.records.records import ExitRecords
 from dyce_search.serving.arguments import board_of
 from dyce_search.serving.bundle_file import LOGITS, MANIFEST, BundleFile, read_manifest
 from dyce_search.serving.sessions import Array, Board, Loader
+from dyce_search.wording import line, one_line
 
 FloatArray = npt.NDArray[np.float32]
 IntArray = npt.NDArray[np.int64]
@@ -42,6 +43,8 @@ class StagedOutput:
     position: IntArray
     confidence: FloatArray
     config: ExitConfig | None
+
+    __repr__ = one_line
 
 
 class _Plan(NamedTuple):
@@ -100,6 +103,11 @@ class StagedModel:
         self._heads = [loader.piece(one.file, one.inputs, [LOGITS]) for one in manifest.heads]
         self._needed = _needed(manifest)
         self._plan = self._ready(None)
+
+    def __repr__(self) -> str:
+        """One line: sizes, and the configuration in force."""
+        sizes = f"{self.layout.n_exits} exits at {self.layout.n_positions} positions"
+        return line("StagedModel", sizes, "no configuration" if self.config is None else repr(self.config))
 
     @property
     def layout(self) -> ExitLayout:

@@ -8,6 +8,7 @@ from typing import Literal
 import numpy as np
 
 from dyce_search.errors import SolverError
+from dyce_search.evaluation.limits import require_drop
 from dyce_search.expected.searched import PART
 from dyce_search.solvers.descent.archive import BUCKETS, Archive, Choice
 from dyce_search.solvers.descent.effort import EFFORTS, FEW, Effort
@@ -89,6 +90,7 @@ def coordinate_descent(
 
     Raises:
         SolverError: an unknown effort, lambdas outside [0, 1], limits that are not numbers.
+        FrontError: a drop of 1 or more, which would be a hundred points.
 
     Example:
         >>> import dyce_search as ds
@@ -101,6 +103,8 @@ def coordinate_descent(
     for name, limit in (("max_accuracy_drop", max_accuracy_drop), ("max_relative_cost", max_relative_cost)):
         if limit is not None and not np.isfinite(limit):
             raise SolverError(f"{name} must be a finite number, got {limit!r}")
+    if max_accuracy_drop is not None:
+        require_drop(max_accuracy_drop)
     work = EFFORTS[effort]
     weights = None if lambdas is None else check_lambdas(lambdas)
     problem = Problem.of(run.records, work.bins)

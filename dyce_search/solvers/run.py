@@ -13,6 +13,7 @@ from dyce_search.evaluation.evaluate import BatchEvaluation, evaluate_arrays
 from dyce_search.fingerprints import united
 from dyce_search.records.records import ExitRecords
 from dyce_search.solvers.sample_limit import SampleLimit
+from dyce_search.wording import line
 
 T = TypeVar("T")
 
@@ -93,6 +94,11 @@ class Run:
         self._figures: list[FloatArray | None] = [None]  # (2, F) cost and accuracy of each block, where measured
         self.history = [HandIn(seconds=0.0, evaluations=0, size=1)]
         self.marks: tuple[str, ...] = ()
+
+    def __repr__(self) -> str:
+        """One line: on what, with which seed, how far."""
+        on = f"{self.records.n_samples:,} samples, {self.records.n_exits} exits"
+        return line("Run", on, f"seed {self.seed}", f"{self.evaluations:,} evaluations", f"{self.seconds:.1f} s")
 
     def maximise(self, records: ExitRecords) -> None:
         """Takes the scores that are to be maximised, before a solver begins: see `SearchedScores`.
