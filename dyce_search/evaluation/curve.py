@@ -1,5 +1,6 @@
 """Configurations with what they measured: points and curves."""
 
+import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -12,7 +13,7 @@ from dyce_search.errors import FrontError
 from dyce_search.evaluation.config import ExitConfig
 from dyce_search.evaluation.cost_tails import SHARES
 from dyce_search.evaluation.drawn import Drawable, draw_curve
-from dyce_search.evaluation.limits import is_number, require_share
+from dyce_search.evaluation.limits import require_count, require_number, require_share
 from dyce_search.records.costs import ExitCosts
 from dyce_search.records.layout import ExitLayout, require_layout
 from dyce_search.wording import line, points
@@ -39,6 +40,9 @@ class OperatingPoint:
         accuracy_drop: accuracy of the final exit alone - accuracy, absolute: 0.005 is half a point.
         disagreement: mean |score - score of the final exit| over the samples: with scores of 0 and 1 the share on
             which one of the two is right and the other wrong; None where it was not measured.
+
+    Raises:
+        FrontError: figures that records cannot have.
     """
 
     config: ExitConfig
@@ -47,6 +51,13 @@ class OperatingPoint:
     relative_cost: float
     accuracy_drop: float
     disagreement: float | None = None
+
+    def __post_init__(self) -> None:
+        """Checks that the figures are ones that records can have."""
+        require_number(self.accuracy, "accuracy", 0, 1)
+        require_number(self.accuracy_drop, "accuracy_drop", -1, 1)
+        for name in ("cost", "relative_cost"):
+            require_number(getattr(self, name), name, 0, sys.float_info.max)
 
     def __str__(self) -> str:
         """One line for people."""
@@ -90,7 +101,8 @@ class Curve:
             carries it. Where none is given it is that of the costs.
 
     Raises:
-        FrontError: shapes that do not fit together, candidates that the network does not have, NaN.
+        FrontError: shapes that do not fit together, candidates that the network does not have, NaN, accuracies outside
+            [0, 1], costs that are negative or infinite, no samples.
         ConfigError: a layout of other exits than the costs'.
     """
 
@@ -137,9 +149,23 @@ class Curve:
             object.__setattr__(self, name, read_only(array, dtype, copy=True))
         if np.any(self.candidate < -1) or np.any(self.candidate >= self.costs.n_candidates):
             raise FrontError("candidate must hold, per position, the index of one of its candidates, or -1 for none")
-        for name in ("threshold", "accuracy", "cost", "exit_accuracy"):
+        self._check_figures()
+
+    def _check_figures(self) -> None:
+        """Checks that all figures are ones that records can have."""
+        for name in ("threshold", "accuracy", "exit_accuracy"):
             if np.isnan(getattr(self, name)).any():
                 raise FrontError(f"{name} must not be NaN")
+        require_count(self.n_samples, "n_samples")
+        for name in ("accuracy", "exit_accuracy", "disagreement"):
+            values = getattr(self, name)
+            _require(values, ((values >= 0) & (values <= 1)) | np.isnan(values), f"{name} must be in [0, 1]")
+        largest = np.finfo(np.float64).max * min(self.costs.baseline, 1.0)  # so that relative costs are finite too
+        _require(self.cost, (self.cost >= 0) & (self.cost <= largest), "cost must be finite and >= 0")
+        known = self.cost_tail[~np.isnan(self.cost_tail).any(axis=1)]
+        _require(known, (known >= 0) & (known < np.inf), "cost_tail must be finite and >= 0")
+        if np.any(np.diff(known, axis=1) > 0):
+            raise FrontError("cost_tail must fall as the share of the samples that may cost more grows")
 
     __setstate__ = restore
 
@@ -315,6 +341,13 @@ class Curve:
             ax, self, label or "front", others or {}, held_out, points, static_exits=static_exits, drop_limit=drop_limit
         )
         return ax
+
+
+def _require(values: FloatArray, good: npt.NDArray[np.bool_], needed: str) -> None:
+    """Figures, all of which must be good."""
+    if not good.all():
+        place = np.unravel_index(int(np.argmin(good)), good.shape)
+        raise FrontError(f"{needed}, got {values[place]:g} at point {int(place[0])}")
 
 
 def dominated_area(
