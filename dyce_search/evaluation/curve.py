@@ -13,7 +13,7 @@ from dyce_search.errors import FrontError
 from dyce_search.evaluation.config import ExitConfig
 from dyce_search.evaluation.cost_tails import SHARES
 from dyce_search.evaluation.drawn import Drawable, draw_curve
-from dyce_search.evaluation.limits import require_count, require_number, require_share
+from dyce_search.evaluation.limits import is_number, require_count, require_number, require_share
 from dyce_search.records.costs import ExitCosts
 from dyce_search.records.layout import ExitLayout, require_layout
 from dyce_search.wording import line, points
