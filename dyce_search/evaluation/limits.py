@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from dyce_search.errors import FrontError, InfeasibleError
+from dyce_search.errors import DyceError, FrontError, InfeasibleError
 from dyce_search.wording import number, points
 
 FloatArray = npt.NDArray[np.float64]
@@ -176,15 +176,15 @@ def require_finite(asked: Mapping[str, float]) -> None:
             raise FrontError(f"{name} must be at most 1, got {limit:g}: {LIMITS[name].hint}, so {limit / 100:g}?")
 
 
-def require_drop(drop: float, name: str = "max_accuracy_drop") -> None:
+def require_drop(drop: float, name: str = "max_accuracy_drop", error: type[DyceError] = FrontError) -> None:
     """For a drop of accuracy: absolute, so that one from 1 on is surely meant in points.
 
     Raises:
-        FrontError: no number, or one from 1 on, either way.
+        error: no number, or one from 1 on, either way.
     """
     if isinstance(drop, bool) or not is_number(drop) or not abs(drop) < 1:
         shown = drop if is_number(drop) else repr(drop)
-        raise FrontError(f"{name} must be a number below 1, got {shown}: it is absolute, 0.01 is one point")
+        raise error(f"{name} must be a number below 1, got {shown}: it is absolute, 0.01 is one point")
 
 
 def require_provable(asked: Mapping[str, float]) -> None:
@@ -208,6 +208,32 @@ def require_confidence(confidence: float) -> None:
     """
     if not is_number(confidence) or not 0 < confidence < 1:
         raise FrontError(f"confidence must lie in (0, 1), got {confidence}: at 0.95, one calibration in twenty errs")
+
+
+def require_number(value: object, name: str, low: float, high: float) -> None:
+    """For a figure that must lie in an interval.
+
+    Args:
+        value: any.
+        name: of the figure, for the message.
+        low: the least that it may be.
+        high: the most; finite.
+
+    Raises:
+        FrontError: no number, or none between.
+    """
+    if isinstance(value, bool) or not is_number(value) or not low <= value <= high:  # type: ignore[operator]
+        raise FrontError(f"{name} must be a number from {low:g} to {high:g}, got {value!r}")
+
+
+def require_count(value: object, name: str) -> None:
+    """For a number of samples, groups or tests.
+
+    Raises:
+        FrontError: no whole number, or none above 0.
+    """
+    if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < 1:
+        raise FrontError(f"{name} must be a whole number above 0, got {value!r}")
 
 
 def is_number(value: object) -> bool:

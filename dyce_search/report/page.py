@@ -13,7 +13,7 @@ from dyce_search.analysis.optimism import bootstrap_band, measured_on, optimism
 from dyce_search.certify.certificate import CertifiedPoint
 from dyce_search.drawing import axes
 from dyce_search.errors import InfeasibleError, RecordsError
-from dyce_search.evaluation.curve import OperatingPoint, index_of
+from dyce_search.evaluation.curve import OperatingPoint
 from dyce_search.evaluation.limits import require_confidence
 from dyce_search.explorer.view import View, view_of
 from dyce_search.files import PathLike, require_path, write_atomically
@@ -153,8 +153,9 @@ def _trade_off(
     yield view.body
     held = measured_on(front, records)
     ax = axes.new_axes(8.0, 4.6)
-    selected = front[index_of(front, point.config)]
-    front.plot(ax, held_out=None if optimistic else held, selected=selected)
+    certified = point if isinstance(point, CertifiedPoint) else None
+    selected = None if certified else point
+    front.plot(ax, held_out=None if optimistic else held, selected=selected, certified=certified)
     yield html_page.figure(
         ax,
         f"Accuracy against cost of {len(front):,} configurations, none of which another one beats in both. "
