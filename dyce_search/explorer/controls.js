@@ -256,9 +256,9 @@ class Explorer {
   whyNone() {
     const asked = this.asked();
     const wrong = Object.values(this.rows).find(
-      (row) => row.on.checked && !row.root.hidden && !Number.isFinite(row.value),
+      (row) => row.on.checked && !row.root.hidden && !isLimit(row.kind, row.value),
     );
-    if (wrong) return `\u201c${wrong.text.value}\u201d is no number: write for example 0.5.`;
+    if (wrong) return wrong.whyNot();
     if (!Object.keys(asked).length) return "No limit is set: tick one of the three.";
     return beyondReach(this.front);
   }

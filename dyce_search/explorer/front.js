@@ -83,10 +83,16 @@ function admitted(front, name, limit, share) {
   );
 }
 
+// Whether `select` takes a limit at all: numbers, but drops and accuracies that are surely meant in points.
+function isLimit(name, limit) {
+  if (name === "max_accuracy_drop") return Math.abs(limit) < 1;
+  return Number.isFinite(limit) && !(name === "min_accuracy" && limit > 1);
+}
+
 // Index of the best point within limits: the cheapest where accuracy is limited, else the most accurate; null for none.
 function select(front, asked, share) {
   const names = Object.keys(asked);
-  if (!names.length || !names.every((name) => Number.isFinite(asked[name]))) return null;
+  if (!names.length || !names.every((name) => isLimit(name, asked[name]))) return null;
   const within = names.map((name) => admitted(front, name, asked[name], share));
   const key = names.every((name) => front.data.limits[name].on_cost) ? front.drop : front.relative;
   return least(key, (i) => within.every((admits) => admits[i]));

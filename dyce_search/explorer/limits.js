@@ -66,6 +66,14 @@ class LimitRow {
     return numberIn(this.text.value, KINDS[this.kind].places);
   }
 
+  // Why its text is no limit.
+  whyNot() {
+    const said = `\u201c${this.text.value}\u201d`;
+    if (!Number.isFinite(this.value)) return `${said} is no number: write for example 0.5.`;
+    const most = this.kind === "min_accuracy" ? "an accuracy is at most 100 %" : "a drop is below 100 points";
+    return `${said} is out of range: ${most}.`;
+  }
+
   // Least and largest figure of the points in view, in the unit of the text.
   span(region) {
     const { kind, front } = this;
@@ -131,7 +139,7 @@ class LimitRow {
     this.text.setAttribute("aria-label", `limit: ${kind.words}`);
     this.slider.setAttribute("aria-label", `${kind.words}, slider`);
     this.slider.setAttribute("aria-valuetext", `${this.text.value} ${kind.unit(this.front)}`);
-    this.text.setAttribute("aria-invalid", String(this.on.checked && !Number.isFinite(this.value)));
+    this.text.setAttribute("aria-invalid", String(this.on.checked && !isLimit(this.kind, this.value)));
     this.root.classList.toggle("off", !this.on.checked);
   }
 }
