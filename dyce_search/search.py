@@ -90,7 +90,8 @@ def search(
             `run.evaluate` or `run.propose` (see `Run`), or returns an iterable of `ExitConfig`.
         seed: of whatever is random in the solver.
         max_evaluations: budget; a configuration, or one exit of it, measured against all samples counts one.
-        max_seconds: budget of wall-clock time, checked between evaluations.
+        max_seconds: budget of the solver's wall-clock time. It looks at the clock every tenth of a second. Scores to
+            expect are made before that, and what was found is measured afterwards, which may take as long again.
         progress: a progress bar on standard error; None draws it only on a terminal.
         scores: "expected", "observed", or an array (E, N) in [0, 1] of one's own.
         caution: what a sample on which an exit and the final exit differ costs, in units of accuracy, at least 0. None
@@ -177,10 +178,13 @@ def run_solver(
     run.maximise(scores.searched if limit is None or exact else limit.guiding(scores.searched))
     if run.stop_reason != "interrupted":
         run.carry_out(solve, options)
+    cost, accuracy = run.figures()  # first: it may leave some out
     exits, threshold = run.found()
     if limit is None or not exact:
-        best = non_dominated(*run.figures())
+        best = non_dominated(cost, accuracy)
         exits, threshold = exits[best], threshold[best]
+    kept = run.affordable(exits, threshold)
+    exits, threshold = exits[kept], threshold[kept]
     if limit is not None:
         exits, threshold = within_limit(scores.searched, exits, threshold, limit)
     provenance = Provenance(

@@ -95,6 +95,11 @@ class LimitTest:
         """The highest floor that is confirmed too, once `floor` is. A drop below 0 is never claimed."""
         best = 0.0 if self.name == "max_accuracy_drop" else self.high
         passed, failed = self.floor, max(self.floor, min(best, self.mean))
+        reach = max(self.high - self.low, abs(self.high), abs(self.low)) or 1.0
+        while failed - reach > passed:  # far below all that is possible, from where halving would not come near
+            if self._p_value_at(failed - reach) <= self.alpha:
+                passed = failed - reach
+            reach *= 4
         for _ in range(HALVINGS):
             middle = (passed + failed) / 2
             if self._p_value_at(middle) <= self.alpha:

@@ -210,6 +210,32 @@ def require_confidence(confidence: float) -> None:
         raise FrontError(f"confidence must lie in (0, 1), got {confidence}: at 0.95, one calibration in twenty errs")
 
 
+def require_number(value: object, name: str, low: float, high: float) -> None:
+    """For a figure that must lie in an interval.
+
+    Args:
+        value: any.
+        name: of the figure, for the message.
+        low: the least that it may be.
+        high: the most; finite.
+
+    Raises:
+        FrontError: no number, or none between.
+    """
+    if isinstance(value, bool) or not is_number(value) or not low <= value <= high:  # type: ignore[operator]
+        raise FrontError(f"{name} must be a number from {low:g} to {high:g}, got {value!r}")
+
+
+def require_count(value: object, name: str) -> None:
+    """For a number of samples, groups or tests.
+
+    Raises:
+        FrontError: no whole number, or none above 0.
+    """
+    if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < 1:
+        raise FrontError(f"{name} must be a whole number above 0, got {value!r}")
+
+
 def is_number(value: object) -> bool:
     """Whether it is a single real number, of Python or of NumPy."""
     return isinstance(value, (int, float, np.integer, np.floating))

@@ -11,8 +11,10 @@ from dyce_search.certify.certificate import CertifiedPoint
 from dyce_search.errors import FrontError
 from dyce_search.evaluation.config_file import FORMAT, VERSION
 from dyce_search.evaluation.cost_tails import SHARES
-from dyce_search.evaluation.curve import Curve, Drawable, index_of
+from dyce_search.evaluation.curve import Curve
+from dyce_search.evaluation.drawn import Drawable
 from dyce_search.evaluation.limits import LIMITS, POINT_LIMITS, require_drop
+from dyce_search.evaluation.lookup import index_of
 from dyce_search.explorer.accounts import Accounts, GroupAccounts
 from dyce_search.explorer.packing import packed, packed_repeats, packed_sums
 from dyce_search.records.records import ExitRecords, require_records

@@ -108,7 +108,7 @@ class ExitRecords:
             require_length(sample_costs.head[0], "each row of sample costs", n_samples)
         object.__setattr__(self, "confidence", confidence)
         object.__setattr__(self, "score", score)
-        object.__setattr__(self, "source", str(self.source))
+        object.__setattr__(self, "source", str(self.source).encode(errors="backslashreplace").decode())
         try:
             layout = replace(self.costs.layout, measure=self.measure, temperature=self.temperature)
         except ConfigError as cause:

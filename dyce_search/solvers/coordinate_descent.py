@@ -258,7 +258,7 @@ class Search:
         self.run.propose(*self.problem.cheapest())
         front = self.archive.choice(self.archive.front())
         self.run.propose(front.exits, self.problem.thresholds(front))
-        if self.problem.is_exact or self.problem.n < self.run.records.n_samples:
+        if self.run.seconds_left < 0 or self.problem.is_exact or self.problem.n < self.run.records.n_samples:
             return
         goals = {goal.best(self.archive): goal for goal in self.goals.next_and_best(self.archive, POLISHED)}
         if not goals:
