@@ -3,16 +3,17 @@
 import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 
-from dyce_search.arrays import frame_of, numbers, read_only, restore
+from dyce_search.arrays import frame_of, numbers, read_only, require_type, restore
 from dyce_search.errors import FrontError
 from dyce_search.evaluation.config import ExitConfig
 from dyce_search.evaluation.cost_tails import SHARES
-from dyce_search.evaluation.limits import require_count, require_number, require_share
+from dyce_search.evaluation.drawn import Drawable, draw_curve
+from dyce_search.evaluation.limits import is_number, require_count, require_number, require_share
 from dyce_search.records.costs import ExitCosts
 from dyce_search.records.layout import ExitLayout, require_layout
 from dyce_search.wording import line, points
@@ -25,18 +26,6 @@ FloatArray = npt.NDArray[np.float64]
 
 
 TAIL_COLUMNS = {"cost_p50": 0.5, "cost_p95": 0.05, "cost_p99": 0.01, "cost_max": 0.0}  # of tables: share above
-
-
-class Drawable(Protocol):
-    """What can be drawn beside a curve: other curves, and points of rules that are no configurations."""
-
-    @property
-    def relative_cost(self) -> FloatArray:
-        """(F,) cost / cost of the final exit alone."""
-
-    @property
-    def accuracy(self) -> FloatArray:
-        """(F,) mean score."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -305,42 +294,51 @@ class Curve:
         others: Mapping[str, Drawable] | None = None,
         held_out: "Curve | None" = None,
         selected: OperatingPoint | None = None,
+        certified: OperatingPoint | None = None,
         static_exits: bool = True,
+        drop_limit: float | None = 0.05,
     ) -> "Axes":
-        """Draws accuracy against relative cost; never shows the picture and never changes global settings.
+        """Draws the accuracy drop against relative cost, where operating points are chosen; an inset shows the whole.
 
-        The axis says which scores accuracies are of; the legend does where curves differ in that.
+        No drop is at the top, so up is better. Each curve's drop is below the final exit alone on the samples that it
+        was measured on, so a promise and what comes of it can be compared. The axis says which scores drops are of;
+        the legend does where curves differ in that. Never shows the picture and never changes global settings.
 
         Args:
             ax: Matplotlib axes to draw on; new ones when None.
             label: what this curve is called in the legend.
             others: more curves to compare with, by name: fronts, curves, or points of rules (`patience`, `oracle`).
-            held_out: the same configurations, measured on other records.
-            selected: a point of this curve to mark.
+            held_out: the same configurations, measured on other records: what is delivered. The gap to what is
+                promised is shaded.
+            selected: a point of this curve to name.
+            certified: another one, which `ParetoFront.certify` returned.
             static_exits: also draw each candidate used alone, for every sample.
+            drop_limit: drops above it, absolute, are out of view: 0.05 are five points. None shows everything.
 
         Returns:
             The axes.
+
+        Raises:
+            FrontError: other things than these; a limit outside (0, 1]; `held_out` has another number of
+                configurations.
         """
         from dyce_search.drawing import axes
-        from dyce_search.drawing.curves import draw_trade_off
 
-        ax = axes.new_axes() if ax is None else ax
-        curves: dict[str, Drawable] = {label or "front": self, **(others or {})}
-        kinds = [str(getattr(curve, "scores", "observed")) for curve in curves.values()]
-        mixed = len(set(kinds)) > 1
-        names = [f"{name} ({kind})" if mixed else name for name, kind in zip(curves, kinds, strict=True)]
-        points = [(curve.relative_cost, curve.accuracy) for curve in curves.values()]
-        draw_trade_off(
-            ax,
-            dict(zip(names, points, strict=True)),
-            baseline=self.baseline_accuracy,
-            static=(self.costs.alone[:-1] / self.costs.baseline, self.exit_accuracy[:-1]) if static_exits else None,
-            held_out=None if held_out is None else (held_out.relative_cost, held_out.accuracy),
-            held_out_baseline=None if held_out is None else held_out.baseline_accuracy,
-            selected=None if selected is None else (selected.relative_cost, selected.accuracy),
-            unit=self.costs.unit,
-            scores=None if mixed else self.scores,
+        if drop_limit is not None and (not is_number(drop_limit) or not 0 < drop_limit <= 1):
+            raise FrontError(f"drop_limit must lie in (0, 1] or be None, got {drop_limit!r}: 0.05 is five points")
+        if held_out is not None:
+            require_type(held_out, Curve, "held_out", FrontError)
+            if len(held_out) != len(self):
+                raise FrontError(
+                    f"held_out must have the {len(self):,} configurations of this curve, got {len(held_out):,}: "
+                    "front.evaluate(records) measures them"
+                )
+        points = [(name, one) for name, one in (("selected", selected), ("certified", certified)) if one is not None]
+        for name, point in points:
+            require_type(point, OperatingPoint, name, FrontError)
+        ax = axes.given_or_new(ax)
+        draw_curve(
+            ax, self, label or "front", others or {}, held_out, points, static_exits=static_exits, drop_limit=drop_limit
         )
         return ax
 
@@ -350,23 +348,6 @@ def _require(values: FloatArray, good: npt.NDArray[np.bool_], needed: str) -> No
     if not good.all():
         place = np.unravel_index(int(np.argmin(good)), good.shape)
         raise FrontError(f"{needed}, got {values[place]:g} at point {int(place[0])}")
-
-
-def index_of(curve: Curve, config: ExitConfig) -> int:
-    """Where a configuration stands in a curve.
-
-    Args:
-        curve: of the same network.
-        config: of one of its points.
-
-    Raises:
-        FrontError: the curve has no such configuration.
-    """
-    on = config.candidate >= 0
-    same = (curve.candidate == config.candidate).all(axis=1) & (curve.threshold == config.threshold)[:, on].all(axis=1)
-    if not same.any():
-        raise FrontError("this is the configuration of none of these points: take one of the front's own")
-    return int(same.argmax())
 
 
 def dominated_area(

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from dyce_search.errors import FrontError, InfeasibleError
+from dyce_search.errors import DyceError, FrontError, InfeasibleError
 from dyce_search.wording import number, points
 
 FloatArray = npt.NDArray[np.float64]
@@ -176,15 +176,15 @@ def require_finite(asked: Mapping[str, float]) -> None:
             raise FrontError(f"{name} must be at most 1, got {limit:g}: {LIMITS[name].hint}, so {limit / 100:g}?")
 
 
-def require_drop(drop: float, name: str = "max_accuracy_drop") -> None:
+def require_drop(drop: float, name: str = "max_accuracy_drop", error: type[DyceError] = FrontError) -> None:
     """For a drop of accuracy: absolute, so that one from 1 on is surely meant in points.
 
     Raises:
-        FrontError: no number, or one from 1 on, either way.
+        error: no number, or one from 1 on, either way.
     """
     if isinstance(drop, bool) or not is_number(drop) or not abs(drop) < 1:
         shown = drop if is_number(drop) else repr(drop)
-        raise FrontError(f"{name} must be a number below 1, got {shown}: it is absolute, 0.01 is one point")
+        raise error(f"{name} must be a number below 1, got {shown}: it is absolute, 0.01 is one point")
 
 
 def require_provable(asked: Mapping[str, float]) -> None:

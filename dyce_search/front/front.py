@@ -11,7 +11,8 @@ from dyce_search.arrays import require_type, restore
 from dyce_search.errors import ConfigError, DyceError, FileFormatError, FrontError
 from dyce_search.evaluation.config import ExitConfig
 from dyce_search.evaluation.cost_tails import cost_tails
-from dyce_search.evaluation.curve import Curve, Drawable, OperatingPoint
+from dyce_search.evaluation.curve import Curve, OperatingPoint
+from dyce_search.evaluation.drawn import Drawable
 from dyce_search.evaluation.evaluate import measured, non_dominated
 from dyce_search.evaluation.limits import asked_for, choose, require_finite, require_share
 from dyce_search.files import PathLike

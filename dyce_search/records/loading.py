@@ -117,6 +117,8 @@ def load_records(
     if kind == "npz":
         with named(path):
             return _load_npz(path, costs, confidence, measure=measure, in_memory=in_memory, max_bytes=max_bytes)
+    if kind in ("text", "gzip"):
+        require_plain_table(path)
     if costs is None:
         raise FileFormatError(
             f"{path} holds no costs: pass costs= (a JSON{' or flops.pth' if kind == 'torch' else ''}), "
@@ -126,8 +128,6 @@ def load_records(
         return _load_msdnet(path, costs, confidence or "max_prob", part or "val")
     if confidence is not None:
         raise RecordsError(f"{path} holds confidences as they are, got confidence={confidence!r}: say measure= of them")
-    if kind != "parquet":
-        require_plain_table(path)
     frame = read_frame(path, parquet=kind == "parquet")
     with named(path):
         return ExitRecords.from_frame(frame, costs=costs, measure=measure, source=f"table {path}")

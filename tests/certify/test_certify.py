@@ -552,7 +552,10 @@ class TestFiles:
     @pytest.mark.parametrize(
         ("change", "message"),
         [
-            ({"certificate": None}, "is a configuration without a certificate: ExitConfig.load reads it"),
+            (
+                {"certificate": None},
+                "this is a configuration, a certified configuration is needed: dyce-search certify",
+            ),
             ({"calibration": None}, "missing required field `calibration`"),
             ({"calibration": {"accuracy": 1}}, r"missing required field `cost` - at `\$.calibration`"),
             ({"calibration": {"accuracy": "x"}}, r"Expected `float`, got `str` - at `\$.calibration.accuracy`"),

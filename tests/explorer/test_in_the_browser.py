@@ -10,7 +10,7 @@ import pytest
 
 import dyce_search as ds
 from dyce_search.evaluation.cost_tails import SHARES
-from dyce_search.evaluation.curve import index_of
+from dyce_search.evaluation.lookup import index_of
 
 EVIL = '</script><script>window.broken = 1</script><img src=x onerror="window.broken = 2">'
 LONG = "a_name_without_any_place_to_break_it_" * 6
