@@ -75,8 +75,18 @@ def one_line(value: Any) -> str:
 
 def line(name: str, *parts: str) -> str:
     """`name(parts)`, of at most 160 characters: what has no room is left out, and an ellipsis says so."""
-    text = f"{name}({', '.join(parts)})".replace("\n", " ")
+    text = printable(f"{name}({', '.join(parts)})")
     return text if len(text) <= LONGEST else f"{text[: LONGEST - 2].rstrip(', ')}…)"
+
+
+def printable(text: str) -> str:
+    r"""Text of one line: names come from users, and terminals obey what is in them.
+
+    Example:
+        >>> printable("two\nlines")
+        'two·lines'
+    """
+    return text if text.isprintable() else "".join(letter if letter.isprintable() else "·" for letter in text)
 
 
 def _short(value: Any) -> str:

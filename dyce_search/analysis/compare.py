@@ -16,13 +16,13 @@ from dyce_search.records.records import ExitRecords
 from dyce_search.search import (
     SOLVERS,
     Solver,
-    check_budget,
     check_options,
     find_solver,
     run_solver,
     search,
     solver_name,
 )
+from dyce_search.solvers.budget import check_budget
 from dyce_search.solvers.run import Run
 
 FloatArray = npt.NDArray[np.float64]

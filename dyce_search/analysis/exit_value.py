@@ -20,7 +20,8 @@ from dyce_search.parallel import run_all
 from dyce_search.records.costs import ExitCosts
 from dyce_search.records.records import ExitRecords, require_records
 from dyce_search.records.sample_costs import SampleCosts
-from dyce_search.search import check_budget, search
+from dyce_search.search import search
+from dyce_search.solvers.budget import check_budget
 from dyce_search.wording import one_line
 
 if TYPE_CHECKING:

@@ -264,14 +264,19 @@ class DriftMonitor:
         """Draws the evidence against the number of samples served, and the line at which there is an alarm.
 
         Args:
-            ax: to draw on; a new figure by default.
+            ax: Matplotlib axes to draw on; new ones when None.
+
+        Returns:
+            The axes.
         """
-        from dyce_search.drawing.drift import draw_evidence
+        from dyce_search.drawing import axes, drift
 
         with self._lock:
             history = np.array(self._history, np.float64).reshape(-1, 4)
         evidence = {"drift": history[:, 2]} | ({"promise": history[:, 3]} if self._promised else {})
-        return draw_evidence(history[:, 0], evidence, 1 / self.alpha, ax)
+        ax = axes.given_or_new(ax)
+        drift.draw_evidence(ax, history[:, 0], evidence, 1 / self.alpha)
+        return ax
 
 
 MOST_HISTORY = 4096  # looks that are kept for the plot; of more, every second one

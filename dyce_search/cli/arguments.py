@@ -105,6 +105,17 @@ def efforts_in(options: argparse.Namespace) -> dict[str, Any]:
     return {name: getattr(options, name) for name in ("effort", "lambdas") if getattr(options, name) is not None}
 
 
+def add_drop(parser: argparse.ArgumentParser, what: str) -> None:
+    """A limit on the drop of accuracy that has a default."""
+    parser.add_argument(
+        "--max-accuracy-drop",
+        type=amounts.drop,
+        default=0.01,
+        metavar="X",
+        help=f"{what}, absolute: 0.01, or 1pt (default: 0.01)",
+    )
+
+
 def add_json(parser: argparse.ArgumentParser, out: str | None = None) -> None:
     """Figures for machines: on standard output, and where `out` says what, in a file."""
     parser.add_argument("--json", action="store_true", help="print JSON and nothing else")

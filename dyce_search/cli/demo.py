@@ -47,7 +47,7 @@ def demo(options: Namespace) -> int:
     wrote(folder / "config.json", f"the configuration for a drop of {100 * DROP:g} points")
     front.explore(folder / "explorer.html", held_out=others, max_accuracy_drop=DROP)
     wrote(folder / "explorer.html", "the explorer, one page to open in a browser")
-    say(f"\nChoose another point: dyce-search select {folder / 'front.json'} --max-accuracy-drop 0.01")
+    say(f"\nChoose another point:\n  dyce-search select {folder / 'front.json'} --max-accuracy-drop 1pt")
     say("\nWhat a drop in accuracy buys (cost relative to the whole network; 1 point = 1 % of the samples):\n")
     print(tables.operating_points(front, test, FEW_DROPS, width=width()))
     return INTERRUPTED if front.provenance.stop_reason == "interrupted" else 0

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from dyce_search.certify.certificate import CertifiedPoint
 from dyce_search.cli import amounts
-from dyce_search.cli.arguments import Commands, add_command, add_front, add_records, load
+from dyce_search.cli.arguments import Commands, add_command, add_drop, add_front, add_records, load
 from dyce_search.cli.output import require_folder, wrote
 from dyce_search.cli.screen import say
 from dyce_search.errors import FrontError
@@ -25,13 +25,7 @@ def add_report(commands: Commands) -> None:
     add_front(parser)
     add_records(parser)
     parser.add_argument("--search", metavar="RECORDS", help="those searched on, to show what each position is worth")
-    parser.add_argument(
-        "--max-accuracy-drop",
-        type=amounts.drop,
-        default=0.01,
-        metavar="X",
-        help="of the point, absolute: 0.01, or 1pt (default: 0.01)",
-    )
+    add_drop(parser, "of the point")
     parser.add_argument(
         "--confidence", type=amounts.share, default=0.95, metavar="X", help="of its certificate (default: 0.95)"
     )
@@ -74,13 +68,7 @@ def add_explore(commands: Commands) -> None:
     add_records(parser, optional=True)
     parser.add_argument("--certificate", metavar="FILE.json", help="what `certify` wrote, to mark its point")
     parser.add_argument("--other", nargs="+", default=[], metavar="FRONT", help="more fronts to compare with, by name")
-    parser.add_argument(
-        "--max-accuracy-drop",
-        type=amounts.drop,
-        default=0.01,
-        metavar="X",
-        help="the limit to begin with: 0.01, or 1pt (default: 0.01)",
-    )
+    add_drop(parser, "the limit to begin with")
     parser.add_argument(
         "--drop-limit", type=amounts.drop, default=0.05, metavar="X", help="drops in view to begin with (default: 0.05)"
     )

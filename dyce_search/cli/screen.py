@@ -1,19 +1,27 @@
 """The screen: how wide it is, and text that keeps to it. Pipes and files have no width, so lines stay whole there."""
 
+import os
 import re
-import shutil
 import sys
 import textwrap
 from typing import TextIO
 
 TOGETHER = re.compile(r" (?==)|(?<==) |(?<=\d) (?=%|points?\b|[kMGT]? ?MACs\b)")  # spaces where no line is folded
 NARROWEST = 20  # columns; below that nothing can be read anyway
+USUAL = 80  # columns of a terminal that does not say how many it has
 
 
 def width(stream: TextIO | None = None) -> int | None:
     """Columns of the terminal that a stream goes to, standard output by default; None for a pipe or a file."""
     stream = sys.stdout if stream is None else stream
-    return max(NARROWEST, shutil.get_terminal_size().columns) if stream.isatty() else None
+    if not stream.isatty():
+        return None
+    asked = os.environ.get("COLUMNS", "")
+    try:
+        columns = int(asked) if asked.isdecimal() else os.get_terminal_size(stream.fileno()).columns
+    except OSError:  # a terminal that does not say
+        columns = 0
+    return max(NARROWEST, columns or USUAL)
 
 
 def folded(text: str, columns: int | None, hang: int = 2) -> str:
@@ -41,8 +49,9 @@ def folded(text: str, columns: int | None, hang: int = 2) -> str:
 
 
 def say(text: str = "") -> None:
-    """Prints text on standard output, folded where it is a terminal."""
-    print(folded(text, width()))
+    """Prints text on standard output, folded where it is a terminal; sentences without an indent."""
+    is_prose = text.rstrip().endswith((".", ":")) and "\n  " not in text
+    print(folded(text, width(), hang=0 if is_prose else 2))
 
 
 def complain(text: str) -> None:

@@ -17,7 +17,7 @@ from dyce_search.front.drops import points_by_drop
 from dyce_search.front.front import ParetoFront
 from dyce_search.records.costs import ExitCosts
 from dyce_search.records.records import ExitRecords
-from dyce_search.wording import number
+from dyce_search.wording import number, printable
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -56,7 +56,7 @@ def table(
         ---------------
         final         1
     """
-    columns = [list(column) for column in zip(header, *rows, strict=True)]
+    columns = [list(map(printable, column)) for column in zip(header, *rows, strict=True)]
     widths = [max(map(len, column)) for column in columns]
     if width is None or _total(widths) <= width:
         return _laid_out([[head] for head, *_ in columns], columns, widths, left)
@@ -209,4 +209,4 @@ def solvers_table(frame: "pd.DataFrame", *, width: int | None = None) -> str:
 def _rule(threshold: Any, brief: bool) -> str:
     if threshold == -np.inf:
         return "everybody"
-    return f"> {number(threshold) if brief else threshold}"
+    return f"> {number(threshold) if brief else str(threshold)}"  # the shortest digits of float32

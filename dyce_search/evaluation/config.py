@@ -9,7 +9,8 @@ import numpy.typing as npt
 from dyce_search.arguments import shown, text, whole
 from dyce_search.arrays import numbers, read_only, restore, whole_numbers
 from dyce_search.errors import ConfigError, RecordsError
-from dyce_search.files import PathLike, read_json, require_path, typed, write_json
+from dyce_search.files import PathLike, named, require_path
+from dyce_search.json_files import read_json, typed, write_json
 from dyce_search.records.layout import ExitLayout, require_layout
 from dyce_search.records.wrong_files import needing
 from dyce_search.wording import line, number
@@ -317,6 +318,7 @@ class ExitConfig:
         from dyce_search.evaluation.config_file import FORMAT, TYPES, read_content
 
         require_path(path)
-
-        candidate, threshold, layout = read_content(typed(content, FORMAT, TYPES, path), path)
-        return cls(candidate=candidate, threshold=threshold, layout=layout)
+        found = typed(content, FORMAT, TYPES, path)
+        with named(path):
+            candidate, threshold, layout = read_content(found, path)
+            return cls(candidate=candidate, threshold=threshold, layout=layout)

@@ -1,18 +1,20 @@
 """Configurations with what they measured: points and curves."""
 
+import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 
-from dyce_search.arguments import flag, is_whole, length, require_type, shown, text, whole
+from dyce_search.arguments import flag, is_whole, length, real, require_type, shown, text, whole
 from dyce_search.arrays import frame_of, numbers, restore, to_numpy, whole_numbers
 from dyce_search.errors import FrontError
 from dyce_search.evaluation.config import ExitConfig
 from dyce_search.evaluation.cost_tails import SHARES
-from dyce_search.evaluation.limits import require_share
+from dyce_search.evaluation.drawn import Drawable, draw_curve, drawables
+from dyce_search.evaluation.limits import require_count, require_number, require_share
 from dyce_search.records.costs import ExitCosts
 from dyce_search.records.layout import ExitLayout, require_layout
 from dyce_search.wording import line, points
@@ -27,18 +29,6 @@ FloatArray = npt.NDArray[np.float64]
 TAIL_COLUMNS = {"cost_p50": 0.5, "cost_p95": 0.05, "cost_p99": 0.01, "cost_max": 0.0}  # of tables: share above
 
 
-class Drawable(Protocol):
-    """What can be drawn beside a curve: other curves, and points of rules that are no configurations."""
-
-    @property
-    def relative_cost(self) -> FloatArray:
-        """(F,) cost / cost of the final exit alone."""
-
-    @property
-    def accuracy(self) -> FloatArray:
-        """(F,) mean score."""
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OperatingPoint:
     """One configuration of a curve, with what it measured.
@@ -51,6 +41,9 @@ class OperatingPoint:
         accuracy_drop: accuracy of the final exit alone - accuracy, absolute: 0.005 is half a point.
         disagreement: mean |score - score of the final exit| over the samples: with scores of 0 and 1 the share on
             which one of the two is right and the other wrong; None where it was not measured.
+
+    Raises:
+        FrontError: figures that records cannot have.
     """
 
     config: ExitConfig
@@ -59,6 +52,13 @@ class OperatingPoint:
     relative_cost: float
     accuracy_drop: float
     disagreement: float | None = None
+
+    def __post_init__(self) -> None:
+        """Checks that the figures are ones that records can have."""
+        require_number(self.accuracy, "accuracy", 0, 1)
+        require_number(self.accuracy_drop, "accuracy_drop", -1, 1)
+        for name in ("cost", "relative_cost"):
+            require_number(getattr(self, name), name, 0, sys.float_info.max)
 
     def __str__(self) -> str:
         """One line for people."""
@@ -102,7 +102,8 @@ class Curve:
             carries it. Where none is given it is that of the costs.
 
     Raises:
-        FrontError: shapes that do not fit together, candidates that the network does not have, NaN.
+        FrontError: shapes that do not fit together, candidates that the network does not have, NaN, accuracies outside
+            [0, 1], costs that are negative or infinite, no samples.
         ConfigError: a layout of other exits than the costs'.
     """
 
@@ -156,9 +157,23 @@ class Curve:
             text(getattr(self, name), name, FrontError)
         if np.any(self.candidate < -1) or np.any(self.candidate >= self.costs.n_candidates):
             raise FrontError("candidate must hold, per position, the index of one of its candidates, or -1 for none")
-        for name in ("threshold", "accuracy", "cost", "exit_accuracy"):
+        self._check_figures()
+
+    def _check_figures(self) -> None:
+        """Checks that all figures are ones that records can have."""
+        for name in ("threshold", "accuracy", "exit_accuracy"):
             if np.isnan(getattr(self, name)).any():
                 raise FrontError(f"{name} must not be NaN")
+        require_count(self.n_samples, "n_samples")
+        for name in ("accuracy", "exit_accuracy", "disagreement"):
+            values = getattr(self, name)
+            _require(values, ((values >= 0) & (values <= 1)) | np.isnan(values), f"{name} must be in [0, 1]")
+        largest = np.finfo(np.float64).max * min(self.costs.baseline, 1.0)  # so that relative costs are finite too
+        _require(self.cost, (self.cost >= 0) & (self.cost <= largest), "cost must be finite and >= 0")
+        known = self.cost_tail[~np.isnan(self.cost_tail).any(axis=1)]
+        _require(known, (known >= 0) & (known < np.inf), "cost_tail must be finite and >= 0")
+        if np.any(np.diff(known, axis=1) > 0):
+            raise FrontError("cost_tail must fall as the share of the samples that may cost more grows")
 
     __setstate__ = restore
 
@@ -289,84 +304,65 @@ class Curve:
         others: Mapping[str, Drawable] | None = None,
         held_out: "Curve | None" = None,
         selected: OperatingPoint | None = None,
+        certified: OperatingPoint | None = None,
         static_exits: bool = True,
+        drop_limit: float | None = 0.05,
     ) -> "Axes":
-        """Draws accuracy against relative cost; never shows the picture and never changes global settings.
+        """Draws the accuracy drop against relative cost, where operating points are chosen; an inset shows the whole.
 
-        The axis says which scores accuracies are of; the legend does where curves differ in that.
+        No drop is at the top, so up is better. Each curve's drop is below the final exit alone on the samples that it
+        was measured on, so a promise and what comes of it can be compared. The axis says which scores drops are of;
+        the legend does where curves differ in that. Never shows the picture and never changes global settings.
 
         Args:
             ax: Matplotlib axes to draw on; new ones when None.
             label: what this curve is called in the legend.
             others: more curves to compare with, by name: fronts, curves, or points of rules (`patience`, `oracle`).
-            held_out: the same configurations, measured on other records.
-            selected: a point of this curve to mark.
+            held_out: the same configurations, measured on other records: what is delivered. The gap to what is
+                promised is shaded.
+            selected: a point of this curve to name.
+            certified: another one, which `ParetoFront.certify` returned.
             static_exits: also draw each candidate used alone, for every sample.
+            drop_limit: drops above it, absolute, are out of view: 0.05 are five points. None shows everything.
 
         Returns:
             The axes.
 
         Raises:
-            FrontError: something else than axes, curves, a point or a label.
+            FrontError: other things than these; a limit outside (0, 1]; `held_out` has another number of
+                configurations.
         """
         from dyce_search.drawing import axes
-        from dyce_search.drawing.curves import draw_trade_off
 
-        ax = axes.given_or_new(ax)
+        if drop_limit is not None:
+            what, hint = "lie in (0, 1] or be None", "0.05 is five points"
+            real(drop_limit, "drop_limit", FrontError, what, lambda limit: 0 < limit <= 1, hint=hint)
         if label is not None:
             text(label, "label", FrontError)
         flag(static_exits, "static_exits", FrontError)
-        for name, given, kind in (("held_out", held_out, Curve), ("selected", selected, OperatingPoint)):
-            if given is not None:
-                require_type(given, kind, name, FrontError)
-        curves: dict[str, Drawable] = {label or "front": self, **drawables(others)}
-        kinds = [str(getattr(curve, "scores", "observed")) for curve in curves.values()]
-        mixed = len(set(kinds)) > 1
-        names = [f"{name} ({kind})" if mixed else name for name, kind in zip(curves, kinds, strict=True)]
-        points = [(curve.relative_cost, curve.accuracy) for curve in curves.values()]
-        draw_trade_off(
-            ax,
-            dict(zip(names, points, strict=True)),
-            baseline=self.baseline_accuracy,
-            static=(self.costs.alone[:-1] / self.costs.baseline, self.exit_accuracy[:-1]) if static_exits else None,
-            held_out=None if held_out is None else (held_out.relative_cost, held_out.accuracy),
-            held_out_baseline=None if held_out is None else held_out.baseline_accuracy,
-            selected=None if selected is None else (selected.relative_cost, selected.accuracy),
-            unit=self.costs.unit,
-            scores=None if mixed else self.scores,
+        if held_out is not None:
+            require_type(held_out, Curve, "held_out", FrontError)
+            if len(held_out) != len(self):
+                raise FrontError(
+                    f"held_out must have the {len(self):,} configurations of this curve, got {len(held_out):,}: "
+                    "front.evaluate(records) measures them"
+                )
+        points = [(name, one) for name, one in (("selected", selected), ("certified", certified)) if one is not None]
+        for name, point in points:
+            require_type(point, OperatingPoint, name, FrontError)
+        drawn = drawables(others)
+        ax = axes.given_or_new(ax)
+        draw_curve(
+            ax, self, label or "front", drawn, held_out, points, static_exits=static_exits, drop_limit=drop_limit
         )
         return ax
 
 
-def index_of(curve: Curve, config: ExitConfig) -> int:
-    """Where a configuration stands in a curve.
-
-    Args:
-        curve: of the same network.
-        config: of one of its points.
-
-    Raises:
-        FrontError: the curve has no such configuration.
-    """
-    on = config.candidate >= 0
-    same = (curve.candidate == config.candidate).all(axis=1) & (curve.threshold == config.threshold)[:, on].all(axis=1)
-    if not same.any():
-        raise FrontError("this is the configuration of none of these points: take one of the front's own")
-    return int(same.argmax())
-
-
-def drawables(others: Mapping[str, Drawable] | None) -> dict[str, Drawable]:
-    """What to draw beside a curve, checked.
-
-    Raises:
-        FrontError: it is no mapping, or holds what cannot be drawn.
-    """
-    require_type({} if others is None else others, Mapping, "others", FrontError)
-    found = dict(others or {})
-    for name, curve in found.items():
-        if not (hasattr(curve, "relative_cost") and hasattr(curve, "accuracy")):
-            raise FrontError(f"others must be curves or points by name, got {type(curve).__name__} at {shown(name)}")
-    return found
+def _require(values: FloatArray, good: npt.NDArray[np.bool_], needed: str) -> None:
+    """Figures, all of which must be good."""
+    if not good.all():
+        place = np.unravel_index(int(np.argmin(good)), good.shape)
+        raise FrontError(f"{needed}, got {values[place]:g} at point {int(place[0])}")
 
 
 def dominated_area(

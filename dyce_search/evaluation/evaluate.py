@@ -1,8 +1,8 @@
 """Exact evaluation of one or many configurations."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import NamedTuple
+from dataclasses import dataclass, fields
+from typing import NamedTuple, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -120,6 +120,15 @@ class BatchEvaluation:
     def __len__(self) -> int:
         """F, the number of configurations."""
         return len(self.cost)
+
+    @classmethod
+    def joined(cls, parts: Sequence[Self]) -> Self:
+        """One of several, in order.
+
+        Args:
+            parts: one or more, of the same records.
+        """
+        return cls(**{one.name: np.concatenate([getattr(part, one.name) for part in parts]) for one in fields(cls)})
 
 
 def evaluate(records: ExitRecords, config: ExitConfig, *, per_sample: bool = False) -> Evaluation:

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from dyce_search.arguments import real
-from dyce_search.errors import FrontError, InfeasibleError
+from dyce_search.arguments import real, whole
+from dyce_search.errors import DyceError, FrontError, InfeasibleError
 from dyce_search.wording import number, points
 
 FloatArray = npt.NDArray[np.float64]
@@ -176,14 +176,14 @@ def require_finite(asked: Mapping[str, float]) -> None:
             raise FrontError(f"{name} must be at most 1, got {limit:g}: {LIMITS[name].hint}, so {limit / 100:g}?")
 
 
-def require_drop(drop: float, name: str = "max_accuracy_drop") -> None:
+def require_drop(drop: float, name: str = "max_accuracy_drop", error: type[DyceError] = FrontError) -> None:
     """For a drop of accuracy: absolute, so that one from 1 on is surely meant in points.
 
     Raises:
-        FrontError: no number, or one from 1 on, either way.
+        error: no number, or one from 1 on, either way.
     """
     hint = "it is absolute, 0.01 is one point"
-    real(drop, name, FrontError, "be a number below 1", lambda value: abs(value) < 1, hint=hint)
+    real(drop, name, error, "be a number below 1", lambda value: abs(value) < 1, hint=hint)
 
 
 def require_provable(asked: Mapping[str, float]) -> None:
@@ -206,6 +206,30 @@ def require_confidence(confidence: float) -> None:
     """
     hint = "at 0.95, one calibration in twenty errs"
     real(confidence, "confidence", FrontError, "lie in (0, 1)", _share, hint=hint)
+
+
+def require_number(value: object, name: str, low: float, high: float) -> None:
+    """For a figure that must lie in an interval.
+
+    Args:
+        value: any.
+        name: of the figure, for the message.
+        low: the least that it may be.
+        high: the most; finite.
+
+    Raises:
+        FrontError: no number, or none between.
+    """
+    real(value, name, FrontError, f"be a number from {low:g} to {high:g}", lambda figure: low <= figure <= high)
+
+
+def require_count(value: object, name: str) -> None:
+    """For a number of samples, groups or tests.
+
+    Raises:
+        FrontError: no whole number, or none above 0.
+    """
+    whole(value, name, FrontError, least=1)
 
 
 def _above_0(value: float) -> bool:

@@ -10,6 +10,7 @@ FloatArray = npt.NDArray[np.float32]
 CELLS = 20  # parts of equal size along an exit's confidences, in which predictions are held against observations
 FEW = 2500  # samples above which there are more parts, by the root of their number: thresholds are told apart finer
 CELL = 8  # samples of such a part, at least
+STEPS = 200  # of the search for a shift, at most; bisection alone needs about 60
 
 
 def stack(score: FloatArray, predictions: list[FloatArray]) -> tuple[float, ...]:
@@ -56,8 +57,6 @@ def trust(normal: FloatArray, score: FloatArray, predicted: FloatArray, more: fl
     """
     from scipy.special import ndtri
 
-    from dyce_search.expected._mixing_kernels import residual_sums
-
     n_samples = normal.shape[1]
     cells = CELLS * max(more * n_samples / FEW, 1.0) ** 0.5
     cells = int(np.clip(n_samples // CELL, 1, cells))
@@ -66,6 +65,33 @@ def trust(normal: FloatArray, score: FloatArray, predicted: FloatArray, more: fl
     chance, seen = np.sum(parts, axis=0)
     bias = max(float(seen - chance), 0.0) * more
     return 1.0 if bias == 0 else float(chance / (chance + bias))
+
+
+def residual_sums(
+    normal: FloatArray, score: FloatArray, predicted: FloatArray, edges: FloatArray
+) -> tuple[float, float]:
+    """Over the parts of one exit's samples: (sum of variances of the residuals, sum of (sum of residuals)^2 / m).
+
+    Args:
+        normal: (N,) float32, by which the samples are parted.
+        score: (N,) float32.
+        predicted: (N,) float32.
+        edges: (C - 1,) float32, rising, where a part ends.
+    """
+    part = np.searchsorted(edges, normal)
+    residual = score.astype(np.float64) - predicted
+    count = np.bincount(part)
+    total, square = np.bincount(part, residual), np.bincount(part, residual * residual)
+    several = count > 1
+    count, total, square = count[several], total[several], square[several]
+    seen = total * total / count
+    chance = np.maximum(square - seen, 0) / (count - 1)
+    return in_order(chance), in_order(seen)
+
+
+def in_order(values: npt.NDArray[np.floating]) -> float:
+    """The sum of values (N,), one after the other, in float64."""
+    return float(np.add.accumulate(values, dtype=np.float64)[-1]) if len(values) else 0.0
 
 
 def mixed(predicted: FloatArray, score: FloatArray, weight: float) -> FloatArray:
@@ -78,7 +104,33 @@ def mixed(predicted: FloatArray, score: FloatArray, weight: float) -> FloatArray
         score: (E, N) float32 in [0, 1].
         weight: in [0, 1].
     """
-    from dyce_search.expected._mixing_kernels import mix
-
-    side_by_side(mix, predicted, score, [float(weight)] * len(score))
+    side_by_side(_mix, predicted, score, [float(weight)] * len(score))
     return predicted
+
+
+def _mix(predicted: FloatArray, score: FloatArray, weight: float) -> None:
+    """The same for one exit (N,).
+
+    The clipped mean rises with the shift, piecewise linearly: Newton's steps within a shrinking bracket end on it.
+    """
+    from dyce_search.expected._mixing_kernels import clipped_sum
+
+    goal = in_order(score)
+    low, high = -float(predicted.max()), 1.0 - float(predicted.min())  # everything is 0, everything is 1
+    shift = min(max(0.0, low), high)
+    for _ in range(STEPS):
+        total, inside = clipped_sum(predicted, shift)
+        gap = goal - total
+        if abs(gap) <= 1e-12 * len(predicted):
+            break
+        if gap > 0:
+            low = shift
+        else:
+            high = shift
+        middle = (low + high) / 2
+        if middle <= low or middle >= high:
+            break
+        step = shift + gap / inside if inside else middle
+        shift = step if low < step < high else middle
+    shifted = np.clip(predicted.astype(np.float64) + shift, 0, 1)
+    predicted[:] = weight * shifted + (1 - weight) * score.astype(np.float64)

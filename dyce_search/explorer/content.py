@@ -6,14 +6,16 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from dyce_search.arguments import real, require_type
+from dyce_search.arguments import require_type
 from dyce_search.arrays import numbers
 from dyce_search.certify.certificate import CertifiedPoint
 from dyce_search.errors import FrontError
 from dyce_search.evaluation.config_file import FORMAT, VERSION
 from dyce_search.evaluation.cost_tails import SHARES
-from dyce_search.evaluation.curve import Curve, Drawable, index_of
-from dyce_search.evaluation.limits import LIMITS, POINT_LIMITS
+from dyce_search.evaluation.curve import Curve
+from dyce_search.evaluation.drawn import Drawable
+from dyce_search.evaluation.limits import LIMITS, POINT_LIMITS, require_drop
+from dyce_search.evaluation.lookup import index_of
 from dyce_search.explorer.accounts import Accounts, GroupAccounts
 from dyce_search.explorer.packing import packed, packed_repeats, packed_sums
 from dyce_search.records.records import ExitRecords, require_records
@@ -38,8 +40,10 @@ def explorer_content(
 
     With `at_certified` it begins with the certified point.
     """
-    _require_number(max_accuracy_drop, "max_accuracy_drop", "0.01 is one point")
-    _require_number(drop_limit, "drop_limit", "0.05 shows drops of up to five points", above=0)
+    require_drop(max_accuracy_drop)
+    require_drop(drop_limit, "drop_limit")
+    if drop_limit <= 0:
+        raise FrontError(f"drop_limit must be above 0, got {drop_limit}: 0.05 shows drops of up to five points")
     if held_out is not None:
         require_records(held_out, "held_out")
     how = front.provenance
@@ -66,12 +70,6 @@ def explorer_content(
             "at_certified": at_certified and certificate is not None,
         },
     }
-
-
-def _require_number(value: object, name: str, hint: str, above: float | None = None) -> None:
-    least = -np.inf if above is None else above
-    needed = "be a finite number" if above is None else f"be a finite number above {above:g}"
-    real(value, name, FrontError, needed, lambda limit: least < limit < np.inf, hint=hint)
 
 
 def _limit(name: str) -> dict[str, Any]:

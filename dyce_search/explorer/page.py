@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from dyce_search.certify.certificate import CertifiedPoint
 from dyce_search.errors import FrontError
-from dyce_search.evaluation.curve import Drawable
+from dyce_search.evaluation.drawn import Drawable
 from dyce_search.explorer.content import explorer_content
 from dyce_search.explorer.view import page_head, view_of
 from dyce_search.files import PathLike, require_path, write_atomically

@@ -4,8 +4,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from dyce_search.errors import InfeasibleError
-from dyce_search.evaluation.curve import Curve, OperatingPoint, index_of
+from dyce_search.evaluation.curve import Curve, OperatingPoint
 from dyce_search.evaluation.limits import USUAL_DROPS
+from dyce_search.evaluation.lookup import index_of
 from dyce_search.front.front import ParetoFront
 
 

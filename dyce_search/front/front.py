@@ -12,11 +12,14 @@ from dyce_search.arrays import restore
 from dyce_search.errors import ConfigError, DyceError, FileFormatError, FrontError
 from dyce_search.evaluation.config import ExitConfig
 from dyce_search.evaluation.cost_tails import cost_tails
-from dyce_search.evaluation.curve import Curve, Drawable, OperatingPoint
+from dyce_search.evaluation.curve import Curve, OperatingPoint
+from dyce_search.evaluation.drawn import Drawable
 from dyce_search.evaluation.evaluate import measured
 from dyce_search.evaluation.limits import asked_for, choose, require_finite, require_share
-from dyce_search.files import PathLike, write_json
+from dyce_search.files import PathLike
+from dyce_search.fingerprints import require_marks
 from dyce_search.front.measuring import measured_fields
+from dyce_search.json_files import write_json
 from dyce_search.provenance import Provenance
 from dyce_search.records.records import ExitRecords, require_records
 from dyce_search.records.stored import AnyRecords, require_any_records
@@ -42,7 +45,8 @@ class ParetoFront(Curve):
             (`fingerprints`): those searched on, and those of what it started from or was merged with.
 
     Raises:
-        FrontError: no point, points that are not sorted or are dominated, shapes that do not fit together.
+        FrontError: no point, points that are not sorted or are dominated, shapes that do not fit together, marks that
+            are none.
 
     Example:
         >>> import dyce_search as ds
@@ -61,6 +65,7 @@ class ParetoFront(Curve):
         super(ParetoFront, self).__post_init__()  # slots make a new class, which bare super() misses
         if not len(self):
             raise FrontError("a front must have at least one point")
+        require_marks(self.fingerprint)
         if np.any(np.diff(self.cost) <= 0) or np.any(np.diff(self.cautious_accuracy) <= 0):
             raise FrontError(
                 "a front's cost and (cautious) accuracy must both rise strictly: use ParetoFront.from_configs"
@@ -137,12 +142,6 @@ class ParetoFront(Curve):
         """One line: size, range and origin."""
         how = self.provenance.solver
         return line("ParetoFront", self._range(), how if how == BY_HAND.solver else f"by {how}")
-
-    def _repr_html_(self) -> str:
-        """A table and a picture, for notebooks."""
-        from dyce_search.cards.cards import front_card
-
-        return front_card(self)
 
     def select(
         self,

@@ -8,7 +8,8 @@ import numpy as np
 
 from dyce_search.certify.certificate import CertifiedPoint
 from dyce_search.evaluation.config import ExitConfig
-from dyce_search.evaluation.curve import Curve, OperatingPoint, index_of
+from dyce_search.evaluation.curve import Curve, OperatingPoint
+from dyce_search.evaluation.lookup import index_of
 from dyce_search.files import PathLike
 from dyce_search.front.front import ParetoFront
 from dyce_search.orders.stages import sequence_of, staged

@@ -9,7 +9,8 @@ from dyce_search.orders.all_orders import all_orders
 from dyce_search.orders.ordered_front import OrderedFront
 from dyce_search.orders.stages import require_cascade, staged
 from dyce_search.records.records import ExitRecords
-from dyce_search.search import check_budget, run_solver
+from dyce_search.search import run_solver
+from dyce_search.solvers.budget import check_budget
 
 MOST_MODELS = 6
 

@@ -10,9 +10,9 @@ import numpy.typing as npt
 from dyce_search.arguments import text
 from dyce_search.arrays import numbers, read_only, restore, whole_numbers
 from dyce_search.errors import CostsError
-from dyce_search.files import PathLike, entry, read_json, require_path, write_json
-from dyce_search.records.dyce_files import read_macs
-from dyce_search.records.layout import ExitLayout, check_positions, checked_names
+from dyce_search.files import PathLike, named, require_path
+from dyce_search.json_files import of_type, read_json, write_json
+from dyce_search.records.layout import ExitLayout, check_positions, checked_names, require_text
 from dyce_search.records.wrong_files import needing
 from dyce_search.wording import line, quantity
 
@@ -104,6 +104,7 @@ class ExitCosts:
             )
         check_positions(position, len(backbone) - 1, CostsError)
         names = checked_names(self.names, position, CostsError)
+        require_text(str(self.unit), "unit", CostsError)
         layout = ExitLayout(position=position, names=names)
         for name, value in (
             ("backbone", backbone),
@@ -191,12 +192,17 @@ class ExitCosts:
             path: of the file that it comes from, for messages.
 
         Raises:
-            FileFormatError: a key is missing.
+            FileFormatError: a key is missing or unknown, or something is of another type.
             CostsError: the numbers do not fit together.
         """
+        from msgspec.structs import asdict
+
+        from dyce_search.records.costs_file import CostsFile
+
         require_path(path)
-        needed = {field: entry(content, field, path) for field in ("backbone", "head", "position")}
-        return cls(**needed, **{field: content[field] for field in ("unit", "names") if field in content})
+        found = of_type(content, CostsFile, path)
+        with named(path):
+            return cls(**asdict(found))
 
     def save(self, path: PathLike) -> None:
         """Writes `to_dict` as JSON, atomically; `load` gives back equal costs, bit for bit.
@@ -252,13 +258,15 @@ class ExitCosts:
             path: the file.
 
         Raises:
-            FileFormatError: no such file, no JSON, or a key is missing.
+            FileFormatError: no such file, no JSON, a key that is missing, or something of another type.
             CostsError: the numbers do not fit together.
         """
-        with needing("costs", path):
+        with needing("costs", path), named(path):
             content = read_json(path)
             if isinstance(content, dict) and "position" in content:
                 return cls.from_dict(content, path)
+            from dyce_search.records.macs_file import read_macs
+
             return cls(**read_macs(content, path))
 
 

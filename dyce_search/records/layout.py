@@ -72,6 +72,8 @@ class ExitLayout:
         object.__setattr__(self, "names", checked_names(self.names, position, ConfigError))
         if self.measure is not None and not (isinstance(self.measure, str) and self.measure):
             raise ConfigError(f"measure must be the name of a confidence measure, or None, got {shown(self.measure)}")
+        if self.measure is not None:
+            require_text(self.measure, "measure", ConfigError)
         object.__setattr__(self, "temperature", checked_temperature(self.temperature, len(position), ConfigError))
 
     __setstate__ = restore
@@ -296,8 +298,8 @@ def check_positions(position: IntArray, n_positions: int, error: type[DyceError]
     Raises:
         DyceError: of the type `error`: they do not.
     """
-    expected = np.arange(n_positions + 1)
-    if np.any(np.diff(position) < 0) or not np.array_equal(np.unique(position), expected):
+    gaps = n_positions >= len(position) > 0  # before anything of that size is made
+    if gaps or np.any(np.diff(position) < 0) or not np.array_equal(np.unique(position), np.arange(n_positions + 1)):
         raise error(f"position must rise from 0 to P = {n_positions} without gaps, got {shortened(position)}")
     if n_positions < 1 or np.count_nonzero(position == n_positions) != 1:
         raise error(f"position must name the final exit, P = {n_positions}, exactly once, as the last entry, P >= 1")
@@ -310,9 +312,24 @@ def checked_names(names: Any, position: IntArray, error: type[DyceError]) -> tup
         DyceError: of the type `error`: no sequence of strings, or another number of them.
     """
     given = tuple(several(names, str, "names", error)) or _default_names(position)
+    require_text("".join(given), "names", error)
     if len(given) != len(position):
         raise error(f"names must have one entry per candidate, {len(position)}, got {len(given)}")
     return given
+
+
+def require_text(text: str, name: str, error: type[DyceError]) -> None:
+    """For names, which stand in files and tables: text that UTF-8 can keep, without NUL.
+
+    Raises:
+        DyceError: of the type `error`: it is none.
+    """
+    if "\0" in text:
+        raise error(f"{name} must not have NUL in it, got {text!r}")
+    try:
+        text.encode()
+    except UnicodeEncodeError as cause:
+        raise error(f"{name} must be text, got {text[cause.start : cause.end]!r}, half a surrogate pair") from cause
 
 
 def checked_temperature(temperature: Any, n_exits: int, error: type[DyceError]) -> FloatArray | None:

@@ -100,14 +100,14 @@ class ExitRecords:
         costs, sample_costs = parted_costs(self.costs, self.sample_costs)
         object.__setattr__(self, "costs", costs)
         object.__setattr__(self, "sample_costs", sample_costs)
-        n_exits = costs.n_exits
-        confidence, score = checked_answers(self.confidence, self.score, n_exits)
+        confidence, score = checked_answers(self.confidence, self.score, costs.n_exits)
         n_samples = confidence.shape[1]
         if sample_costs is not None:
             require_length(sample_costs.head[0], "each row of sample costs", n_samples, RecordsError)
         object.__setattr__(self, "confidence", confidence)
         object.__setattr__(self, "score", score)
-        object.__setattr__(self, "source", text(self.source, "source", RecordsError))
+        source = text(self.source, "source", RecordsError).encode(errors="backslashreplace")
+        object.__setattr__(self, "source", source.decode())
         try:
             layout = replace(self.costs.layout, measure=self.measure, temperature=self.temperature)
         except ConfigError as cause:
@@ -117,7 +117,7 @@ class ExitRecords:
         if self.label is not None:
             object.__setattr__(self, "label", checked_label(self.label, n_samples))
         if self.prediction is not None:
-            object.__setattr__(self, "prediction", checked_prediction(self.prediction, n_exits, n_samples))
+            object.__setattr__(self, "prediction", checked_prediction(self.prediction, costs.n_exits, n_samples))
         if self.group is not None:
             object.__setattr__(self, "group", checked_group(self.group, n_samples))
 

@@ -13,7 +13,7 @@ from dyce_search.analysis.optimism import bootstrap_band, measured_on, n_units, 
 from dyce_search.certify.certificate import CertifiedPoint
 from dyce_search.drawing import axes
 from dyce_search.errors import InfeasibleError, RecordsError
-from dyce_search.evaluation.curve import OperatingPoint, index_of
+from dyce_search.evaluation.curve import OperatingPoint
 from dyce_search.evaluation.limits import require_confidence, require_provable
 from dyce_search.explorer.view import View, view_of
 from dyce_search.files import PathLike, require_path, write_atomically
@@ -155,24 +155,25 @@ def _trade_off(
     yield view.body
     held = measured_on(front, records)
     ax = axes.new_axes(8.0, 4.6)
-    selected = front[index_of(front, point.config)]
-    front.plot(ax, held_out=None if optimistic else held, selected=selected)
+    certified = point if isinstance(point, CertifiedPoint) else None
+    selected = None if certified else point
+    front.plot(ax, held_out=None if optimistic else held, selected=selected, certified=certified)
     yield html_page.figure(
         ax,
-        f"Accuracy against cost of {len(front):,} configurations, none of which another one beats in both. "
-        "The star is the point chosen below.",
+        f"Accuracy drop against cost of {len(front):,} configurations, none of which another one beats in both. "
+        "The point that is named is the one chosen below.",
         kind="printed",
     )
     rows = []
     for found in points_by_drop(front, held):
         if found.point is None or found.elsewhere is None:
             continue
-        row = [f"at most {100 * found.most:.2f} points", f"{found.point.relative_cost:.4f}"]
-        row.append(_points(found.point.accuracy_drop))
+        row = [f"{100 * found.most:.2f}", f"{found.point.relative_cost:.4f}"]
+        row.append(_signed(found.point.accuracy_drop))
         if not optimistic:
-            row += [f"{found.elsewhere.relative_cost:.4f}", _points(found.elsewhere.accuracy_drop)]
+            row += [f"{found.elsewhere.relative_cost:.4f}", _signed(found.elsewhere.accuracy_drop)]
         rows.append([*row, str(found.point.config.n_exits)])
-    header = ["accuracy drop", "cost where searched", f"drop, {front.scores}"]
+    header = ["drop of at most (points)", "cost where searched", f"drop, {front.scores}"]
     header += [] if optimistic else ["cost held-out", "drop held-out"]
     yield html_page.table("what a drop in accuracy buys", [*header, "exits"], rows)
 
@@ -213,11 +214,20 @@ def _point(
             f"{100 * profile.share[k]:.2f} %",
             _number(profile.accuracy[k]),
             _number(profile.final_accuracy[k]),
-            _points(profile.drop[k]),
+            _signed(profile.drop[k]),
         ]
         for k in range(len(profile.name))
     ]
-    header = ["position", "exit", "threshold", "cost of leaving", "samples", "accuracy", "final exit's", "drop caused"]
+    header = [
+        "position",
+        "exit",
+        "threshold",
+        "cost of leaving",
+        "samples",
+        "accuracy",
+        "final exit's",
+        "drop caused (points)",
+    ]
     yield html_page.table("exits of the chosen point", header, rows, left=2)
     content = json.dumps(point.config.to_dict())
     yield html_page.download("config.json", "Save this configuration (config.json)", content)
@@ -304,14 +314,17 @@ def _origin(front: ParetoFront, records: ExitRecords) -> Iterator[str]:
         ["effort", f"{how.evaluations:,} evaluations, {how.seconds:.2f} s"],
         ["samples searched on", f"{front.records_digest[:16]}..., {front.n_samples:,}"],
         ["samples measured on", f"{records.digest[:16]}..., {records.n_samples:,}"],
-        ["written by", f"dyce_search {__version__}"],
         ["versions of the search", ", ".join(f"{name} {version}" for name, version in how.versions.items())],
     ]
     yield html_page.table("where this comes from", ["", ""], rows, left=2)
 
 
+def _signed(drop: float) -> str:
+    return f"{round(100 * drop, 2) + 0.0:+.2f}"  # no -0.00
+
+
 def _points(drop: float) -> str:
-    return f"{100 * drop + 0.0:+.2f} points"
+    return f"{_signed(drop)} points"
 
 
 def _number(value: float) -> str:

@@ -4,12 +4,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
+import msgspec
 import numpy as np
 import numpy.typing as npt
 
 from dyce_search.arrays import to_numpy, whole_numbers
 from dyce_search.certify.certificate import CertifiedPoint
-from dyce_search.errors import ConfigError, ModelError, RecordsError
+from dyce_search.errors import ConfigError, CostsError, FileFormatError, ModelError, RecordsError
 from dyce_search.evaluation.config import ExitConfig, leaves
 from dyce_search.evaluation.config_file import layout_of
 from dyce_search.evaluation.curve import OperatingPoint
@@ -89,8 +90,12 @@ class StagedModel:
     ) -> None:
         """See the class."""
         manifest = read_manifest(folder)
-        self._manifest, self._layout = manifest, layout_of(manifest.layout)
-        self._costs = None if manifest.costs is None else ExitCosts.from_dict(manifest.costs, f"{folder}/{MANIFEST}")
+        self._manifest = manifest
+        try:
+            self._layout = layout_of(manifest.layout)
+            self._costs = None if manifest.costs is None else ExitCosts(**msgspec.structs.asdict(manifest.costs))
+        except (ConfigError, CostsError) as cause:
+            raise FileFormatError(f"{folder}/{MANIFEST} is damaged: {cause}: export anew") from cause
         self._measures = {**MEASURES, **(measures or {})}
         self._configs = {name: _read_config(entry, name, folder) for name, entry in manifest.configs.items()}
         loader = Loader(folder, threads, providers)

@@ -90,8 +90,7 @@ def coordinate_descent(
         max_relative_cost: seek the most accurate configuration up to this cost, relative to the final exit alone.
 
     Raises:
-        SolverError: an unknown effort, lambdas outside [0, 1], limits that are not numbers.
-        FrontError: a drop of 1 or more, which would be a hundred points.
+        SolverError: an unknown effort, lambdas outside [0, 1], a drop that is no number below 1, a cost that is none.
 
     Example:
         >>> import dyce_search as ds
@@ -100,11 +99,11 @@ def coordinate_descent(
         0.17
     """
     choice(effort, EFFORTS, "effort", SolverError)
-    for name, limit in (("max_accuracy_drop", max_accuracy_drop), ("max_relative_cost", max_relative_cost)):
-        if limit is not None:
-            real(limit, name, SolverError, "be a finite number")
     if max_accuracy_drop is not None:
-        require_drop(max_accuracy_drop)
+        require_drop(max_accuracy_drop, error=SolverError)
+    if max_relative_cost is not None:
+        hint = "1 is the whole model"
+        real(max_relative_cost, "max_relative_cost", SolverError, "be a finite number", hint=hint)
     work = EFFORTS[effort]
     weights = None if lambdas is None else check_lambdas(lambdas)
     problem = Problem.of(run.records, work.bins)
@@ -261,7 +260,7 @@ class Search:
         self.run.propose(*self.problem.cheapest())
         front = self.archive.choice(self.archive.front())
         self.run.propose(front.exits, self.problem.thresholds(front))
-        if self.problem.is_exact or self.problem.n < self.run.records.n_samples:
+        if self.run.seconds_left < 0 or self.problem.is_exact or self.problem.n < self.run.records.n_samples:
             return
         goals = {goal.best(self.archive): goal for goal in self.goals.next_and_best(self.archive, POLISHED)}
         if not goals:

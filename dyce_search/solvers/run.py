@@ -2,44 +2,32 @@
 
 import sys
 import time
-from collections.abc import Callable, Collection, Iterable, Mapping
-from typing import Any, NamedTuple, TypeVar
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from typing import Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
-from dyce_search.arguments import flag, function, iterable, real, require_type, several, text, whole
-from dyce_search.arrays import numbers
-from dyce_search.errors import ConfigError, SolverError
+from dyce_search.arguments import flag, function, require_type, several, whole
+from dyce_search.errors import SolverError
 from dyce_search.evaluation.config import ExitConfig
 from dyce_search.evaluation.evaluate import BatchEvaluation, checked_configs, evaluate_arrays
 from dyce_search.fingerprints import united
 from dyce_search.records.records import ExitRecords, require_records
+from dyce_search.solvers.budget import StopSearch, bar_over, check_budget, timely
+from dyce_search.solvers.hand_ins import HandIn, arrays_of, checked_figures, require_measured
 from dyce_search.solvers.sample_limit import SampleLimit
 from dyce_search.wording import line
 
 T = TypeVar("T")
+
+WORK = 1 << 22  # configurations x samples between two looks at the clock: 0.1 s on one slow core
+TRIED = 8  # configurations by which the time to measure one is taken
+FEWEST = 16  # that are measured after the time is over, however long it takes
+GRACE = 0.25  # seconds to measure what was found, at least; else as long as the search was given
 Exits = npt.NDArray[np.int32]
 Thresholds = npt.NDArray[np.float32]
 FloatArray = npt.NDArray[np.float64]
-
-
-class StopSearch(Exception):  # noqa: N818 (it ends a search, it is no error)
-    """Raised in a solver when its budget is spent; `Run.carry_out` catches it and keeps what was found."""
-
-
-class HandIn(NamedTuple):
-    """When configurations were handed in: the raw material of anytime curves.
-
-    Attributes:
-        seconds: since the start of the search.
-        evaluations: booked by then, these configurations' included.
-        size: how many configurations came.
-    """
-
-    seconds: float
-    evaluations: int
-    size: int
 
 
 class Run:
@@ -83,20 +71,17 @@ class Run:
             RecordsError: `records` is something else.
         """
         require_records(records)
-        if max_evaluations is not None:
-            whole(max_evaluations, "max_evaluations", SolverError, least=1)
-        if max_seconds is not None:
-            real(max_seconds, "max_seconds", SolverError, "be above 0", lambda seconds: seconds > 0)
+        check_budget(seed, max_evaluations, max_seconds)
         if limit is not None:
             require_type(limit, SampleLimit, "limit", SolverError)
         self.records = records
         self.limit = limit
-        self.seed = whole(seed, "seed", SolverError)
+        self.seed = int(seed)
         self.rng = np.random.default_rng(self.seed)
         self.evaluations = 0
         self._stop_reason = "converged"
         self._max_evaluations = max_evaluations
-        self._started = time.perf_counter()
+        self._started = self._began = time.perf_counter()
         self._max_seconds = max_seconds
         self._progress = sys.stderr.isatty() if progress is None else flag(progress, "progress", SolverError)
         none = np.full((1, records.costs.n_positions), -1, np.int32)
@@ -137,8 +122,8 @@ class Run:
 
     @property
     def seconds_left(self) -> float:
-        """Time left, infinite without a limit."""
-        return np.inf if self._max_seconds is None else self._max_seconds - self.seconds
+        """Time left to the solver, infinite without a limit."""
+        return np.inf if self._max_seconds is None else self._max_seconds - (time.perf_counter() - self._began)
 
     @property
     def evaluations_left(self) -> float:
@@ -151,7 +136,7 @@ class Run:
         return self._stop_reason
 
     def carry_out(self, solver: Callable[..., Iterable[ExitConfig] | None], options: Mapping[str, Any]) -> None:
-        """Runs a solver to its end, keeps what it returns and notes why it stopped.
+        """Runs a solver to its end, keeps what it returns and notes why it stopped. Its time begins now.
 
         Args:
             solver: see `dyce_search.search.Solver`.
@@ -164,6 +149,7 @@ class Run:
         function(solver, "solver", SolverError)
         require_type(options, Mapping, "options", SolverError)
         several(options, str, "options", SolverError)
+        self._began = time.perf_counter()
         try:
             configs = solver(self, **options)
             if configs is not None:
@@ -211,6 +197,18 @@ class Run:
         if whole(evaluations, "evaluations", SolverError) > self.evaluations_left or self.seconds_left < 0:
             raise StopSearch
 
+    def timely(self, steps: Iterable[T]) -> Iterator[T]:
+        """Iterates over steps that take up to a tenth of a second each, as long as there is time.
+
+        Args:
+            steps: anything to iterate over.
+
+        Raises:
+            StopSearch: the time is over.
+            SolverError: nothing to iterate over.
+        """
+        return timely(steps, self.require)
+
     def book(self, evaluations: int) -> None:
         """Books evaluations that were made, for a solver that learns only afterwards how many.
 
@@ -243,7 +241,8 @@ class Run:
             threshold: (F, P) float32.
 
         Raises:
-            StopSearch: the budget does not allow all of them; those that it allows are kept.
+            StopSearch: the budget does not allow all of them; those that it allows are kept. With `max_seconds` a
+                batch that takes long is measured in parts.
             ConfigError: shapes that do not fit, an exit that is not at its position, a threshold that is NaN.
         """
         exits, threshold = checked_configs(exits, threshold, self.records.costs)
@@ -254,9 +253,26 @@ class Run:
             raise StopSearch
         self.spend(len(exits))
         self.propose(exits, threshold)
-        measured = evaluate_arrays(self.records, exits, threshold)
-        self._figures[-1] = np.stack([measured.cost, measured.accuracy])
-        return measured
+        parts: list[BatchEvaluation] = []
+        try:
+            for part in self.timely(self.parts_of(len(exits))):
+                parts.append(evaluate_arrays(self.records, exits[part], threshold[part]))
+        except StopSearch:
+            done = sum(map(len, parts))
+            self.evaluations -= len(exits) - done
+            self._keep(len(self._found) - 1, np.arange(done))
+            raise
+        finally:
+            if sum(map(len, parts)) == len(self._found[-1][0]):
+                figures = [np.stack([part.cost, part.accuracy]) for part in parts]
+                self._figures[-1] = np.concatenate([np.empty((2, 0)), *figures], axis=1)
+        return parts[0] if len(parts) == 1 else BatchEvaluation.joined(parts)
+
+    def parts_of(self, size: int) -> list[slice]:
+        """A batch of so many configurations; if time counts, in parts that take about a tenth of a second each."""
+        size = whole(size, "size", SolverError)
+        step = max(1, size if self._max_seconds is None else WORK // self.records.n_samples)
+        return [slice(first, first + step) for first in range(0, max(size, 1), step)]
 
     def admits(self, exits: Exits, threshold: Thresholds, measured: BatchEvaluation) -> npt.NDArray[np.bool_]:
         """(F,) which configurations keep the limit on what single samples cost; all, where there is none.
@@ -271,9 +287,7 @@ class Run:
             SolverError: `measured` is something else, or of others.
         """
         exits, threshold = checked_configs(exits, threshold, self.records.costs)
-        require_type(measured, BatchEvaluation, "measured", SolverError)
-        if len(measured) != len(exits):
-            raise SolverError(f"measured must be of {len(exits)} configurations, got {len(measured)}")
+        require_measured(measured, len(exits))
         if self.limit is None:
             return np.ones(len(exits), np.bool_)
         over = self.limit.over(self.records, exits, threshold, measured)
@@ -295,13 +309,7 @@ class Run:
             SolverError: figures of another shape.
         """
         exits, threshold = checked_configs(exits, threshold, self.records.costs)
-        measured = None
-        if figures is not None:
-            measured = np.array(numbers(figures, "figures", SolverError, dtype=np.float64, ndim=2))
-            if measured.shape != (2, len(exits)):
-                raise SolverError(
-                    f"figures must be cost and accuracy of {len(exits)} configurations, got {measured.shape}"
-                )
+        measured = checked_figures(figures, len(exits))
         self._found.append((np.array(exits), np.array(threshold)))
         self._figures.append(measured)
         self.history.append(HandIn(seconds=self.seconds, evaluations=self.evaluations, size=len(exits)))
@@ -312,7 +320,11 @@ class Run:
         return np.concatenate(exits), np.concatenate(threshold)
 
     def figures(self) -> tuple[FloatArray, FloatArray]:
-        """Cost (F,) and accuracy (F,) of all of `found`; what was never measured is measured now."""
+        """Cost (F,) and accuracy (F,) of all of `found`; what was never measured is measured now.
+
+        Where the time is over and that takes long, only some of it is, evenly chosen, and the rest is dropped.
+        """
+        self._thin()
         missing = [index for index, block in enumerate(self._figures) if block is None]
         if missing:
             exits, threshold = (np.concatenate(part) for part in zip(*(self._found[i] for i in missing), strict=True))
@@ -324,6 +336,41 @@ class Run:
         cost, accuracy = np.concatenate([block for block in self._figures if block is not None], axis=1)
         return cost, accuracy
 
+    def affordable(self, exits: Exits, threshold: Thresholds) -> npt.NDArray[np.int64]:
+        """Which of some configurations (F, P) can be measured: all, or once the time is over, as many as it allows.
+
+        What was found is measured before it is returned, which may take as long again as the search was given.
+        """
+        exits, threshold = checked_configs(exits, threshold, self.records.costs)
+        size = len(exits)
+        if self.seconds_left >= 0 or size <= FEWEST or self._max_seconds is None:
+            return np.arange(size)
+        some = np.linspace(0, size - 1, TRIED).astype(np.int64)
+        evaluate_arrays(self.records, exits[some[:1]], threshold[some[:1]])  # compiles, where nothing was measured yet
+        started = time.perf_counter()
+        evaluate_arrays(self.records, exits[some], threshold[some])
+        each = (time.perf_counter() - started) / TRIED
+        most = max(FEWEST, int(max(self._max_seconds, GRACE) / 2 / each))  # half: they are measured twice
+        return np.unique(np.linspace(0, size - 1, min(size, most)).astype(np.int64))
+
+    def _thin(self) -> None:
+        """Drops configurations that were never measured, where there is no time for all."""
+        missing = [index for index, block in enumerate(self._figures) if block is None]
+        if self.seconds_left >= 0 or not missing:
+            return
+        exits, threshold = (np.concatenate(part) for part in zip(*(self._found[i] for i in missing), strict=True))
+        kept = self.affordable(exits, threshold)
+        ends = np.cumsum([len(self._found[index][0]) for index in missing])
+        for index, end in zip(missing, ends.tolist(), strict=True):
+            first = end - len(self._found[index][0])
+            self._keep(index, kept[(kept >= first) & (kept < end)] - first)
+
+    def _keep(self, index: int, rows: npt.NDArray[np.int64]) -> None:
+        """Drops all but some rows of a block that was handed in."""
+        exits, threshold = self._found[index]
+        self._found[index] = exits[rows], threshold[rows]
+        self.history[index] = self.history[index]._replace(size=len(rows))
+
     def arrays(self, configs: Iterable[ExitConfig]) -> tuple[Exits, Thresholds]:
         """Configurations as the arrays (F, P) that `evaluate` and `propose` take.
 
@@ -333,11 +380,7 @@ class Run:
         Raises:
             ConfigError: something else, or one that belongs to another network.
         """
-        found = several(configs, ExitConfig, "configurations", ConfigError)
-        shape = (len(found), self.records.costs.n_positions)
-        exits = [config.exits(self.records.layout) for config in found]
-        threshold = [config.threshold for config in found]
-        return np.array(exits, np.int32).reshape(shape), np.array(threshold, np.float32).reshape(shape)
+        return arrays_of(configs, self.records.layout)
 
     def bar(self, steps: Iterable[T], what: str, total: int | None = None) -> Iterable[T]:
         """Iterates over `steps` behind a progress bar, which is drawn only where progress is wanted.
@@ -350,12 +393,4 @@ class Run:
         Raises:
             SolverError: nothing to iterate over, or a total that is no whole number.
         """
-        from tqdm import tqdm
-
-        iterable(steps, "steps", SolverError)
-        text(what, "what", SolverError)
-        if total is not None:
-            whole(total, "total", SolverError)
-
-        bar: Iterable[T] = tqdm(steps, desc=what, total=total, disable=not self._progress, leave=False)
-        return bar
+        return bar_over(steps, what, total, drawn=self._progress)

@@ -1,10 +1,8 @@
 """A pseudo-terminal: what a command prints where a person looks on."""
 
-import fcntl
 import os
 import pty
 import re
-import struct
 import subprocess
 import sys
 import termios
@@ -19,7 +17,7 @@ def on_a_terminal(columns: int, *arguments: str, folder: Path) -> tuple[int, lis
     Lines are what is left on the screen: a bar of progress overwrites itself.
     """
     master, slave = pty.openpty()
-    fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", 50, columns, 0, 0))
+    termios.tcsetwinsize(slave, (50, columns))
     environment = {name: value for name, value in os.environ.items() if name not in ("COLUMNS", "LINES")}
     with subprocess.Popen(
         [sys.executable, "-m", "dyce_search", *arguments],

@@ -15,11 +15,13 @@ from hypothesis import strategies as st
 import dyce_search as ds
 from dyce_search.cli import main, parser
 from dyce_search.cli.parser import folded_command
-from dyce_search.cli.screen import folded
+from dyce_search.cli.screen import folded, width
 from dyce_search.cli.tables import table
 
 if os.name != "posix":
     pytest.skip("pseudo-terminals are POSIX", allow_module_level=True)
+
+import termios
 
 from .terminal import on_a_terminal
 
@@ -138,6 +140,11 @@ def test_a_table_with_room_is_as_in_a_pipe() -> None:
     assert table(["exit", "n", "| cost"], rows, width=80) == table(["exit", "n", "| cost"], rows)
 
 
+def test_names_do_not_command_the_terminal() -> None:
+    text = table(["exit", "n"], [["a\n\x1b[2Jb", "1"]], width=80)
+    assert text.splitlines()[-1] == "a··[2Jb  1"
+
+
 def test_narrow_tables_say_what_is_missing() -> None:
     text = table(["exit", "samples", "| cost"], [["a" * 12, "100", "0.5"]], width=24, spare=["| cost"])
     assert text.splitlines() == ["exit          samples", "-" * 21, "aaaaaaaaaaaa      100", "(no room here for: cost)"]
@@ -152,6 +159,21 @@ def test_folding_keeps_every_word(text: str, columns: int) -> None:
     if max(map(len, together.replace("\n", " ").split()), default=0) < columns // 4 and "=" not in text:
         assert max(map(len, shown.split("\n"))) <= columns
     assert folded(text, None) == text
+
+
+def test_the_width_is_that_of_the_terminal_that_is_written_to(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("COLUMNS", raising=False)
+    master, slave = os.openpty()
+    with open(slave, "w") as stream:
+        termios.tcsetwinsize(stream.fileno(), (50, 47))
+        assert width(stream) == 47
+        termios.tcsetwinsize(stream.fileno(), (0, 0))
+        assert width(stream) == 80
+        monkeypatch.setenv("COLUMNS", "10")
+        assert width(stream) == 20
+    os.close(master)
+    with open(os.devnull, "w") as stream:
+        assert width(stream) is None
 
 
 def test_equations_and_units_stay_together() -> None:

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import dyce_search as ds
-from dyce_search.drawing.axes import COLORS
+from dyce_search.drawing.style import COLORS, DARK_COLORS
 from dyce_search.explorer.accounts import MOST_GROUPS, Accounts
 from dyce_search.explorer.content import explorer_content
 from dyce_search.explorer.packing import packed, packed_repeats, packed_sums
@@ -108,8 +108,8 @@ def test_a_page_may_run_what_it_holds_and_load_nothing():
 
 
 def test_the_colours_are_those_of_the_figures():
-    style = files("dyce_search.explorer").joinpath("explorer.css").read_text()
-    assert [colour for colour in COLORS if colour not in style] == []
+    style = files("dyce_search.explorer").joinpath("theme.css").read_text()
+    assert [colour for colour in COLORS[:6] + DARK_COLORS[:6] if colour.lower() not in style] == []
 
 
 def test_scripts_write_no_html_and_name_nothing_outside():
@@ -153,9 +153,9 @@ def test_mistakes_are_named(front, small_example, records, tmp_path):
     with pytest.raises(ds.FrontError, match="title must be a str, got int"):
         front.explore(path, title=3)
     for limit in (np.nan, "1", True, None):
-        with pytest.raises(ds.FrontError, match="max_accuracy_drop must be a finite number, got"):
+        with pytest.raises(ds.FrontError, match="max_accuracy_drop must be a number below 1, got"):
             front.explore(path, max_accuracy_drop=limit)
-    with pytest.raises(ds.FrontError, match=r"drop_limit must be a finite number above 0, got 0: 0\.05"):
+    with pytest.raises(ds.FrontError, match=r"drop_limit must be above 0, got 0: 0\.05"):
         front.explore(path, drop_limit=0)
     with pytest.raises(ds.FileFormatError, match="path must be a str"):
         front.explore(3)

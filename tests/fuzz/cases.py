@@ -6,6 +6,7 @@ from typing import Any
 
 from hypothesis import HealthCheck, Phase, seed, settings
 
+FILES = 40_000  # of the suite of files, by which `make fuzz` counts
 SEED = 20261126  # of every suite: the same cases for everybody
 
 
@@ -14,10 +15,10 @@ def fuzz(few: int, every: int) -> Callable[[Any], Any]:
 
     Args:
         few: where DYCE_SEARCH_FUZZ is not set.
-        every: where it is 1; it is a factor.
+        every: where it is 40,000, as `make fuzz` has it; in proportion for others.
     """
-    factor = os.environ.get("DYCE_SEARCH_FUZZ")
-    size = few if not factor else max(1, round(every * float(factor)))
+    asked = os.environ.get("DYCE_SEARCH_FUZZ")
+    size = max(1, round(every * float(asked) / FILES)) if asked else few
     chosen = settings(
         max_examples=size,
         deadline=None,

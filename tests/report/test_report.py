@@ -11,7 +11,7 @@ import pytest
 
 import dyce_search as ds
 from dyce_search.cli import main
-from dyce_search.evaluation.curve import index_of
+from dyce_search.evaluation.lookup import index_of
 from dyce_search.explorer.view import View
 from dyce_search.report import html as html_page
 

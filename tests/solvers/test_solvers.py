@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 import dyce_search as ds
 from dyce_search.evaluation.evaluate import evaluate_arrays
 from dyce_search.search import SOLVERS, find_solver, run_solver
-from dyce_search.solvers.run import Run, StopSearch
+from dyce_search.solvers.budget import StopSearch
+from dyce_search.solvers.run import Run
 from dyce_search.solvers.trade_off import check_lambdas
 from dyce_search.testing import SolverContract
 from tests import observed, oracles
