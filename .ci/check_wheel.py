@@ -1,4 +1,4 @@
-"""Checks a built wheel: its size, its version, that its README's links work anywhere, that its example data load."""
+"""Checks a built wheel: size, version, that links of its README work anywhere, that its data and pages are there."""
 
 import re
 import subprocess
@@ -11,6 +11,7 @@ from pathlib import Path
 LARGEST = 5_000_000  # bytes
 PROGRAM = """
 import dyce_search as ds
+ds.search(ds.load_example("test"), solver="exit_shares").explore("explorer.html")
 print(ds.__version__, *(ds.load_example(part).n_samples for part in ("search", "test")), ds.__file__)
 """
 

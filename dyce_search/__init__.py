@@ -1,4 +1,6 @@
-"""Find early-exit configurations from precomputed per-exit predictions, as a Pareto front of accuracy against cost.
+"""Find early-exit configurations from recorded predictions, as a Pareto front of accuracy against compute.
+
+The method is DyCE (Wang et al. 2024, arXiv 2403.01695).
 
 `search`, `compare` and other names here are the functions, whatever was imported before; what else is in the modules
 of the same names comes by `from dyce_search.search import SOLVERS`.
@@ -15,6 +17,7 @@ from dyce_search.analysis.temperature import Temperatures, fit_temperatures
 from dyce_search.certify.certificate import Certificate, CertifiedLimit, CertifiedPoint
 from dyce_search.certify.check import Check, CheckedLimit, check_certificate
 from dyce_search.certify.drift import DriftMonitor
+from dyce_search.drawing.axes import new_axes
 from dyce_search.errors import (
     ConfigError,
     CostsError,
@@ -51,8 +54,7 @@ from dyce_search.report.page import report
 from dyce_search.search import search
 from dyce_search.solvers.run import Run
 from dyce_search.solvers.search_space import objective
-
-__version__ = "0.1.0"
+from dyce_search.version import __version__ as __version__
 
 __all__ = [
     "Band",
@@ -114,6 +116,7 @@ __all__ = [
     "load_example",
     "load_records",
     "marginal_value",
+    "new_axes",
     "objective",
     "optimism",
     "oracle",

@@ -8,8 +8,10 @@ from typing import Any
 
 import numpy as np
 
+from dyce_search.announcement import announce_compiling
 from dyce_search.errors import SolverError
 from dyce_search.evaluation.config import ExitConfig
+from dyce_search.evaluation.departures import counting_loop
 from dyce_search.evaluation.evaluate import non_dominated
 from dyce_search.expected.scores import Effort
 from dyce_search.expected.searched import Scores, SearchedScores
@@ -88,7 +90,8 @@ def search(
             `run.evaluate` or `run.propose` (see `Run`), or returns an iterable of `ExitConfig`.
         seed: of whatever is random in the solver.
         max_evaluations: budget; a configuration, or one exit of it, measured against all samples counts one.
-        max_seconds: budget of wall-clock time, checked between evaluations.
+        max_seconds: budget of the solver's wall-clock time. It looks at the clock every tenth of a second. Scores to
+            expect are made before that, and what was found is measured afterwards, which may take as long again.
         progress: a progress bar on standard error; None draws it only on a terminal.
         scores: "expected", "observed", or an array (E, N) in [0, 1] of one's own.
         caution: what a sample on which an exit and the final exit differ costs, in units of accuracy, at least 0. None
@@ -157,6 +160,7 @@ def run_solver(
     name, solve = solver_name(solver), find_solver(solver)
     check_options(name, solve, options)
     check_budget(seed, max_evaluations, max_seconds)
+    announce_compiling(counting_loop(), progress)
     first = records.subset([0]).load() if isinstance(records, StoredRecords) else records  # until `maximise`
     run = Run(
         first, seed=seed, max_evaluations=max_evaluations, max_seconds=max_seconds, progress=progress, limit=limit
@@ -174,10 +178,13 @@ def run_solver(
     run.maximise(scores.searched if limit is None or exact else limit.guiding(scores.searched))
     if run.stop_reason != "interrupted":
         run.carry_out(solve, options)
+    cost, accuracy = run.figures()  # first: it may leave some out
     exits, threshold = run.found()
     if limit is None or not exact:
-        best = non_dominated(*run.figures())
+        best = non_dominated(cost, accuracy)
         exits, threshold = exits[best], threshold[best]
+    kept = run.affordable(exits, threshold)
+    exits, threshold = exits[kept], threshold[kept]
     if limit is not None:
         exits, threshold = within_limit(scores.searched, exits, threshold, limit)
     provenance = Provenance(

@@ -5,6 +5,9 @@
 # Which of them to use, and how sure is sure enough, decides what the network costs and how often it is right. This
 # library finds the good answers, from what every exit said on a set of samples. Neither the network nor the
 # samples are needed.
+#
+# The method is DyCE (Wang et al. 2024, [arXiv 2403.01695](https://arxiv.org/abs/2403.01695)). Install it from a clone:
+# `pip install .`.
 
 # %%
 import dyce_search as ds
@@ -46,7 +49,8 @@ front
 # ## Look
 #
 # The front's figures are expected ones: a search on what was observed finds what was lucky, so scores are learned
-# from other samples first. What the same configurations do on samples that played no part is the broken line.
+# from other samples first. What the same configurations deliver on samples that played no part is the thin line; the
+# gap between the two is shaded. The inset shows the whole range.
 
 # %%
 test = ds.load_example("test")

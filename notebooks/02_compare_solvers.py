@@ -3,6 +3,9 @@
 #
 # Every search here works on the same records and hands in the same thing, so they can be compared on equal terms:
 # the rules that papers use, general optimisers, DyCE's own searches, and this library's default.
+#
+# The method is DyCE (Wang et al. 2024, [arXiv 2403.01695](https://arxiv.org/abs/2403.01695)). Install it from a clone:
+# `pip install .`.
 
 # %%
 import os
@@ -38,7 +41,8 @@ table[columns].round(4)
 # %% [markdown]
 # ## The fronts
 #
-# The curves differ most where it matters, at small losses of accuracy.
+# A panel each: how many points of accuracy a front lies below the best of all at the same cost. They differ most where
+# it matters, at small losses of accuracy.
 
 # %%
 ax = comparison.plot()

@@ -3,6 +3,9 @@
 #
 # This notebook takes a PyTorch network that knows nothing of early exits, and ends with a dial: one number that
 # says how much compute it may spend, turned while it serves.
+#
+# The method is DyCE (Wang et al. 2024, [arXiv 2403.01695](https://arxiv.org/abs/2403.01695)). Install it from a clone:
+# `pip install '.[torch]'`.
 
 # %%
 import os
@@ -158,7 +161,7 @@ pd.DataFrame(rows).set_index("budget").round(3)
 # configuration costs more. A controller watches what is spent and turns the dial.
 
 # %%
-from dyce_search.drawing.axes import COLORS, new_axes
+from dyce_search.drawing.style import COLORS
 from dyce_search.evaluation.evaluate import prices
 
 budget = 0.28
@@ -187,7 +190,7 @@ with torch.no_grad():
         held.append(spent(answer))
         controller.update(answer)
 
-ax = new_axes()
+ax = ds.new_axes()
 for name, values, color in (
     ("fixed point", fixed, COLORS[1]),
     ("controller", held, COLORS[0]),

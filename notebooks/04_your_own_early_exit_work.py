@@ -3,6 +3,9 @@
 #
 # The solvers know nothing of networks. They need a confidence and a score for each exit and sample, and what each
 # exit costs; where these come from is yours to say. So is the solver.
+#
+# The method is DyCE (Wang et al. 2024, [arXiv 2403.01695](https://arxiv.org/abs/2403.01695)). Install it from a clone:
+# `pip install '.[torch]'`.
 
 # %%
 from pathlib import Path

@@ -3,6 +3,9 @@
 #
 # Two questions hide in this one. Did the search find the best there is? And does what it found hold on other
 # samples? The second is the one that hurts.
+#
+# The method is DyCE (Wang et al. 2024, [arXiv 2403.01695](https://arxiv.org/abs/2403.01695)). Install it from a clone:
+# `pip install .`.
 
 # %%
 import os

@@ -4,6 +4,9 @@
 # Three classifiers for handwritten digits, small to large: whoever the small one is not sure about goes to the next.
 # The log has one row an image and model, with the measured time of that one call. From it comes a configuration that
 # keeps a budget for each request, with a certificate; then a loop runs it.
+#
+# The method is DyCE (Wang et al. 2024, [arXiv 2403.01695](https://arxiv.org/abs/2403.01695)). Install it from a clone:
+# `pip install .`.
 
 # %%
 import asyncio

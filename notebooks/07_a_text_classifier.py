@@ -4,6 +4,9 @@
 # A transformer like BERT, on padded texts of all lengths: which library does a paragraph of documentation describe?
 # The texts are the docstrings of five libraries that are installed anyway, so this is real prose, and nothing is
 # downloaded. Exits hang behind its layers, and easy paragraphs leave early.
+#
+# The method is DyCE (Wang et al. 2024, [arXiv 2403.01695](https://arxiv.org/abs/2403.01695)). Install it from a clone:
+# `pip install '.[torch]'`.
 
 # %%
 import os

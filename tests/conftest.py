@@ -5,12 +5,20 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 import dyce_search as ds
+from tests.browser import browsing
 
 # The same examples every time, so that a red test is red for everybody; no deadline, as the first call compiles.
 settings.register_profile(
     "dyce_search", deadline=None, derandomize=True, database=None, suppress_health_check=[HealthCheck.too_slow]
 )
 settings.load_profile("dyce_search")
+
+
+@pytest.fixture(scope="session")
+def browser():
+    """A headless browser for all tests of a process."""
+    with browsing() as found:
+        yield found
 
 
 @pytest.fixture(scope="session")

@@ -80,6 +80,9 @@ def calls() -> dict[str, Call]:
         "load_cascade": Call(ds.load_cascade, {"log": rows}),
         "load_example": Call(ds.load_example, {"part": "test"}),
         "load_records": Call(ds.load_records, path),
+        "new_axes": Call(
+            ds.new_axes, {"width": 6.4, "height": 4.4}, dict.fromkeys(("width", "height"), (3,)), theme="dark"
+        ),
         "optimism": Call(ds.optimism, {"front": front, "held_out": records}),
         "plot_config": Call(ds.plot_config, {**both, "ax": None}, {"ax": (None,)}),
         "report": Call(ds.report, {**measured, **path}),
@@ -93,6 +96,7 @@ def calls() -> dict[str, Call]:
         "ParetoFront.from_configs": Call(ds.ParetoFront.from_configs, {"records": records, "configs": [config]}),
         "ParetoFront.evaluate": Call(front.evaluate, {"records": records}),
         "ParetoFront.certify": Call(front.certify, {"calibration": records}, max_accuracy_drop=0.1),
+        "ParetoFront.explore": Call(front.explore, path),
         "ParetoFront.merge": Call(front.merge, {"fronts": front}),
         "ParetoFront.save": Call(front.save, path),
         "ParetoFront.load": Call(ds.ParetoFront.load, path),

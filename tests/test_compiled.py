@@ -1,24 +1,8 @@
-"""What is compiled is told, once; and the default search compiles few loops, each for one kind of arrays."""
+"""The default search compiles few loops, each for one kind of arrays, and nothing of NumPy."""
 
 import os
 import subprocess
 import sys
-
-from numba import njit
-
-from dyce_search.compiled import when_compiling
-
-
-def test_compiling_is_told_once_and_only_then():
-    told, double = [], njit(lambda value: 2 * value)
-    with when_compiling(lambda: told.append("compiling")):
-        double(1)
-        double(1.5)
-    assert told == ["compiling"]
-    with when_compiling(lambda: told.append("again")):
-        double(1)
-    double(True)
-    assert told == ["compiling"]
 
 
 def test_the_default_search_compiles_each_loop_once_and_no_numpy_function(tmp_path):

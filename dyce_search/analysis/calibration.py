@@ -12,6 +12,7 @@ from dyce_search.errors import RecordsError
 from dyce_search.evaluation.limits import is_number
 from dyce_search.records.costs import ExitCosts
 from dyce_search.records.records import ExitRecords, require_records
+from dyce_search.wording import one_line
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -45,6 +46,7 @@ class Reliability:
     mean_confidence: FloatArray
     exit_accuracy: FloatArray
 
+    __repr__ = one_line
     __setstate__ = restore
 
     def to_frame(self) -> "pd.DataFrame":
@@ -103,6 +105,7 @@ class ExitAuroc:
     n_right: npt.NDArray[np.int64]
     n_samples: int
 
+    __repr__ = one_line
     __setstate__ = restore
 
     def to_frame(self) -> "pd.DataFrame":

@@ -11,10 +11,12 @@ import numpy.typing as npt
 
 from dyce_search.arrays import restore
 from dyce_search.errors import FileFormatError, FrontError, SolverError
-from dyce_search.evaluation.curve import Curve, Drawable
+from dyce_search.evaluation.curve import Curve
+from dyce_search.evaluation.drawn import Drawable, series_of
 from dyce_search.evaluation.limits import FEW_DROPS
 from dyce_search.files import PathLike, require_path, write_atomically
 from dyce_search.front.front import ParetoFront
+from dyce_search.wording import line, one_line
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -46,6 +48,7 @@ class ComparedSearch:
     evaluations: IntArray
     hypervolume: FloatArray
 
+    __repr__ = one_line
     __setstate__ = restore
 
 
@@ -68,10 +71,18 @@ class Comparison:
     def __repr__(self) -> str:
         """One line: what was compared and who has the largest hypervolume."""
         best = self.solvers[0]
-        return (
-            f"Comparison({len(self.solvers)} solvers x {len(self.seeds)} seeds, budget {self.budget}, largest "
-            f"hypervolume {self._hypervolume(best):.4f} by {best})"
+        return line(
+            "Comparison",
+            f"{len(self.solvers)} solvers x {len(self.seeds)} seeds",
+            f"budget {self.budget}",
+            f"largest hypervolume {self._hypervolume(best):.4f} by {best}",
         )
+
+    def _repr_html_(self) -> str:
+        """A table and a picture, for notebooks."""
+        from dyce_search.cards.cards import comparison_card
+
+        return comparison_card(self)
 
     @property
     def budget(self) -> str:
@@ -165,20 +176,41 @@ class Comparison:
             ignore_index=True,
         )
 
-    def plot(self, ax: "Axes | None" = None, *, others: Mapping[str, Drawable] | None = None) -> "Axes":
-        """Draws the fronts of `fronts`, accuracy against relative cost, on the records searched on.
+    def plot(
+        self,
+        ax: "Axes | None" = None,
+        *,
+        others: Mapping[str, Drawable] | None = None,
+        drop_limit: float | None = 0.05,
+    ) -> "Axes":
+        """Draws how much accuracy each of `fronts` loses against the best of them at the same cost: a panel each.
+
+        Figures are those promised, on the records searched on. The best solver of `solvers` comes first. All panels
+        have one scale; what goes more than twice as far as the median solver does is cut off.
 
         Args:
-            ax: Matplotlib axes to draw on; new ones when None.
-            others: more curves, by name, for example `{"oracle": oracle(records)}`.
+            ax: Matplotlib axes to draw on; new ones when None. They become the frame of the panels
+                (`ax.child_axes`).
+            others: more to compare with, by name, for example `{"oracle": oracle(records)}`; each has a panel.
+            drop_limit: costs at which even the best front drops more are out of view; None shows all.
 
         Returns:
             The axes.
         """
+        from dyce_search.drawing import axes
+        from dyce_search.drawing.comparison import draw_fronts
+
         fronts = self.fronts
-        label = next(iter(fronts))
-        best = fronts.pop(label)
-        return best.plot(ax, label=label, others={**fronts, **(others or {})}, static_exits=False)
+        base = next(iter(fronts.values())).baseline_accuracy
+        rows = -(-(len(fronts) + len(others or {})) // 3)
+        ax = axes.new_axes(6.4, max(3.0, 1.0 + 0.95 * rows)) if ax is None else axes.given_or_new(ax)
+        draw_fronts(
+            ax,
+            [series_of(name, front, base, mixed=False) for name, front in fronts.items()],
+            [series_of(name, curve, base, mixed=False) for name, curve in (others or {}).items()],
+            drop_limit=drop_limit,
+        )
+        return ax
 
     def plot_anytime(
         self, ax: "Axes | None" = None, *, over: Literal["evaluations", "seconds"] = "evaluations"
@@ -198,7 +230,7 @@ class Comparison:
             FrontError: `over` is something else.
         """
         from dyce_search.drawing import axes
-        from dyce_search.drawing.curves import draw_anytime
+        from dyce_search.drawing.comparison import draw_anytime
 
         if over not in ("evaluations", "seconds"):
             raise FrontError(f"over must be 'evaluations' or 'seconds', got {over!r}")

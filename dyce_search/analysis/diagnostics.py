@@ -14,6 +14,7 @@ from dyce_search.evaluation.evaluate import evaluate, evaluate_arrays
 from dyce_search.evaluation.outcomes import outcomes, paid_there
 from dyce_search.front.front import ParetoFront
 from dyce_search.records.records import ExitRecords, require_records
+from dyce_search.wording import one_line
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -44,6 +45,7 @@ class ExitProfile:
     final_accuracy: FloatArray
     relative_cost: FloatArray
 
+    __repr__ = one_line
     __setstate__ = restore
 
     @property
@@ -89,6 +91,7 @@ class ExitFlow:
     share: FloatArray
     accuracy: FloatArray
 
+    __repr__ = one_line
     __setstate__ = restore
 
     def to_frame(self) -> "pd.DataFrame":
@@ -146,6 +149,7 @@ class GroupDrops:
     relative_cost: FloatArray
     overall_drop: float
 
+    __repr__ = one_line
     __setstate__ = restore
 
     def to_frame(self) -> "pd.DataFrame":

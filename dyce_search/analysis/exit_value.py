@@ -11,7 +11,7 @@ from dyce_search.arrays import frame_of, read_only, restore
 from dyce_search.errors import FrontError, RecordsError
 from dyce_search.evaluation.baselines import RulePoints, static_exits
 from dyce_search.evaluation.curve import Curve
-from dyce_search.evaluation.limits import LIMITS, is_number
+from dyce_search.evaluation.limits import LIMITS, require_drop
 from dyce_search.evaluation.oracle import oracle
 from dyce_search.expected.searched import SearchedScores
 from dyce_search.front.front import ParetoFront
@@ -20,6 +20,7 @@ from dyce_search.records.costs import ExitCosts
 from dyce_search.records.records import ExitRecords, require_records
 from dyce_search.records.sample_costs import SampleCosts
 from dyce_search.search import search
+from dyce_search.wording import one_line
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -49,6 +50,7 @@ class MarginalValue:
     hypervolume: float
     max_accuracy_drop: float
 
+    __repr__ = one_line
     __setstate__ = restore
 
     def to_frame(self) -> "pd.DataFrame":
@@ -106,6 +108,7 @@ class OracleGap:
     share_closed: float
     oracle: RulePoints
 
+    __repr__ = one_line
     __setstate__ = restore
 
     @property
@@ -179,8 +182,9 @@ def marginal_value(
     require_records(records)
     if held_out is not None:
         require_records(held_out, "held_out")
-    if not is_number(max_accuracy_drop) or not max_accuracy_drop >= 0:
-        raise FrontError(f"max_accuracy_drop must be a number >= 0, got {max_accuracy_drop!r}: 0.01 is one point")
+    require_drop(max_accuracy_drop)
+    if max_accuracy_drop < 0:
+        raise FrontError(f"max_accuracy_drop must be a number >= 0, got {max_accuracy_drop:g}: 0.01 is one point")
     costs = records.costs
     removed = _removals(costs, by)
     kept = [np.setdiff1d(np.arange(costs.n_exits), exits) for exits in removed.values()]

@@ -13,6 +13,7 @@ from dyce_search.evaluation.limits import is_number
 from dyce_search.evaluation.outcomes import outcomes
 from dyce_search.front.front import ParetoFront
 from dyce_search.records.records import ExitRecords, require_records
+from dyce_search.wording import one_line
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -47,6 +48,7 @@ class Optimism:
     n_search: int
     n_held_out: int
 
+    __repr__ = one_line
     __setstate__ = restore
 
     @property
@@ -102,6 +104,7 @@ class Band:
     level: float
     resamples: int
 
+    __repr__ = one_line
     __setstate__ = restore
 
     def to_frame(self) -> "pd.DataFrame":

@@ -9,6 +9,7 @@ import numpy.typing as npt
 from dyce_search.analysis.calibration import bin_edges, in_bins
 from dyce_search.arrays import frame_of, read_only, restore, to_numpy, whole_numbers
 from dyce_search.errors import RecordsError
+from dyce_search.wording import one_line
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -37,6 +38,7 @@ class Temperatures:
     ece_before: FloatArray
     ece_after: FloatArray
 
+    __repr__ = one_line
     __setstate__ = restore
 
     def to_frame(self) -> "pd.DataFrame":

@@ -17,6 +17,7 @@ from dyce_search.errors import FrontError
 from dyce_search.evaluation.evaluate import evaluate
 from dyce_search.evaluation.limits import LIMITS, is_number
 from dyce_search.records.records import ExitRecords, require_records
+from dyce_search.wording import one_line
 
 Verdict = Literal["held", "broken", "too few samples"]
 ONE_POINT = 0.01  # how far beyond a limit on accuracy a promise must be broken to be surely noticed
@@ -46,6 +47,8 @@ class CheckedLimit:
     verdict: Verdict
     share: float | None = None
 
+    __repr__ = one_line
+
     def __str__(self) -> str:
         """One line for people."""
         kind = LIMITS[self.name]
@@ -71,6 +74,8 @@ class Check:
     n_samples: int
     accuracy: float
     relative_cost: float
+
+    __repr__ = one_line
 
     @property
     def verdict(self) -> Verdict:

@@ -17,6 +17,7 @@ from dyce_search.evaluation.limits import LIMITS, is_number
 from dyce_search.evaluation.outcomes import Outcomes, outcomes, prices
 from dyce_search.records.records import ExitRecords, require_records
 from dyce_search.records.sample_costs import differing
+from dyce_search.wording import line
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -95,6 +96,11 @@ class DriftMonitor:
         self._watched = self._unlabelled(point, calibration, found)
         self._lock = threading.Lock()
         self._history: list[tuple[int, int, float, float]] = []
+
+    def __repr__(self) -> str:
+        """One line: its state and what it watches."""
+        promised = ", ".join(self._promised) or "nothing about accuracy"
+        return line("DriftMonitor", self.state, f"promised: {promised}", f"alpha {self.alpha:g}", repr(self.config))
 
     def _unlabelled(self, point: OperatingPoint, calibration: ExitRecords, found: Outcomes) -> dict[str, list[Watched]]:
         """What is watched without labels, in three kinds that share the stake evenly."""
@@ -255,14 +261,19 @@ class DriftMonitor:
         """Draws the evidence against the number of samples served, and the line at which there is an alarm.
 
         Args:
-            ax: to draw on; a new figure by default.
+            ax: Matplotlib axes to draw on; new ones when None.
+
+        Returns:
+            The axes.
         """
-        from dyce_search.drawing.drift import draw_evidence
+        from dyce_search.drawing import axes, drift
 
         with self._lock:
             history = np.array(self._history, np.float64).reshape(-1, 4)
         evidence = {"drift": history[:, 2]} | ({"promise": history[:, 3]} if self._promised else {})
-        return draw_evidence(history[:, 0], evidence, 1 / self.alpha, ax)
+        ax = axes.given_or_new(ax)
+        drift.draw_evidence(ax, history[:, 0], evidence, 1 / self.alpha)
+        return ax
 
 
 MOST_HISTORY = 4096  # looks that are kept for the plot; of more, every second one

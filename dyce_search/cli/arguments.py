@@ -1,28 +1,30 @@
 """The arguments that several commands share, and reading what they name."""
 
 import argparse
-from collections.abc import Sequence
-from typing import Literal, TypeAlias
+from collections.abc import Callable, Sequence
+from typing import Any, Literal, TypeAlias
 
+from dyce_search.cli import amounts
+from dyce_search.cli.parser import CommandParser, UsageError
+from dyce_search.errors import FrontError
 from dyce_search.evaluation.limits import LIMITS, asked_for
 from dyce_search.files import PathLike
 from dyce_search.records.file_kinds import kind_of
+from dyce_search.records.layout import ExitLayout
 from dyce_search.records.loading import load_records
 from dyce_search.records.records import ExitRecords
+from dyce_search.records.wrong_files import content_of
+from dyce_search.solvers.descent.effort import EFFORTS
 
-Commands: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"  # what add_subparsers returns
+Commands: TypeAlias = "argparse._SubParsersAction[CommandParser]"  # what add_subparsers returns
 
 
-def add_command(commands: Commands, name: str, summary: str, example: str, more: str = "") -> argparse.ArgumentParser:
+def add_command(commands: Commands, name: str, summary: str, example: str, more: str = "") -> CommandParser:
     """A command with its help: what it does, its arguments, an example."""
     description = f"{summary[0].upper()}{summary[1:]}.\n{more}".strip()
-    return commands.add_parser(
-        name,
-        help=summary,
-        description=description,
-        epilog=f"example:\n  {example}",
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+    parser = commands.add_parser(name, help=summary, description=description, epilog=f"example:\n  {example}")
+    parser.set_defaults(command=parser)  # whose usage a mistake shows
+    return parser
 
 
 def add_front(parser: argparse.ArgumentParser) -> None:
@@ -30,11 +32,12 @@ def add_front(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("front", metavar="FRONT", help="a file that `dyce-search search --out` wrote")
 
 
-def add_records(parser: argparse.ArgumentParser) -> None:
+def add_records(parser: argparse.ArgumentParser, *, optional: bool = False) -> None:
     """Records, by their place, and their costs."""
     parser.add_argument(
         "records",
         metavar="RECORDS",
+        nargs="?" if optional else None,
         help=".npz of this library or of DyCE, a table (.csv, .tsv, .parquet), or MSDNet's .pth: the validation set, "
         "or the test set for --test, certify and evaluate",
     )
@@ -43,15 +46,20 @@ def add_records(parser: argparse.ArgumentParser) -> None:
         metavar="FILE.json",
         help="DyCE's JSON of MACs, or MSDNet's flops.pth; files of this library hold their costs, which this replaces",
     )
-    add_measure(parser)
-
-
-def add_measure(parser: argparse.ArgumentParser) -> None:
-    """What the confidences of a table are."""
     parser.add_argument(
         "--measure",
         metavar="NAME",
         help="what the confidences of a table are, such as entropy; other files say it themselves",
+    )
+
+
+def add_confidence(parser: argparse.ArgumentParser) -> None:
+    """What to compute from the probabilities of a file; commands that get a front or a configuration read it there."""
+    parser.add_argument(
+        "--confidence",
+        metavar="NAME",
+        help="what to compute from a file of probabilities: max_prob or margin of DyCE's .npz, and entropy of MSDNet's "
+        ".pth (default: max_prob); other files hold confidences as they are",
     )
 
 
@@ -66,14 +74,45 @@ def add_scores(parser: argparse.ArgumentParser, *more: str) -> None:
         "--scores",
         choices=("expected", "observed", *more),
         default="expected",
-        help="what to maximise: scores to expect, learned from other samples, or those on the samples searched on, as "
-        "published baselines do (default: expected)",
+        metavar="KIND",
+        help="what to maximise: scores that are expected, learned from other samples, or those observed on the samples "
+        f"searched on, as published baselines do{''.join(f', or {kind}' for kind in more)} (default: expected)",
     )
     parser.add_argument(
         "--caution",
         type=float,
         metavar="X",
         help="what a sample on which an exit and the final exit differ costs (default: by the number of samples)",
+    )
+
+
+def add_effort(parser: argparse.ArgumentParser) -> None:
+    """Options of single solvers, and the seed."""
+    parser.add_argument("--seed", type=int, default=0, metavar="N", help="of whatever is random (default: 0)")
+    parser.add_argument(
+        "--effort", choices=tuple(EFFORTS), help="how much work coordinate_descent does (default: default)"
+    )
+    parser.add_argument(
+        "--lambdas",
+        type=amounts.lambdas,
+        metavar="A,B,C",
+        help="weights of accuracy in [0, 1], for solvers that sweep a trade-off (default: the solver's own)",
+    )
+
+
+def efforts_in(options: argparse.Namespace) -> dict[str, Any]:
+    """The options of single solvers that were given, by name."""
+    return {name: getattr(options, name) for name in ("effort", "lambdas") if getattr(options, name) is not None}
+
+
+def add_drop(parser: argparse.ArgumentParser, what: str) -> None:
+    """A limit on the drop of accuracy that has a default."""
+    parser.add_argument(
+        "--max-accuracy-drop",
+        type=amounts.drop,
+        default=0.01,
+        metavar="X",
+        help=f"{what}, absolute: 0.01, or 1pt (default: 0.01)",
     )
 
 
@@ -85,15 +124,34 @@ def add_json(parser: argparse.ArgumentParser, out: str | None = None) -> None:
 
 
 def load(
-    path: PathLike, costs: PathLike | None, *, part: Literal["val", "test"], measure: str | None = None
+    path: PathLike,
+    costs: PathLike | None,
+    *,
+    part: Literal["val", "test"],
+    measure: str | None = None,
+    confidence: str | None = None,
+    layout: ExitLayout | None = None,
 ) -> ExitRecords:
-    """The records of a file; `part` says which, where MSDNet's file holds two sets."""
-    return load_records(path, costs=costs, measure=measure, part=part if kind_of(path) == "torch" else None)
+    """The records of a file.
+
+    Args:
+        path: of the file.
+        costs: of their file.
+        part: which, where MSDNet's file holds two sets.
+        measure: what the confidences of a table are.
+        confidence: what to compute from a file of probabilities.
+        layout: of a front or a configuration to be measured on the records: of probabilities, its measure is computed.
+    """
+    content = content_of(path)
+    if layout is not None and layout.measure in ("max_prob", "margin", "entropy") and content in ("DyCE", "MSDNet"):
+        confidence = layout.measure
+    which = part if kind_of(path) == "torch" else None
+    return load_records(path, costs=costs, measure=measure, confidence=confidence, part=which)
 
 
 def load_both(options: argparse.Namespace) -> tuple[ExitRecords, ExitRecords | None]:
     """The records to search on, and the test records where they were named."""
-    known = {"costs": options.costs, "measure": options.measure}
+    known = {"costs": options.costs, "measure": options.measure, "confidence": options.confidence}
     records = load(options.records, **known, part="val")
     return records, None if options.test is None else load(options.test, **known, part="test")
 
@@ -102,24 +160,37 @@ def add_limits(parser: argparse.ArgumentParser, names: Sequence[str]) -> None:
     """An option for each limit."""
     group = parser.add_argument_group("limits (one or more)")
     for name in names:
-        group.add_argument(option_of(name), type=float, metavar="X", help=LIMITS[name].meaning)
+        group.add_argument(option_of(name), type=_amount_of(name), metavar="X", help=_meaning(name))
     if any(LIMITS[name].of_samples for name in names):
         group.add_argument(
             "--share",
-            type=float,
+            type=amounts.share,
             default=0.01,
             metavar="X",
             help="of the samples, that may cost more than --max-sample-cost (default: 0.01)",
         )
 
 
+def _amount_of(name: str) -> Callable[[str], float]:
+    if name == "max_accuracy_drop":
+        return amounts.drop
+    return amounts.cost if LIMITS[name].on_cost and name != "max_relative_cost" else amounts.share
+
+
+def _meaning(name: str) -> str:
+    return LIMITS[name].meaning + {"max_accuracy_drop": ", as is 0.5pt"}.get(name, "")
+
+
 def limits_in(options: argparse.Namespace, command: str, names: Sequence[str]) -> dict[str, float]:
     """The limits that were given, by name.
 
     Raises:
-        FrontError: there is none; names the options.
+        UsageError: there is none; names the options.
     """
-    asked_for({option_of(name): getattr(options, name) for name in names}, command)
+    try:
+        asked_for({option_of(name): getattr(options, name) for name in names}, command)
+    except FrontError as cause:
+        raise UsageError(str(cause)) from cause
     return {name: getattr(options, name) for name in names if getattr(options, name) is not None}
 
 

@@ -7,6 +7,7 @@ from dyce_search.certify.certificate import CertifiedPoint
 from dyce_search.certify.check import check_certificate
 from dyce_search.cli.arguments import Commands, add_command, add_front, add_json, add_records, load
 from dyce_search.cli.output import give, require_folder, say_certified
+from dyce_search.cli.screen import say
 from dyce_search.front.front import ParetoFront
 
 STATUS = {"held": 0, "broken": 3, "too few samples": 4}  # of the process
@@ -31,10 +32,11 @@ def check(options: Namespace) -> int:
     """Says whether a certificate holds on other records."""
     require_folder(options.out)
     point = CertifiedPoint.load(options.config)
-    records = load(options.records, options.costs, part="test", measure=options.measure)
+    layout = point.config.layout
+    records = load(options.records, options.costs, part="test", measure=options.measure, layout=layout)
     found = check_certificate(point, records)
     if not options.json:
-        print(found)
+        say(str(found))
     give(found.to_dict(), as_json=options.json, out=options.out, what="the same as JSON")
     return STATUS[found.verdict]
 
@@ -53,7 +55,7 @@ def add_recertify(commands: Commands) -> None:
     add_records(parser)
     add_json(parser)
     parser.add_argument("--out", metavar="FILE.json", help="write the configuration with its new certificate")
-    parser.set_defaults(run=recertify)
+    parser.set_defaults(run=recertify, replaces=("config",))
 
 
 def recertify(options: Namespace) -> int:
@@ -61,7 +63,7 @@ def recertify(options: Namespace) -> int:
     require_folder(options.out)
     old = CertifiedPoint.load(options.config).certificate
     front = ParetoFront.load(options.front)
-    records = load(options.records, options.costs, part="test", measure=options.measure)
+    records = load(options.records, options.costs, part="test", measure=options.measure, layout=front.layout)
     asked: dict[str, Any] = {limit.name: limit.limit for limit in old.limits}
     point = front.certify(records, **asked, share=old.share, confidence=old.confidence)
     say_certified(point, records, as_json=options.json, out=options.out)

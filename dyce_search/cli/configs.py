@@ -4,7 +4,8 @@ from argparse import Namespace
 
 from dyce_search.cli import tables
 from dyce_search.cli.arguments import Commands, add_command, add_json, add_records, load
-from dyce_search.cli.output import baseline, figures_of, give, require_folder, say_figures
+from dyce_search.cli.output import PAD, baseline, figures_of, give, require_folder, say_figures
+from dyce_search.cli.screen import say_facts, width
 from dyce_search.evaluation.config import ExitConfig
 from dyce_search.evaluation.evaluate import evaluate
 
@@ -27,13 +28,12 @@ def measure(options: Namespace) -> int:
     """Prints what a configuration does on some records."""
     require_folder(options.out)
     config = ExitConfig.load(options.config)
-    records = load(options.records, options.costs, part="test", measure=options.measure)
+    records = load(options.records, options.costs, part="test", measure=options.measure, layout=config.layout)
     result = evaluate(records, config)
     if not options.json:
-        print(f"samples        {records.n_samples:,}")
-        print(f"baseline       {baseline(records)}")
+        say_facts({"samples": f"{records.n_samples:,}", "baseline": baseline(records)}, PAD)
         say_figures(result, records.costs.unit)
-        print(tables.config_table(records.costs, config, result))
+        print(tables.config_table(records.costs, config, result, width=width()))
     content = {
         "n_samples": records.n_samples,
         "baseline_accuracy": records.baseline_accuracy,

@@ -6,6 +6,7 @@ from pathlib import Path
 from dyce_search.cli import tables
 from dyce_search.cli.arguments import Commands, add_command
 from dyce_search.cli.output import INTERRUPTED, make_folder, wrote
+from dyce_search.cli.screen import say, width
 from dyce_search.cli.searches import search_and_say, write_front
 from dyce_search.evaluation.limits import FEW_DROPS
 from dyce_search.records.loading import load_example
@@ -35,15 +36,18 @@ def demo(options: Namespace) -> int:
     folder = Path(options.out or FOLDER)
     picture = folder / "front.png" if options.out else Path.cwd() / PICTURE
     make_folder(folder)
-    print("A 15-block ResNet on Fashion-MNIST, three exit types after every block, each exit's answers recorded.")
-    front, test = search_and_say(load_example("search"), load_example("test"))
+    say("A 15-block ResNet on Fashion-MNIST, three exit types after every block, each exit's answers recorded.")
+    others = load_example("test")
+    front, test = search_and_say(load_example("search"), others)
     point = front.select(max_accuracy_drop=DROP)
-    print()
+    say()
     files = {"out": folder / "front.json", "csv": folder / "front.csv", "plot": picture}
     write_front(front, test, **files, selected=point)
     point.config.save(folder / "config.json")
     wrote(folder / "config.json", f"the configuration for a drop of {100 * DROP:g} points")
-    print(f"\nChoose another point: dyce-search select {folder / 'front.json'} --max-accuracy-drop 0.01")
-    print("\nWhat a drop in accuracy buys (cost relative to the whole network; 1 point = 1 % of the samples):\n")
-    print(tables.operating_points(front, test, FEW_DROPS))
+    front.explore(folder / "explorer.html", held_out=others, max_accuracy_drop=DROP)
+    wrote(folder / "explorer.html", "the explorer, one page to open in a browser")
+    say(f"\nChoose another point:\n  dyce-search select {folder / 'front.json'} --max-accuracy-drop 1pt")
+    say("\nWhat a drop in accuracy buys (cost relative to the whole network; 1 point = 1 % of the samples):\n")
+    print(tables.operating_points(front, test, FEW_DROPS, width=width()))
     return INTERRUPTED if front.provenance.stop_reason == "interrupted" else 0

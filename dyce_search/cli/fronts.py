@@ -2,7 +2,7 @@
 
 from argparse import Namespace
 
-from dyce_search.cli import tables
+from dyce_search.cli import amounts, tables
 from dyce_search.cli.arguments import (
     Commands,
     add_command,
@@ -14,6 +14,7 @@ from dyce_search.cli.arguments import (
     load,
 )
 from dyce_search.cli.output import figures_of, give, require_folder, say_certified, say_figures, wrote
+from dyce_search.cli.screen import say, width
 from dyce_search.evaluation.limits import POINT_LIMITS
 from dyce_search.front.front import ParetoFront
 
@@ -46,9 +47,9 @@ def select(options: Namespace) -> int:
     point = front.select(**limits, share=options.share)
     if not options.json:
         say_figures(point, front.costs.unit)
-        print(tables.config_table(front.costs, point.config))
+        print(tables.config_table(front.costs, point.config, width=width()))
         what = f"{front.scores} ones, of a search on {front.n_samples:,} samples"
-        print(f"\nFigures are {what}; `dyce-search evaluate` gives those of other samples.")
+        say(f"\nFigures are {what}; `dyce-search evaluate` gives those of other samples.")
     content = {**figures_of(point), "scores": front.scores, "disagreement": point.disagreement}
     give(content | {"config": point.config.to_dict()}, as_json=options.json, out=None, what="")
     if options.out is not None:
@@ -72,7 +73,7 @@ def add_certify(commands: Commands) -> None:
     add_records(parser)
     add_limits(parser, CERTIFIED_LIMITS)
     parser.add_argument(
-        "--confidence", type=float, default=0.95, metavar="X", help="of all limits together (default: 0.95)"
+        "--confidence", type=amounts.share, default=0.95, metavar="X", help="of all limits together (default: 0.95)"
     )
     parser.add_argument(
         "--method",
@@ -90,7 +91,7 @@ def certify(options: Namespace) -> int:
     limits = limits_in(options, "certify", CERTIFIED_LIMITS)
     require_folder(options.out)
     front = ParetoFront.load(options.front)
-    records = load(options.records, options.costs, part="test", measure=options.measure)
+    records = load(options.records, options.costs, part="test", measure=options.measure, layout=front.layout)
     point = front.certify(records, **limits, share=options.share, confidence=options.confidence, method=options.method)
     say_certified(point, records, as_json=options.json, out=options.out)
     return 0

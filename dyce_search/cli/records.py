@@ -4,10 +4,11 @@ from argparse import Namespace
 
 import numpy as np
 
-from dyce_search.cli import tables
-from dyce_search.cli.arguments import Commands, add_command, add_json, add_records, load
+from dyce_search.cli import amounts, tables
+from dyce_search.cli.arguments import Commands, add_command, add_confidence, add_json, add_records, load
 from dyce_search.cli.output import baseline, give, require_folder, wrote
-from dyce_search.errors import RecordsError
+from dyce_search.cli.parser import UsageError
+from dyce_search.cli.screen import say, say_facts, width
 from dyce_search.records.records import ExitRecords
 
 
@@ -20,6 +21,7 @@ def add_info(commands: Commands) -> None:
         "dyce-search info records.npz --costs macs.json",
     )
     add_records(parser)
+    add_confidence(parser)
     add_json(parser, "the same as JSON")
     parser.set_defaults(run=info)
 
@@ -27,12 +29,11 @@ def add_info(commands: Commands) -> None:
 def info(options: Namespace) -> int:
     """Prints what records hold."""
     require_folder(options.out)
-    records = load(options.records, options.costs, part="val", measure=options.measure)
+    records = load(options.records, options.costs, part="val", measure=options.measure, confidence=options.confidence)
     if not options.json:
-        for name, fact in _facts(records).items():
-            print(f"{name:<11} {fact}")
-        print()
-        print(tables.records_table(records))
+        say_facts(_facts(records), 12)
+        say()
+        print(tables.records_table(records, width=width()))
     give(_content(records), as_json=options.json, out=options.out, what="the same as JSON")
     return 0
 
@@ -48,9 +49,10 @@ def add_split(commands: Commands) -> None:
         "Samples of one group stay together. The same seed gives the same parts.",
     )
     add_records(parser)
+    add_confidence(parser)
     parser.add_argument(
         "--shares",
-        type=float,
+        type=amounts.share,
         nargs="+",
         default=[0.4],
         metavar="X",
@@ -64,14 +66,14 @@ def add_split(commands: Commands) -> None:
 def split(options: Namespace) -> int:
     """Writes the parts of records."""
     if len(options.out) != len(options.shares) + 1:
-        raise RecordsError(
+        raise UsageError(
             f"--out needs {len(options.shares) + 1} files, one a share and one for the rest, got {len(options.out)}"
         )
     if len(set(map(str, options.out))) < len(options.out):
-        raise RecordsError("--out must name different files")
+        raise UsageError("--out must name different files")
     for path in options.out:
         require_folder(path)
-    records = load(options.records, options.costs, part="val", measure=options.measure)
+    records = load(options.records, options.costs, part="val", measure=options.measure, confidence=options.confidence)
     for path, part in zip(options.out, records.split(*options.shares, seed=options.seed), strict=True):
         part.save(path)
         wrote(path, f"{part.n_samples:,} samples")

@@ -6,10 +6,21 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from dyce_search.cli import tables
-from dyce_search.cli.arguments import Commands, add_command, add_records, add_scores, add_test, load_both
+from dyce_search.cli import amounts, tables
+from dyce_search.cli.arguments import (
+    Commands,
+    add_command,
+    add_confidence,
+    add_effort,
+    add_records,
+    add_scores,
+    add_test,
+    efforts_in,
+    load_both,
+)
 from dyce_search.cli.output import INTERRUPTED, require_folder, say_what_is_searched, wrote
-from dyce_search.errors import FileFormatError
+from dyce_search.cli.parser import UsageError
+from dyce_search.cli.screen import say, width
 from dyce_search.evaluation.curve import Curve, OperatingPoint
 from dyce_search.files import PathLike, write_atomically
 from dyce_search.front.front import ParetoFront
@@ -30,6 +41,7 @@ def add_search(commands: Commands) -> None:
         "Ctrl-C ends the search; what was found by then is still printed and written.",
     )
     add_records(parser)
+    add_confidence(parser)
     default = inspect.signature(search).parameters["solver"].default
     add_test(parser, "the front")
     parser.add_argument(
@@ -38,14 +50,14 @@ def add_search(commands: Commands) -> None:
         metavar="NAME",
         help=f"how to search: {', '.join(SOLVERS)} (default: {default})",
     )
-    parser.add_argument("--seed", type=int, default=0, metavar="N", help="of whatever is random (default: 0)")
+    add_effort(parser)
     parser.add_argument("--max-evaluations", type=int, metavar="N", help="stop after N evaluations")
     parser.add_argument("--max-seconds", type=float, metavar="S", help="stop after S seconds")
     add_scores(parser)
     parser.add_argument(
-        "--max-sample-cost", type=float, metavar="X", help="what every sample may cost, but for --share of them"
+        "--max-sample-cost", type=amounts.cost, metavar="X", help="what every sample may cost, but for --share of them"
     )
-    parser.add_argument("--share", type=float, default=0.0, metavar="X", help="of the samples (default: 0)")
+    parser.add_argument("--share", type=amounts.share, default=0.0, metavar="X", help="of the samples (default: 0)")
     parser.add_argument("--out", metavar="FILE.json", help="write the front, for `dyce-search select`")
     parser.add_argument("--csv", metavar="FILE.csv", help="write the figures of every point as a table")
     parser.add_argument("--plot", metavar="FILE.png", help="write the picture (.png, .pdf or .svg)")
@@ -57,7 +69,7 @@ def find(options: Namespace) -> int:
     for path in (options.out, options.csv, options.plot):
         require_folder(path)  # before the work, not after it
     if options.plot is not None and Path(options.plot).suffix.lower() not in PICTURES:
-        raise FileFormatError(f"--plot needs a name that ends in {', '.join(PICTURES)}, got {options.plot}")
+        raise UsageError(f"--plot needs a name that ends in {', '.join(PICTURES)}, got {options.plot}")
     front, test = search_and_say(
         *load_both(options),
         solver=options.solver,
@@ -68,12 +80,13 @@ def find(options: Namespace) -> int:
         caution=options.caution,
         max_sample_cost=options.max_sample_cost,
         share=options.share,
+        **efforts_in(options),
     )
-    print()
-    print(tables.operating_points(front, test))
+    say()
+    print(tables.operating_points(front, test, width=width()))
     write_front(front, test, out=options.out, csv=options.csv, plot=options.plot)
     if not (options.out or options.csv or options.plot):
-        print("\nNothing was written: --out FILE.json keeps the front for `dyce-search select`.")
+        say("\nNothing was written: --out FILE.json keeps the front for `dyce-search select`.")
     return INTERRUPTED if front.provenance.stop_reason == "interrupted" else 0
 
 
@@ -84,13 +97,13 @@ def search_and_say(
     say_what_is_searched(records, test_records)
     front = search(records, **options)
     how = front.provenance
-    print(
+    say(
         f"{how.solver}: {len(front):,} points in {how.seconds:.2f} s, "
         f"{how.evaluations:,} evaluations, stopped: {how.stop_reason}"
     )
     if front.n_samples < records.n_samples:
-        print(f"searched on {front.n_samples:,} random samples of {records.n_samples:,}, more change next to nothing")
-    print(tables.scores_line(front))
+        say(f"searched on {front.n_samples:,} random samples of {records.n_samples:,}, more change next to nothing")
+    say(tables.scores_line(front))
     return front, None if test_records is None else front.evaluate(test_records)
 
 

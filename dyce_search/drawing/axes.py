@@ -1,38 +1,71 @@
-"""Axes, legends, colours and files: what all pictures share."""
+"""Axes, legends and files: what all pictures share. Colours are in `style`."""
 
 import io
 import os
 import sys
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from numbers import Real
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+import numpy.typing as npt
 
 from dyce_search.arrays import require_type
+from dyce_search.drawing.style import NARROW, THEMES, inches, is_narrow, keep_style
 from dyce_search.errors import FrontError
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-# Okabe and Ito 2008: told apart by colour-blind readers, and by their lightness in print.
-COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
-STYLES = ("-", "--", "-.", ":")
+FloatArray = npt.NDArray[np.float64]
 
 
-def new_axes(width: float = 6.4, height: float = 4.4) -> "Axes":
-    """Axes of a new figure (inches).
+def new_axes(width: float = 6.4, height: float = 4.4, *, theme: Literal["print", "dark"] = "print") -> "Axes":
+    """Axes of a new figure, to draw on: `front.plot(ds.new_axes(theme="dark"))`.
 
+    Pictures follow the ground that they are drawn on, so axes of one's own on a dark ground get light lines as well.
     In a notebook the figure is pyplot's, so it is shown, and closed, when the cell ends, as any other. Elsewhere it is
     known to no window manager, so it need not be closed.
-    """
-    if "inline" in os.environ.get("MPLBACKEND", ""):  # which a notebook's kernel sets
-        import matplotlib.pyplot as plt
 
-        return plt.figure(figsize=(width, height), layout="constrained").add_subplot()
+    Args:
+        width: of the figure, in inches.
+        height: of the figure, in inches.
+        theme: "print", black on white, or "dark", light on nearly black.
+
+    Returns:
+        The axes; `ax.figure.savefig("front.png")` writes the picture.
+
+    Raises:
+        FrontError: a size that is no number above 0, another theme.
+
+    Example:
+        >>> import dyce_search as ds
+        >>> ds.new_axes(3.3, 2.5, theme="dark").figure.get_size_inches().tolist()
+        [3.3, 2.5]
+    """
+    for name, size in (("width", width), ("height", height)):
+        if not isinstance(size, Real) or not 0 < size < 1000:
+            raise FrontError(f"{name} must be a number of inches above 0, got {size!r}: 6.4 fills a notebook")
+    if theme not in THEMES:
+        raise FrontError(f"theme must be one of {', '.join(map(repr, THEMES))}, got {theme!r}: leave it out for print")
+    from matplotlib import rc_context
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(width, height), layout="constrained")
-    FigureCanvasAgg(figure)
-    return figure.add_subplot()
+    look: dict[str, Any] = {
+        "figsize": (width, height), "layout": "constrained", "facecolor": THEMES[theme].paper,
+    }  # fmt: skip
+    if "inline" in os.environ.get("MPLBACKEND", ""):  # which a notebook's kernel sets
+        import matplotlib.pyplot as plt
+
+        figure = plt.figure(**look)  # outside of the style, as the first one makes settings that are to stay
+    else:
+        figure = Figure(**look)
+        FigureCanvasAgg(figure)
+    with rc_context(THEMES[theme].settings(narrow=0.775 * width < NARROW)):  # the axes' part of the width at first
+        ax: Axes = figure.add_subplot()
+        keep_style(ax)
+    return ax
 
 
 def given_or_new(ax: "Axes | None") -> "Axes":
@@ -59,33 +92,35 @@ def to_png(ax: "Axes") -> bytes:
     return stream.getvalue()
 
 
-def add_legend(ax: "Axes", shown: Sequence[Any], *, inside: bool) -> None:
-    """A legend in the lower right corner, or below the axes in columns."""
+def add_legend(ax: "Axes", shown: Sequence[Any]) -> None:
+    """A legend below the axes, in as many columns as its names leave room for."""
     from matplotlib import rcParams
     from matplotlib.transforms import ScaledTranslation
 
     narrow = is_narrow(ax)
-    look: dict[str, Any] = {
-        "handles": shown,
-        "fontsize": "xx-small" if narrow else "small",
-        "handlelength": 1.6 if narrow else 2.0,
-    }
-    if inside:
-        ax.legend(loc="lower right", framealpha=0.9, **look)
-        return
+    widths = [
+        len(str(entry.get_label())) * (0.038 if narrow else 0.053) + (0.28 if narrow else 0.35) for entry in shown
+    ]
+    columns = next(n for n in (4, 3, 2, 1) if n == 1 or _wide(widths, n) < 1.15 * inches(ax)[0])
     under_label = ScaledTranslation(0, -0.045 * rcParams["font.size"], ax.figure.dpi_scale_trans)  # inches
     ax.legend(
-        loc="upper center", bbox_to_anchor=(0.5, 0), bbox_transform=ax.transAxes + under_label,
-        ncols=2 if narrow else 3, frameon=False, columnspacing=1, labelspacing=0.3, borderpad=0, **look,
+        handles=shown, loc="upper center", bbox_to_anchor=(0.5, 0), bbox_transform=ax.transAxes + under_label,
+        ncols=columns, columnspacing=1.2, labelspacing=0.3, borderpad=0, handlelength=1.6 if narrow else 2.0,
+        fontsize="x-small" if narrow else "small",
     )  # fmt: skip
 
 
-def is_narrow(ax: "Axes") -> bool:
-    """Whether the axes have the width of a printed column or less."""
-    return inches(ax)[0] < 3.6
+def _wide(widths: Sequence[float], columns: int) -> float:
+    """Inches that a legend of entries of these widths takes in so many columns, which differ by one row at most."""
+    return sum(float(max(column, default=0)) + 0.13 for column in np.array_split(widths, columns) if len(column))
 
 
-def inches(ax: "Axes") -> tuple[float, float]:
-    """Width and height of the axes."""
-    box, dpi = ax.get_window_extent(), ax.figure.dpi
-    return float(box.width / dpi), float(box.height / dpi)
+def step_of(cost: FloatArray, values: FloatArray, at: FloatArray) -> FloatArray:
+    """(K,) values of stairs at these costs: of the last of the points (F,) that costs no more; NaN before the first.
+
+    Example:
+        >>> step_of(np.array([1.0, 2.0]), np.array([5.0, 7.0]), np.array([0.5, 1.0, 3.0])).tolist()
+        [nan, 5.0, 7.0]
+    """
+    place = np.searchsorted(cost, at, side="right") - 1
+    return np.where(place >= 0, values[np.maximum(place, 0)], np.nan)

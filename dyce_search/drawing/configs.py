@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from dyce_search.drawing.axes import COLORS, inches, is_narrow
+from dyce_search.drawing.style import in_house_style, inches, is_narrow, short, theme_of
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 FloatArray = npt.NDArray[np.float64]
 
 
+@in_house_style
 def draw_config(
     ax: "Axes",
     *,
@@ -31,16 +32,16 @@ def draw_config(
         exit_share: (P+1,) share of the samples that leaves at each position.
         relative_cost: (P+1,) what a sample has paid that leaves there, relative to the whole model.
     """
-    n_positions = len(names)
+    look, n_positions = theme_of(ax), len(names)
     width, height = inches(ax)
     slot = width / (n_positions + 1.4)  # inches for each bar: what is written depends on it
     kinds = list(dict.fromkeys(name for name in names if name is not None))
     for p, name in enumerate([*names, "final exit"]):
         if name is None:
             continue
-        color = "0.35" if p == n_positions else COLORS[kinds.index(name) % len(COLORS)]
+        color = look.muted if p == n_positions else look.color(kinds.index(name))
         first = p == n_positions or [*names].index(name) == p
-        ax.bar(p, 100 * exit_share[p], color=color, label=name if first else None, width=0.75)
+        ax.bar(p, 100 * exit_share[p], color=color, label=short(name) if first else None, width=0.75)
         if p < n_positions and slot > 0.08:
             shown = "all" if np.isneginf(threshold[p]) else f"> {threshold[p]:.3g}"
             ax.annotate(
@@ -67,9 +68,8 @@ def draw_config(
     )
     ax.set_xticks([*used, n_positions], labels, fontsize="small" if slot > 0.4 else "x-small")
     ax.set_yticks([tick for tick in ax.get_yticks() if tick <= 100])
-    ax.grid(axis="y", alpha=0.25)
-    ax.set_axisbelow(True)
-    ax.legend(loc="best", fontsize="xx-small" if is_narrow(ax) else "small")
+    ax.grid(True, axis="y")
+    ax.legend(loc="best", fontsize="x-small" if is_narrow(ax) else "small")
 
 
 def _apart(positions: Sequence[int], distance: float) -> list[int]:

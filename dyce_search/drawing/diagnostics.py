@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from dyce_search.drawing import axes
-from dyce_search.drawing.axes import COLORS, STYLES
+from dyce_search.drawing.style import MARKERS, STYLES, in_house_style, inches, is_narrow, keep_style, short, theme_of
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -15,10 +15,11 @@ if TYPE_CHECKING:
 FloatArray = npt.NDArray[np.float64]
 
 SLICES = 60  # of cost, over which a stacked picture averages
-MARKERS = ("o", "s", "^", "D", "v", "P", "X")
+SEEN = 0.002  # share of the samples from which on an exit's accuracy has to be in view
 DEEPEST_DROP = 0.05  # drops above this, and a fifth of it below 0, are not in view: nobody ships them
 
 
+@in_house_style
 def draw_optimism(ax: "Axes", promised: FloatArray, delivered: FloatArray, smooth: FloatArray) -> None:
     """Draws the drop delivered over the drop promised.
 
@@ -28,20 +29,21 @@ def draw_optimism(ax: "Axes", promised: FloatArray, delivered: FloatArray, smoot
         delivered: (F,) drop on others.
         smooth: (F,) delivered, without the noise of single points.
     """
-    shrink = _shrink(ax)
+    look, shrink = theme_of(ax), _shrink(ax)
     order = np.argsort(promised, kind="stable")
     order = order[(promised[order] <= DEEPEST_DROP) & (promised[order] >= -DEEPEST_DROP / 5)]
     order = order if len(order) else np.argsort(promised, kind="stable")
     x, y, line = 100 * promised[order], 100 * delivered[order], 100 * smooth[order]
     ends = np.array([x.min(), x.max()])
-    shown = ax.plot(ends, ends, color="black", lw=1.0 * shrink, ls=":", label="as promised", zorder=2)
-    shown += ax.plot(x, y, ".", color="0.6", ms=4 * shrink, label="each point, held-out", zorder=1)
-    shown += ax.plot(x, line, color=COLORS[1], lw=2.0 * shrink, label="smooth, held-out", zorder=3)
+    shown = ax.plot(ends, ends, color=look.ink, lw=1.0 * shrink, ls=":", label="as promised", zorder=2)
+    shown += ax.plot(x, y, ".", color=look.muted, ms=4 * shrink, label="each point, held-out", zorder=1)
+    shown += ax.plot(x, line, color=look.colors[1], lw=2.0 * shrink, label="smooth, held-out", zorder=3)
     ax.set(xlabel="accuracy drop promised (points)", ylabel="drop delivered (points)")
-    ax.grid(alpha=0.25)
+    ax.grid(True)
     ax.legend(handles=shown, loc="upper left", fontsize=_small(ax))
 
 
+@in_house_style
 def draw_band(ax: "Axes", cost: FloatArray, drop: FloatArray, bounds: FloatArray, *, level: float) -> None:
     """Draws the accuracy drop over relative cost, in its band.
 
@@ -52,25 +54,26 @@ def draw_band(ax: "Axes", cost: FloatArray, drop: FloatArray, bounds: FloatArray
         bounds: (2, F) of the drop.
         level: share of the resamples within the bounds.
     """
-    shrink = _shrink(ax)
+    look, shrink = theme_of(ax), _shrink(ax)
     order = np.argsort(cost, kind="stable")
     inside = order[drop[order] <= DEEPEST_DROP]
     order = inside if len(inside) > 1 else order
     shown: list[Any] = ax.plot(
-        cost[order], 100 * drop[order], color=COLORS[0], lw=1.5 * shrink, label="these samples", zorder=3
+        cost[order], 100 * drop[order], color=look.colors[0], lw=1.5 * shrink, label="these samples", zorder=3
     )
     shown.append(
         ax.fill_between(
-            cost[order], 100 * bounds[0, order], 100 * bounds[1, order], color=COLORS[0], alpha=0.25, lw=0, zorder=2,
-            label=f"{100 * level:g} % of resamples",
+            cost[order], 100 * bounds[0, order], 100 * bounds[1, order], color=look.colors[0], alpha=0.25, lw=0,
+            zorder=2, label=f"{100 * level:g} % of resamples",
         )
     )  # fmt: skip
-    ax.axhline(0, color="black", lw=0.6, ls=":", zorder=1)
+    ax.axhline(0, color=look.ink, lw=0.6, ls=":", zorder=1)
     ax.set(xlabel="mean cost, relative", ylabel="accuracy drop (points)")
-    ax.grid(alpha=0.25)
+    ax.grid(True)
     ax.legend(handles=shown, loc="upper right", fontsize=_small(ax))
 
 
+@in_house_style
 def draw_reliability(ax: "Axes", exits: Mapping[str, tuple[FloatArray, FloatArray, FloatArray]]) -> None:
     """Draws reliability diagrams: accuracy over confidence, dots by the share of the samples.
 
@@ -78,29 +81,39 @@ def draw_reliability(ax: "Axes", exits: Mapping[str, tuple[FloatArray, FloatArra
         ax: to draw on.
         exits: by label, (confidence (B,), accuracy (B,), share of the samples (B,)); NaN in empty bins.
     """
-    shrink = _shrink(ax)
-    shown: list[Any] = ax.plot([0, 100], [0, 100], color="black", lw=1.0 * shrink, ls=":", label="calibrated", zorder=1)
+    look, shrink = theme_of(ax), _shrink(ax)
+    shown: list[Any] = ax.plot(
+        [0, 100], [0, 100], color=look.ink, lw=1.0 * shrink, ls=":", label="calibrated", zorder=1
+    )
     for k, (label, (confidence, accuracy, share)) in enumerate(exits.items()):
         full = share > 0
-        color, marker = COLORS[k % len(COLORS)], MARKERS[k % len(MARKERS)]
+        color, marker = look.color(k), MARKERS[k % len(MARKERS)]
         ax.plot(
             100 * confidence[full], 100 * accuracy[full], color=color, lw=1.5 * shrink,
             ls=STYLES[k % len(STYLES)], zorder=3,
         )  # fmt: skip
         ax.scatter(
             100 * confidence[full], 100 * accuracy[full], s=(6 + 150 * share[full]) * shrink**2, marker=marker,
-            color=color, edgecolors="white", linewidths=0.5, zorder=4,
+            color=color, edgecolors=look.paper, linewidths=0.5, zorder=4,
         )  # fmt: skip
         shown += ax.plot(
-            [], [], color=color, marker=marker, ms=5 * shrink, lw=1.5 * shrink, ls=STYLES[k % len(STYLES)], label=label
+            [],
+            [],
+            color=color,
+            marker=marker,
+            ms=5 * shrink,
+            lw=1.5 * shrink,
+            ls=STYLES[k % len(STYLES)],
+            label=short(label, 44),
         )
     low = min(float(np.nanmin(np.append(confidence, accuracy))) for confidence, accuracy, _ in exits.values())
     low = 100 * max(0.0, np.floor(10 * low - 0.5) / 10)
     ax.set(xlabel="confidence (%)", ylabel="accuracy (%)", xlim=(low, 102), ylim=(low, 102))
-    ax.grid(alpha=0.25)
-    ax.legend(handles=shown, loc="upper left", fontsize=_small(ax), framealpha=0.9)
+    ax.grid(True)
+    ax.legend(handles=shown, loc="upper left", fontsize=_small(ax))
 
 
+@in_house_style
 def draw_per_exit(
     ax: "Axes", lines: Mapping[str, tuple[FloatArray, FloatArray]], *, ylabel: str, xlabel: str = "position"
 ) -> None:
@@ -114,19 +127,20 @@ def draw_per_exit(
     """
     from matplotlib.ticker import MaxNLocator
 
-    shrink = _shrink(ax)
+    look, shrink = theme_of(ax), _shrink(ax)
     shown = []
     for k, (name, (at, value)) in enumerate(lines.items()):
         shown += ax.plot(
-            at, value, color=COLORS[k % len(COLORS)], marker=MARKERS[k % len(MARKERS)], ms=5 * shrink, lw=1.5 * shrink,
-            ls=STYLES[k % len(STYLES)], label=name,
+            at, value, color=look.color(k), marker=MARKERS[k % len(MARKERS)], ms=5 * shrink, lw=1.5 * shrink,
+            ls=STYLES[k % len(STYLES)], label=short(name),
         )  # fmt: skip
     ax.xaxis.set_major_locator(MaxNLocator(integer=True))
     ax.set(xlabel=xlabel, ylabel=ylabel)
-    ax.grid(alpha=0.25)
-    axes.add_legend(ax, shown, inside=False)
+    ax.grid(True)
+    axes.add_legend(ax, shown)
 
 
+@in_house_style
 def draw_flow(ax: "Axes", cost: FloatArray, share: FloatArray) -> None:
     """Draws who leaves where along a front, stacked: early positions at the bottom, the final exit at the top.
 
@@ -143,11 +157,11 @@ def draw_flow(ax: "Axes", cost: FloatArray, share: FloatArray) -> None:
     from matplotlib.cm import ScalarMappable
     from matplotlib.colors import BoundaryNorm, ListedColormap
 
-    narrow = _shrink(ax) < 1
+    look, narrow = theme_of(ax), _shrink(ax) < 1
     x, share = _slices(cost, share)
     ends = share.shape[1]
     colors = colormaps["cividis_r"](np.linspace(0, 1, ends))
-    ax.stackplot(x, 100 * share.T, colors=colors, lw=0.3 if ends <= 20 else 0, edgecolor="white")
+    ax.stackplot(x, 100 * share.T, colors=colors, lw=0.3 if ends <= 20 else 0, edgecolor=look.paper)
     ax.set(xlabel="mean cost, relative", ylabel="samples that leave (%)", xlim=(x[0], x[-1]), ylim=(0, 100))
     bounds = np.arange(ends + 1) - 0.5
     scale = ScalarMappable(BoundaryNorm(bounds, ends), ListedColormap(colors))
@@ -157,8 +171,10 @@ def draw_flow(ax: "Axes", cost: FloatArray, share: FloatArray) -> None:
     bar.set_ticks([*ticks, ends - 1], labels=[*map(str, ticks), "final"])
     bar.ax.tick_params(labelsize=_small(ax), length=0)
     bar.set_label("position", fontsize=_small(ax))
+    keep_style(bar.ax)
 
 
+@in_house_style
 def draw_profile(
     ax: "Axes",
     position: npt.NDArray[np.int64],
@@ -168,6 +184,8 @@ def draw_profile(
 ) -> None:
     """Draws, for those who leave at each exit, its accuracy and the final exit's; larger dots for more samples.
 
+    Of an exit where next to nobody leaves, accuracy says nothing: it does not widen the view.
+
     Args:
         ax: to draw on.
         position: (K,) of the exits, the final exit last.
@@ -175,15 +193,15 @@ def draw_profile(
         accuracy: (K,) of those who leave; NaN where nobody does.
         final_accuracy: (K,) of the final exit on the same samples.
     """
-    shrink = _shrink(ax)
+    look, shrink = theme_of(ax), _shrink(ax)
     at = np.arange(len(position))
     size = (12 + 300 * share) * shrink**2
-    ax.vlines(at, 100 * accuracy, 100 * final_accuracy, color="0.6", lw=1.2 * shrink, zorder=1)
-    ax.scatter(at, 100 * final_accuracy, s=size, facecolors="white", edgecolors="black", linewidths=1, zorder=2)
-    ax.scatter(at, 100 * accuracy, s=size, color=COLORS[0], alpha=0.85, zorder=3)
+    ax.vlines(at, 100 * accuracy, 100 * final_accuracy, color=look.muted, lw=1.2 * shrink, zorder=1)
+    ax.scatter(at, 100 * final_accuracy, s=size, facecolors=look.paper, edgecolors=look.ink, linewidths=1, zorder=2)
+    ax.scatter(at, 100 * accuracy, s=size, color=look.colors[0], alpha=0.85, zorder=3)
     shown = [
-        *ax.plot([], [], "o", color=COLORS[0], ms=6 * shrink, label="the exit where they leave"),
-        *ax.plot([], [], "o", mfc="white", mec="black", ms=6 * shrink, label="the final exit on the same"),
+        *ax.plot([], [], "o", color=look.colors[0], ms=6 * shrink, label="the exit where they leave"),
+        *ax.plot([], [], "o", mfc=look.paper, mec=look.ink, ms=6 * shrink, label="the final exit on the same"),
     ]
     step = int(np.ceil(len(at) / (6 if shrink < 1 else 14)))
     kept = [k for k in range(0, len(at) - 1, step) if len(at) - 1 - k >= step]
@@ -191,11 +209,16 @@ def draw_profile(
     ax.set(xlabel="position where the samples leave (dots by their share)", ylabel="accuracy of these (%)")
     if shrink < 1:
         ax.set_xlabel("position (dots by share)")
-    ax.grid(alpha=0.25)
-    ax.margins(y=0.12)
+    ax.grid(True)
+    seen = (share >= SEEN) & ~np.isnan(accuracy)
+    if seen.any():
+        both = 100 * np.concatenate([accuracy[seen], final_accuracy[seen]])
+        room = 0.12 * max(float(np.ptp(both)), 2.0)
+        ax.set_ylim(both.min() - room, both.max() + room)
     ax.legend(handles=shown, loc="best", fontsize=_small(ax))
 
 
+@in_house_style
 def draw_bars(
     ax: "Axes",
     labels: Sequence[str],
@@ -217,22 +240,28 @@ def draw_bars(
         line: a value to compare with, or None.
         line_label: what it is.
     """
-    shrink = _shrink(ax)
+    look, shrink = theme_of(ax), _shrink(ax)
     at = np.arange(len(labels))
-    crowd = len(labels) / float(ax.get_window_extent().height / ax.figure.dpi)  # bars an inch
-    ax.barh(at, values, color=COLORS[0], height=0.7, xerr=errors, error_kw={"lw": 1.0 * shrink, "ecolor": "black"})
-    ax.axvline(0, color="black", lw=0.8)
+    crowd = len(labels) / inches(ax)[1]  # bars an inch
+    ax.barh(
+        at, values, color=look.colors[0], height=0.7, xerr=errors, error_kw={"lw": 1.0 * shrink, "ecolor": look.ink}
+    )
+    ax.axvline(0, color=look.ink, lw=0.8)
     if line is not None:
-        shown = ax.axvline(line, color=COLORS[1], lw=1.5 * shrink, ls="--", label=line_label)
+        shown = ax.axvline(line, color=look.colors[1], lw=1.5 * shrink, ls="--", label=line_label)
         ax.legend(handles=[shown], loc="lower right", fontsize=_small(ax))
     step = int(np.ceil(crowd / 9))
-    ax.set_yticks(at[::step], list(labels[::step]), fontsize=_small(ax) if crowd < 5 else "xx-small")
+    ax.set_yticks(
+        at[::step],
+        [short(label, 18 if shrink < 1 else 30) for label in labels[::step]],
+        fontsize=_small(ax) if crowd < 5 else "xx-small",
+    )
     ax.invert_yaxis()
     ax.set_xlabel(xlabel)
-    ax.grid(axis="x", alpha=0.25)
-    ax.set_axisbelow(True)
+    ax.grid(True, axis="x")
 
 
+@in_house_style
 def draw_gap(ax: "Axes", cost: FloatArray, lines: Mapping[str, FloatArray]) -> None:
     """Draws accuracies over relative cost.
 
@@ -241,18 +270,23 @@ def draw_gap(ax: "Axes", cost: FloatArray, lines: Mapping[str, FloatArray]) -> N
         cost: (F,) relative cost.
         lines: by name, accuracy (F,); NaN leaves a gap.
     """
-    shrink = _shrink(ax)
+    look, shrink = theme_of(ax), _shrink(ax)
     order = np.argsort(cost, kind="stable")
     shown = []
     for k, (name, accuracy) in enumerate(lines.items()):
         shown += ax.plot(
-            cost[order], 100 * accuracy[order], color=COLORS[k], ls=STYLES[k % len(STYLES)], lw=1.8 * shrink, label=name
+            cost[order],
+            100 * accuracy[order],
+            color=look.color(k),
+            ls=STYLES[k % len(STYLES)],
+            lw=1.8 * shrink,
+            label=name,
         )
     turn = np.searchsorted(cost[order], cost[order][0] + 0.02)
     least = [float(np.nanmin(accuracy[order][turn:], initial=1.0)) for accuracy in lines.values()]
     ax.set(xlabel="mean cost, relative", ylabel="accuracy (%)", ylim=(100 * (min(least) - 0.01), None))
-    ax.grid(alpha=0.25)
-    axes.add_legend(ax, shown, inside=False)
+    ax.grid(True)
+    axes.add_legend(ax, shown)
 
 
 def _slices(cost: FloatArray, share: FloatArray) -> tuple[FloatArray, FloatArray]:
@@ -272,8 +306,8 @@ def _slices(cost: FloatArray, share: FloatArray) -> tuple[FloatArray, FloatArray
 
 def _shrink(ax: "Axes") -> float:
     """What line widths and markers are multiplied by."""
-    return 0.7 if axes.is_narrow(ax) else 1.0
+    return 0.7 if is_narrow(ax) else 1.0
 
 
 def _small(ax: "Axes") -> str:
-    return "xx-small" if axes.is_narrow(ax) else "small"
+    return "x-small" if is_narrow(ax) else "small"

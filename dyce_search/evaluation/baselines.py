@@ -19,6 +19,7 @@ from dyce_search.evaluation.evaluate import measured, non_dominated
 from dyce_search.records.costs import ExitCosts
 from dyce_search.records.records import ExitRecords, require_records
 from dyce_search.records.sample_costs import differing
+from dyce_search.wording import line
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -73,10 +74,13 @@ class RulePoints:
     def __repr__(self) -> str:
         """One line: the rule, its size and its range."""
         if not len(self):
-            return f"RulePoints({self.name!r}, no point)"
-        return (
-            f"RulePoints({self.name!r}, {len(self)} points, relative cost {self.relative_cost.min():.4f} to "
-            f"{self.relative_cost.max():.4f}, accuracy {self.accuracy.min():.4f} to {self.accuracy.max():.4f})"
+            return line("RulePoints", repr(self.name), "no point")
+        return line(
+            "RulePoints",
+            repr(self.name),
+            f"{len(self):,} points",
+            f"relative cost {self.relative_cost.min():.4f} to {self.relative_cost.max():.4f}",
+            f"accuracy {self.accuracy.min():.4f} to {self.accuracy.max():.4f}",
         )
 
     @property

@@ -8,8 +8,11 @@ import numpy.typing as npt
 
 from dyce_search.arrays import numbers, read_only, restore, whole_numbers
 from dyce_search.errors import ConfigError, RecordsError
-from dyce_search.files import PathLike, read_json, typed, write_json
+from dyce_search.files import PathLike, named
+from dyce_search.json_files import read_json, typed, write_json
 from dyce_search.records.layout import ExitLayout, require_layout
+from dyce_search.records.wrong_files import needing
+from dyce_search.wording import line, number
 
 LOWEST = np.finfo(np.float32).min  # what -inf is kept as in records, so that everybody leaves where a threshold is -inf
 
@@ -97,6 +100,16 @@ class ExitConfig:
         object.__setattr__(self, "threshold", threshold)
 
     __setstate__ = restore
+
+    def __repr__(self) -> str:
+        """One line: how many exits are enabled, where, and from which confidence on a sample leaves there."""
+        layout = self.layout
+        names = [f"candidate {c}" for c in self.candidate]
+        if layout is not None:
+            names = [layout.names[e] for e in layout.exits(self.candidate)]
+        enabled = np.flatnonzero(self.candidate >= 0)
+        parts = [f"{p}: {names[p]} > {number(self.threshold[p])}" for p in enabled]
+        return line("ExitConfig", f"{self.n_exits} exits at {self.n_positions} positions", *parts)
 
     def __eq__(self, other: object) -> bool:
         """Equal when the same samples leave at the same exits, whatever they are."""
@@ -282,7 +295,8 @@ class ExitConfig:
             FileFormatError: no such file, no JSON, another kind or version, content that is not of the format.
             ConfigError: the values are no configuration.
         """
-        return cls.from_dict(read_json(path), path)
+        with needing("config", path):
+            return cls.from_dict(read_json(path), path)
 
     @classmethod
     def from_dict(cls, content: Any, path: PathLike = "config") -> Self:
@@ -298,5 +312,7 @@ class ExitConfig:
         """
         from dyce_search.evaluation.config_file import FORMAT, TYPES, read_content
 
-        candidate, threshold, layout = read_content(typed(content, FORMAT, TYPES, path), path)
-        return cls(candidate=candidate, threshold=threshold, layout=layout)
+        found = typed(content, FORMAT, TYPES, path)
+        with named(path):
+            candidate, threshold, layout = read_content(found, path)
+            return cls(candidate=candidate, threshold=threshold, layout=layout)

@@ -1,19 +1,22 @@
 """Configurations with what they measured: points and curves."""
 
+import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 
-from dyce_search.arrays import frame_of, numbers, read_only, restore
+from dyce_search.arrays import frame_of, numbers, read_only, require_type, restore
 from dyce_search.errors import FrontError
 from dyce_search.evaluation.config import ExitConfig
 from dyce_search.evaluation.cost_tails import SHARES
-from dyce_search.evaluation.limits import require_share
+from dyce_search.evaluation.drawn import Drawable, draw_curve
+from dyce_search.evaluation.limits import is_number, require_count, require_number, require_share
 from dyce_search.records.costs import ExitCosts
 from dyce_search.records.layout import ExitLayout, require_layout
+from dyce_search.wording import line, points
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -23,18 +26,6 @@ FloatArray = npt.NDArray[np.float64]
 
 
 TAIL_COLUMNS = {"cost_p50": 0.5, "cost_p95": 0.05, "cost_p99": 0.01, "cost_max": 0.0}  # of tables: share above
-
-
-class Drawable(Protocol):
-    """What can be drawn beside a curve: other curves, and points of rules that are no configurations."""
-
-    @property
-    def relative_cost(self) -> FloatArray:
-        """(F,) cost / cost of the final exit alone."""
-
-    @property
-    def accuracy(self) -> FloatArray:
-        """(F,) mean score."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,6 +40,9 @@ class OperatingPoint:
         accuracy_drop: accuracy of the final exit alone - accuracy, absolute: 0.005 is half a point.
         disagreement: mean |score - score of the final exit| over the samples: with scores of 0 and 1 the share on
             which one of the two is right and the other wrong; None where it was not measured.
+
+    Raises:
+        FrontError: figures that records cannot have.
     """
 
     config: ExitConfig
@@ -58,12 +52,29 @@ class OperatingPoint:
     accuracy_drop: float
     disagreement: float | None = None
 
+    def __post_init__(self) -> None:
+        """Checks that the figures are ones that records can have."""
+        require_number(self.accuracy, "accuracy", 0, 1)
+        require_number(self.accuracy_drop, "accuracy_drop", -1, 1)
+        for name in ("cost", "relative_cost"):
+            require_number(getattr(self, name), name, 0, sys.float_info.max)
+
     def __str__(self) -> str:
         """One line for people."""
         return (
-            f"accuracy {self.accuracy:.4f} (drop {100 * self.accuracy_drop:+.2f} points) at relative cost "
+            f"accuracy {self.accuracy:.4f} (drop {points(self.accuracy_drop, signed=True)}) at relative cost "
             f"{self.relative_cost:.4f}, {self.config.n_exits} exits"
         )
+
+    def __repr__(self) -> str:
+        """One line: the figures."""
+        return line(type(self).__name__, str(self))
+
+    def _repr_html_(self) -> str:
+        """A table and a picture, for notebooks."""
+        from dyce_search.cards.cards import point_card
+
+        return point_card(self)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -90,7 +101,8 @@ class Curve:
             carries it. Where none is given it is that of the costs.
 
     Raises:
-        FrontError: shapes that do not fit together, candidates that the network does not have, NaN.
+        FrontError: shapes that do not fit together, candidates that the network does not have, NaN, accuracies outside
+            [0, 1], costs that are negative or infinite, no samples.
         ConfigError: a layout of other exits than the costs'.
     """
 
@@ -137,11 +149,41 @@ class Curve:
             object.__setattr__(self, name, read_only(array, dtype, copy=True))
         if np.any(self.candidate < -1) or np.any(self.candidate >= self.costs.n_candidates):
             raise FrontError("candidate must hold, per position, the index of one of its candidates, or -1 for none")
-        for name in ("threshold", "accuracy", "cost", "exit_accuracy"):
+        self._check_figures()
+
+    def _check_figures(self) -> None:
+        """Checks that all figures are ones that records can have."""
+        for name in ("threshold", "accuracy", "exit_accuracy"):
             if np.isnan(getattr(self, name)).any():
                 raise FrontError(f"{name} must not be NaN")
+        require_count(self.n_samples, "n_samples")
+        for name in ("accuracy", "exit_accuracy", "disagreement"):
+            values = getattr(self, name)
+            _require(values, ((values >= 0) & (values <= 1)) | np.isnan(values), f"{name} must be in [0, 1]")
+        largest = np.finfo(np.float64).max * min(self.costs.baseline, 1.0)  # so that relative costs are finite too
+        _require(self.cost, (self.cost >= 0) & (self.cost <= largest), "cost must be finite and >= 0")
+        known = self.cost_tail[~np.isnan(self.cost_tail).any(axis=1)]
+        _require(known, (known >= 0) & (known < np.inf), "cost_tail must be finite and >= 0")
+        if np.any(np.diff(known, axis=1) > 0):
+            raise FrontError("cost_tail must fall as the share of the samples that may cost more grows")
 
     __setstate__ = restore
+
+    def __repr__(self) -> str:
+        """One line: size, range and on how many samples."""
+        return line("Curve", self._range() if len(self) else "no point", f"{self.n_samples:,} samples")
+
+    def _repr_html_(self) -> str:
+        """A table and a picture, for notebooks."""
+        from dyce_search.cards.cards import curve_card
+
+        return curve_card(self)
+
+    def _range(self) -> str:
+        return (
+            f"{len(self):,} points, relative cost {self.relative_cost.min():.4f} to {self.relative_cost.max():.4f}, "
+            f"{self.scores} accuracy {self.accuracy.min():.4f} to {self.accuracy.max():.4f}"
+        )
 
     def __len__(self) -> int:
         """F, the number of configurations."""
@@ -252,44 +294,60 @@ class Curve:
         others: Mapping[str, Drawable] | None = None,
         held_out: "Curve | None" = None,
         selected: OperatingPoint | None = None,
+        certified: OperatingPoint | None = None,
         static_exits: bool = True,
+        drop_limit: float | None = 0.05,
     ) -> "Axes":
-        """Draws accuracy against relative cost; never shows the picture and never changes global settings.
+        """Draws the accuracy drop against relative cost, where operating points are chosen; an inset shows the whole.
 
-        The axis says which scores accuracies are of; the legend does where curves differ in that.
+        No drop is at the top, so up is better. Each curve's drop is below the final exit alone on the samples that it
+        was measured on, so a promise and what comes of it can be compared. The axis says which scores drops are of;
+        the legend does where curves differ in that. Never shows the picture and never changes global settings.
 
         Args:
             ax: Matplotlib axes to draw on; new ones when None.
             label: what this curve is called in the legend.
             others: more curves to compare with, by name: fronts, curves, or points of rules (`patience`, `oracle`).
-            held_out: the same configurations, measured on other records.
-            selected: a point of this curve to mark.
+            held_out: the same configurations, measured on other records: what is delivered. The gap to what is
+                promised is shaded.
+            selected: a point of this curve to name.
+            certified: another one, which `ParetoFront.certify` returned.
             static_exits: also draw each candidate used alone, for every sample.
+            drop_limit: drops above it, absolute, are out of view: 0.05 are five points. None shows everything.
 
         Returns:
             The axes.
+
+        Raises:
+            FrontError: other things than these; a limit outside (0, 1]; `held_out` has another number of
+                configurations.
         """
         from dyce_search.drawing import axes
-        from dyce_search.drawing.curves import draw_trade_off
 
-        ax = axes.new_axes() if ax is None else ax
-        curves: dict[str, Drawable] = {label or "front": self, **(others or {})}
-        kinds = [str(getattr(curve, "scores", "observed")) for curve in curves.values()]
-        mixed = len(set(kinds)) > 1
-        names = [f"{name} ({kind})" if mixed else name for name, kind in zip(curves, kinds, strict=True)]
-        points = [(curve.relative_cost, curve.accuracy) for curve in curves.values()]
-        draw_trade_off(
-            ax,
-            dict(zip(names, points, strict=True)),
-            baseline=self.baseline_accuracy,
-            static=(self.costs.alone[:-1] / self.costs.baseline, self.exit_accuracy[:-1]) if static_exits else None,
-            held_out=None if held_out is None else (held_out.relative_cost, held_out.accuracy),
-            held_out_baseline=None if held_out is None else held_out.baseline_accuracy,
-            selected=None if selected is None else (selected.relative_cost, selected.accuracy),
-            unit=self.costs.unit,
-            scores=None if mixed else self.scores,
+        if drop_limit is not None and (not is_number(drop_limit) or not 0 < drop_limit <= 1):
+            raise FrontError(f"drop_limit must lie in (0, 1] or be None, got {drop_limit!r}: 0.05 is five points")
+        if held_out is not None:
+            require_type(held_out, Curve, "held_out", FrontError)
+            if len(held_out) != len(self):
+                raise FrontError(
+                    f"held_out must have the {len(self):,} configurations of this curve, got {len(held_out):,}: "
+                    "front.evaluate(records) measures them"
+                )
+        points = [(name, one) for name, one in (("selected", selected), ("certified", certified)) if one is not None]
+        for name, point in points:
+            require_type(point, OperatingPoint, name, FrontError)
+        ax = axes.given_or_new(ax)
+        draw_curve(
+            ax, self, label or "front", others or {}, held_out, points, static_exits=static_exits, drop_limit=drop_limit
         )
         return ax
+
+
+def _require(values: FloatArray, good: npt.NDArray[np.bool_], needed: str) -> None:
+    """Figures, all of which must be good."""
+    if not good.all():
+        place = np.unravel_index(int(np.argmin(good)), good.shape)
+        raise FrontError(f"{needed}, got {values[place]:g} at point {int(place[0])}")
 
 
 def dominated_area(

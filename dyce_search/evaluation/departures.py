@@ -1,7 +1,7 @@
 """How many samples leave at each position, and the sums of their scores and costs, under many configurations."""
 
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -81,6 +81,13 @@ def _chunks(
     keys[:, :, 1] = np.where(exits >= 0, threshold, np.float32(0)).view(np.int32)
     order = np.argsort(keys.reshape(n_configs, 2 * n_positions).view(f"V{8 * n_positions}").ravel(), kind="stable")
     return order, parts_of(n_configs)
+
+
+def counting_loop() -> Any:
+    """The compiled loop without which nothing is measured."""
+    from dyce_search.evaluation._kernels import leave_counts
+
+    return leave_counts
 
 
 def _alike(exits: npt.NDArray[np.int32], threshold: npt.NDArray[np.float32]) -> npt.NDArray[np.int64]:

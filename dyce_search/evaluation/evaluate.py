@@ -1,8 +1,8 @@
 """Exact evaluation of one or many configurations."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import NamedTuple
+from dataclasses import dataclass, fields
+from typing import NamedTuple, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -17,6 +17,7 @@ from dyce_search.evaluation.outcomes import outcomes, prices
 from dyce_search.records.costs import ExitCosts
 from dyce_search.records.records import ExitRecords
 from dyce_search.records.stored import AnyRecords, require_any_records
+from dyce_search.wording import line, one_line, percent, points
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -44,6 +45,23 @@ class Evaluation:
     exit_accuracy: FloatArray
     sample_cost: FloatArray
     exit_position: npt.NDArray[np.int64] | None = None
+
+    def __str__(self) -> str:
+        """One line for people."""
+        return (
+            f"accuracy {self.accuracy:.4f} (drop {points(self.accuracy_drop, signed=True)}) at relative cost "
+            f"{self.relative_cost:.4f}, {percent(self.exit_share[-1])} reach the final exit"
+        )
+
+    def __repr__(self) -> str:
+        """One line: the figures and on how many samples."""
+        return line("Evaluation", str(self), f"{len(self.sample_cost):,} samples")
+
+    def _repr_html_(self) -> str:
+        """A table and a picture, for notebooks."""
+        from dyce_search.cards.cards import evaluation_card
+
+        return evaluation_card(self)
 
     def cost_quantile(self, share: float) -> float:
         """The least cost that at least this share of the samples does not exceed.
@@ -100,9 +118,20 @@ class BatchEvaluation:
     exit_share: FloatArray
     exit_accuracy: FloatArray
 
+    __repr__ = one_line
+
     def __len__(self) -> int:
         """F, the number of configurations."""
         return len(self.cost)
+
+    @classmethod
+    def joined(cls, parts: Sequence[Self]) -> Self:
+        """One of several, in order.
+
+        Args:
+            parts: one or more, of the same records.
+        """
+        return cls(**{one.name: np.concatenate([getattr(part, one.name) for part in parts]) for one in fields(cls)})
 
 
 def evaluate(records: ExitRecords, config: ExitConfig, *, per_sample: bool = False) -> Evaluation:

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from dyce_search.errors import FrontError, InfeasibleError
+from dyce_search.errors import DyceError, FrontError, InfeasibleError
+from dyce_search.wording import number, points
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -58,7 +59,7 @@ class Limit:
 
     def shown(self, value: float) -> str:
         """A number of this kind for people: drops of accuracy in points."""
-        return f"{100 * value:.2f} points" if self.name == "max_accuracy_drop" else f"{value:,.6g}"
+        return points(value) if self.name == "max_accuracy_drop" else number(value)
 
     def admits(self, figure: FloatArray, limit: float) -> npt.NDArray[np.bool_]:
         """(F,) which figures (F,) keep the limit, within rounding: absolute for accuracy, relative for cost."""
@@ -137,7 +138,7 @@ def one_or_more(names: Iterable[str]) -> str:
 
 def in_words(asked: Mapping[str, float], share: float = 0.0) -> str:
     """What was asked for, as it was written; with the share of the samples that may cost more, where one was."""
-    said = [f"{name}={limit:g}" for name, limit in asked.items()]
+    said = [f"{name}={limit:.10g}" for name, limit in asked.items()]
     return ", ".join(said + [f"share={share:g}"] * any(LIMITS[name].of_samples for name in asked))
 
 
@@ -161,13 +162,29 @@ def require_share(share: float, *, provable: bool = False) -> None:
 
 
 def require_finite(asked: Mapping[str, float]) -> None:
-    """For limits on figures that are known: any number will do.
+    """For limits on figures that are known: any number will do, but for accuracies in per cent.
 
     Raises:
-        FrontError: one that is no finite number.
+        FrontError: one that is no finite number, an accuracy above 1, a drop from 1 on.
     """
-    if not all(is_number(limit) and np.isfinite(limit) for limit in asked.values()):
-        raise FrontError(f"limits must be finite numbers, got {dict(asked)}")
+    for name, limit in asked.items():
+        if isinstance(limit, bool) or not is_number(limit) or not np.isfinite(limit):
+            raise FrontError(f"limits must be finite numbers, got {name}={limit if is_number(limit) else repr(limit)}")
+        if name == "max_accuracy_drop":
+            require_drop(limit)
+        elif not LIMITS[name].on_cost and limit > 1:
+            raise FrontError(f"{name} must be at most 1, got {limit:g}: {LIMITS[name].hint}, so {limit / 100:g}?")
+
+
+def require_drop(drop: float, name: str = "max_accuracy_drop", error: type[DyceError] = FrontError) -> None:
+    """For a drop of accuracy: absolute, so that one from 1 on is surely meant in points.
+
+    Raises:
+        error: no number, or one from 1 on, either way.
+    """
+    if isinstance(drop, bool) or not is_number(drop) or not abs(drop) < 1:
+        shown = drop if is_number(drop) else repr(drop)
+        raise error(f"{name} must be a number below 1, got {shown}: it is absolute, 0.01 is one point")
 
 
 def require_provable(asked: Mapping[str, float]) -> None:
@@ -191,6 +208,32 @@ def require_confidence(confidence: float) -> None:
     """
     if not is_number(confidence) or not 0 < confidence < 1:
         raise FrontError(f"confidence must lie in (0, 1), got {confidence}: at 0.95, one calibration in twenty errs")
+
+
+def require_number(value: object, name: str, low: float, high: float) -> None:
+    """For a figure that must lie in an interval.
+
+    Args:
+        value: any.
+        name: of the figure, for the message.
+        low: the least that it may be.
+        high: the most; finite.
+
+    Raises:
+        FrontError: no number, or none between.
+    """
+    if isinstance(value, bool) or not is_number(value) or not low <= value <= high:  # type: ignore[operator]
+        raise FrontError(f"{name} must be a number from {low:g} to {high:g}, got {value!r}")
+
+
+def require_count(value: object, name: str) -> None:
+    """For a number of samples, groups or tests.
+
+    Raises:
+        FrontError: no whole number, or none above 0.
+    """
+    if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < 1:
+        raise FrontError(f"{name} must be a whole number above 0, got {value!r}")
 
 
 def is_number(value: object) -> bool:

@@ -3,12 +3,10 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-import numpy as np
-
 from dyce_search.errors import InfeasibleError
-from dyce_search.evaluation.config import ExitConfig
 from dyce_search.evaluation.curve import Curve, OperatingPoint
 from dyce_search.evaluation.limits import USUAL_DROPS
+from dyce_search.evaluation.lookup import index_of
 from dyce_search.front.front import ParetoFront
 
 
@@ -45,15 +43,3 @@ def points_by_drop(
             continue
         there = None if elsewhere is None else elsewhere[index_of(front, point.config)]
         yield DropRow(most=drop, point=point, elsewhere=there)
-
-
-def index_of(front: ParetoFront, config: ExitConfig) -> int:
-    """Where a configuration of a front stands in it.
-
-    Args:
-        front: that has the configuration.
-        config: of one of its points.
-    """
-    on = config.candidate >= 0
-    same = (front.candidate == config.candidate).all(axis=1) & (front.threshold == config.threshold)[:, on].all(axis=1)
-    return int(np.flatnonzero(same)[0])

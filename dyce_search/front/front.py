@@ -1,6 +1,6 @@
 """The Pareto front: what a search returns."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Self
 
@@ -12,13 +12,17 @@ from dyce_search.errors import ConfigError, DyceError, FileFormatError, FrontErr
 from dyce_search.evaluation.config import ExitConfig
 from dyce_search.evaluation.cost_tails import cost_tails
 from dyce_search.evaluation.curve import Curve, OperatingPoint
+from dyce_search.evaluation.drawn import Drawable
 from dyce_search.evaluation.evaluate import measured, non_dominated
 from dyce_search.evaluation.limits import asked_for, choose, require_finite, require_share
-from dyce_search.files import PathLike, write_json
-from dyce_search.fingerprints import fingerprint, united
+from dyce_search.files import PathLike
+from dyce_search.fingerprints import fingerprint, require_marks, united
+from dyce_search.json_files import write_json
 from dyce_search.provenance import Provenance
 from dyce_search.records.records import ExitRecords, require_records
 from dyce_search.records.stored import AnyRecords, require_any_records
+from dyce_search.records.wrong_files import needing
+from dyce_search.wording import line, number
 
 if TYPE_CHECKING:
     from dyce_search.certify.asked import Method
@@ -39,7 +43,8 @@ class ParetoFront(Curve):
             (`fingerprints`): those searched on, and those of what it started from or was merged with.
 
     Raises:
-        FrontError: no point, points that are not sorted or are dominated, shapes that do not fit together.
+        FrontError: no point, points that are not sorted or are dominated, shapes that do not fit together, marks that
+            are none.
 
     Example:
         >>> import dyce_search as ds
@@ -56,6 +61,7 @@ class ParetoFront(Curve):
         super(ParetoFront, self).__post_init__()  # slots make a new class, which bare super() misses
         if not len(self):
             raise FrontError("a front must have at least one point")
+        require_marks(self.fingerprint)
         if np.any(np.diff(self.cost) <= 0) or np.any(np.diff(self.cautious_accuracy) <= 0):
             raise FrontError(
                 "a front's cost and (cautious) accuracy must both rise strictly: use ParetoFront.from_configs"
@@ -145,11 +151,8 @@ class ParetoFront(Curve):
 
     def __repr__(self) -> str:
         """One line: size, range and origin."""
-        return (
-            f"ParetoFront({len(self)} points, relative cost {self.relative_cost[0]:.4f} to "
-            f"{self.relative_cost[-1]:.4f}, {self.scores} accuracy {self.accuracy[0]:.4f} to {self.accuracy[-1]:.4f}, "
-            f"by {self.provenance.solver})"
-        )
+        how = self.provenance.solver
+        return line("ParetoFront", self._range(), how if how == BY_HAND.solver else f"by {how}")
 
     def select(
         self,
@@ -167,7 +170,7 @@ class ParetoFront(Curve):
         that it saw; see `evaluate` for other samples. Limits have a tolerance of 1e-12 for rounding.
 
         Args:
-            max_accuracy_drop: below the final exit alone, absolute: 0.005 is half a point. May be negative.
+            max_accuracy_drop: below the final exit alone, absolute, below 1: 0.005 is half a point. May be negative.
             min_accuracy: in [0, 1].
             max_cost: in the unit of the costs.
             max_relative_cost: relative to the final exit alone.
@@ -194,9 +197,9 @@ class ParetoFront(Curve):
 
         def offer(who: str, index: int) -> str:
             unit = self.costs.unit
-            cost = f", cost {self.cost[index]:,.6g} {unit}" if "max_cost" in asked else ""
+            cost = f", cost {number(self.cost[index])} {unit}" if "max_cost" in asked else ""
             if "max_sample_cost" in asked:
-                cost += f", at most {figures['sample_cost'][index]:,.6g} {unit} for all but {share:g} of the samples"
+                cost += f", at most {number(figures['sample_cost'][index])} {unit} for all but {share:g} of the samples"
             return f"{who} has {self[index]}{cost}"
 
         return self[choose(asked, figures, failing="no point of this front satisfies", offer=offer, share=share)]
@@ -302,6 +305,49 @@ class ParetoFront(Curve):
             fingerprint=self.fingerprint,
         )
 
+    def explore(
+        self,
+        path: PathLike,
+        *,
+        held_out: ExitRecords | None = None,
+        certificate: "CertifiedPoint | None" = None,
+        others: Mapping[str, Drawable] | None = None,
+        title: str | None = None,
+        max_accuracy_drop: float = 0.01,
+        drop_limit: float = 0.05,
+    ) -> None:
+        """Writes one HTML page to look at this front, choose a point by its limits and take its configuration away.
+
+        The page loads nothing. The point that it shows is the one that `select` returns for the same limits.
+
+        Args:
+            path: to write, atomically.
+            held_out: samples that the search did not see, to show what points deliver, who leaves where and who pays.
+            certificate: what `certify` returned, to mark it; its `config.json` then holds the certificate.
+            others: more curves to compare with, by name: fronts, curves, or points of rules (`patience`, `oracle`).
+            title: of the page.
+            max_accuracy_drop: the limit that the page begins with, absolute: 0.01 is one point.
+            drop_limit: the page begins with a view of drops up to this one, absolute.
+
+        Raises:
+            FrontError: a certificate of another configuration, others that are no curves, limits that are no numbers.
+            ConfigError: records or a certificate of other exits, or of confidences of another measure or temperature.
+            RecordsError: `held_out` is something else.
+            FileFormatError: the file cannot be written.
+        """
+        from dyce_search.explorer.page import write_explorer
+
+        write_explorer(
+            self,
+            path,
+            held_out=held_out,
+            certificate=certificate,
+            others=others,
+            title=title,
+            max_accuracy_drop=max_accuracy_drop,
+            drop_limit=drop_limit,
+        )
+
     def merge(self, *others: "ParetoFront") -> "ParetoFront":
         """The non-dominated points of several fronts that were measured on the same records.
 
@@ -345,7 +391,8 @@ class ParetoFront(Curve):
         """
         from dyce_search.front.file import read_front
 
-        found = read_front(path)
+        with needing("front", path):
+            found = read_front(path)
         try:
             return cls(**found)
         except DyceError as cause:

@@ -114,8 +114,8 @@ def _searched(run: Run, records: ExitRecords, effort: Effort) -> Part:
     sub = Run(records, seed=run.seed, progress=False, max_evaluations=_left(run.evaluations_left), max_seconds=left)
     sub.carry_out(find_solver("coordinate_descent"), {"effort": effort})
     run.book(int(min(sub.evaluations, run.evaluations_left)))
-    exits, threshold = sub.found()
     cost, accuracy = sub.figures()
+    exits, threshold = sub.found()
     best = non_dominated(cost, accuracy)
     return Part(exits[best], threshold[best], cost[best], accuracy[best], sub.stop_reason)
 
@@ -146,8 +146,8 @@ def _left(evaluations: float) -> int | None:
 
 
 def _front_of(run: Run) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.float32]]:
-    exits, threshold = run.found()
     best = non_dominated(*run.figures())
+    exits, threshold = run.found()
     return exits[best], threshold[best]
 
 

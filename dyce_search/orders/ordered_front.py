@@ -9,19 +9,20 @@ import numpy as np
 from dyce_search.certify.certificate import CertifiedPoint
 from dyce_search.evaluation.config import ExitConfig
 from dyce_search.evaluation.curve import Curve, OperatingPoint
+from dyce_search.evaluation.lookup import index_of
 from dyce_search.files import PathLike
-from dyce_search.front.drops import index_of
 from dyce_search.front.front import ParetoFront
 from dyce_search.orders.stages import sequence_of, staged
 from dyce_search.records.layout import ExitLayout
 from dyce_search.records.records import ExitRecords
+from dyce_search.wording import line
 
 if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.axes import Axes
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class OrderedPoint(OperatingPoint):
     """A configuration of some models in some order, with what it measured.
 
@@ -37,7 +38,7 @@ class OrderedPoint(OperatingPoint):
 
     def __str__(self) -> str:
         """One line for people."""
-        return f"{' > '.join(self.order)}: {super(OrderedPoint, self).__str__()}"  # slots: bare super() fails
+        return f"{' > '.join(self.order)}: {OperatingPoint.__str__(self)}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -77,11 +78,20 @@ class OrderedFront:
 
     def __repr__(self) -> str:
         """One line: size, range and how many orders."""
-        return (
-            f"OrderedFront({len(self)} points in {len(set(self.orders))} orders of {', '.join(self.names)}, "
-            f"relative cost {self.front.relative_cost[0]:.4f} to {self.front.relative_cost[-1]:.4f}, "
-            f"{self.front.scores} accuracy {self.front.accuracy[0]:.4f} to {self.front.accuracy[-1]:.4f})"
+        front = self.front
+        return line(
+            "OrderedFront",
+            f"{len(self):,} points in {len(set(self.orders))} orders",
+            f"relative cost {front.relative_cost[0]:.4f} to {front.relative_cost[-1]:.4f}",
+            f"{front.scores} accuracy {front.accuracy[0]:.4f} to {front.accuracy[-1]:.4f}",
+            f"models {', '.join(self.names)}",
         )
+
+    def _repr_html_(self) -> str:
+        """A table and a picture, for notebooks."""
+        from dyce_search.cards.cards import front_card
+
+        return front_card(self.front, "OrderedFront")
 
     @property
     def names(self) -> tuple[str, ...]:

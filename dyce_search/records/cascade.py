@@ -86,7 +86,8 @@ def _confidences(confidence: Any, shape: tuple[int, ...], names: Sequence[str]) 
             f"{model_of(m, names)} on sample {sample} ({len(bad)} such answers): say -inf, or drop the sample"
         )
     sure[-1] = np.where(np.isfinite(sure[-1]), sure[-1], 0)  # nobody asks the last one
-    return sure.astype(np.float32)
+    with np.errstate(over="ignore"):  # infinity is refused with the records
+        return sure.astype(np.float32)
 
 
 def _numbers(rows: Any, name: str, names: Sequence[str]) -> npt.NDArray[np.float64]:

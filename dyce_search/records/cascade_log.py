@@ -55,7 +55,7 @@ class Log:
         for row, entry in enumerate(self.column(name)):
             try:
                 found[row] = math.nan if entry is None else float(entry)
-            except (TypeError, ValueError):
+            except (OverflowError, TypeError, ValueError):
                 raise RecordsError(f"{name} must be a number, got {entry!r} in {self.where(row)}") from None
         return found if rows is None else found[rows]
 

@@ -9,9 +9,11 @@ import numpy.typing as npt
 
 from dyce_search.arrays import numbers, read_only, restore, whole_numbers
 from dyce_search.errors import CostsError
-from dyce_search.files import PathLike, entry, read_json, write_json
-from dyce_search.records.dyce_files import read_macs
-from dyce_search.records.layout import ExitLayout, check_positions, checked_names
+from dyce_search.files import PathLike, named
+from dyce_search.json_files import of_type, read_json, write_json
+from dyce_search.records.layout import ExitLayout, check_positions, checked_names, require_text
+from dyce_search.records.wrong_files import needing
+from dyce_search.wording import line, quantity
 
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
@@ -90,6 +92,7 @@ class ExitCosts:
             )
         check_positions(position, len(backbone) - 1, CostsError)
         names = checked_names(self.names, position, CostsError)
+        require_text(str(self.unit), "unit", CostsError)
         layout = ExitLayout(position=position, names=names)
         for name, value in (
             ("backbone", backbone),
@@ -102,6 +105,11 @@ class ExitCosts:
             object.__setattr__(self, name, value)
 
     __setstate__ = restore
+
+    def __repr__(self) -> str:
+        """One line: sizes, and what the whole model costs."""
+        sizes = f"{self.n_exits} exits at {self.n_positions} positions"
+        return line("ExitCosts", sizes, f"whole model {quantity(self.baseline, self.unit)}")
 
     def __eq__(self, other: object) -> bool:
         """Equal when every number, the unit and the names are."""
@@ -172,11 +180,16 @@ class ExitCosts:
             path: of the file that it comes from, for messages.
 
         Raises:
-            FileFormatError: a key is missing.
+            FileFormatError: a key is missing or unknown, or something is of another type.
             CostsError: the numbers do not fit together.
         """
-        needed = {field: entry(content, field, path) for field in ("backbone", "head", "position")}
-        return cls(**needed, **{field: content[field] for field in ("unit", "names") if field in content})
+        from msgspec.structs import asdict
+
+        from dyce_search.records.costs_file import CostsFile
+
+        found = of_type(content, CostsFile, path)
+        with named(path):
+            return cls(**asdict(found))
 
     def save(self, path: PathLike) -> None:
         """Writes `to_dict` as JSON, atomically; `load` gives back equal costs, bit for bit.
@@ -232,13 +245,16 @@ class ExitCosts:
             path: the file.
 
         Raises:
-            FileFormatError: no such file, no JSON, or a key is missing.
+            FileFormatError: no such file, no JSON, a key that is missing, or something of another type.
             CostsError: the numbers do not fit together.
         """
-        content = read_json(path)
-        if isinstance(content, dict) and "position" in content:
-            return cls.from_dict(content, path)
-        return cls(**read_macs(content, path))
+        with needing("costs", path), named(path):
+            content = read_json(path)
+            if isinstance(content, dict) and "position" in content:
+                return cls.from_dict(content, path)
+            from dyce_search.records.macs_file import read_macs
+
+            return cls(**read_macs(content, path))
 
 
 def _check_values(values: FloatArray, name: str) -> None:

@@ -1,13 +1,12 @@
-"""The files of DyCE's released code: an `.npz` of predictions, and a JSON of MACs. As plain arrays."""
+"""The records of DyCE's released code, an `.npz` of predictions, as plain arrays."""
 
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from dyce_search.arrays import numbers
-from dyce_search.errors import CostsError, FileFormatError, RecordsError
-from dyce_search.files import PathLike, entry
+from dyce_search.errors import RecordsError
+from dyce_search.files import PathLike
 
 Arrays = dict[str, npt.NDArray[Any]]
 
@@ -38,46 +37,3 @@ def read_predictions(archive: Any, path: PathLike, confidence: object) -> Arrays
     label = label.ravel()
     prediction = np.ascontiguousarray(predictions[:, :, 0])
     return {"confidence": measured, "score": prediction == label, "label": label, "prediction": prediction}
-
-
-def read_macs(content: Any, path: PathLike) -> dict[str, Any]:
-    """What `ExitCosts` takes, of the content of a JSON of MACs: see `ExitCosts.load`.
-
-    Raises:
-        FileFormatError: a key is missing.
-        CostsError: numbers that do not fit together.
-    """
-    heads = entry(content, "head", path)
-    backbone = _macs(entry(content, "backbone", path), "backbone macs", path)
-    if not isinstance(heads, list) or not heads:
-        raise FileFormatError(f"{path}: 'head' must be a list with an entry per head type")
-    macs = [_macs(head, f"macs of head {index}", path) for index, head in enumerate(heads)]
-    n_positions = len(backbone) - 1
-    for index, per_position in enumerate(macs):
-        if len(per_position) != n_positions + 1:
-            raise CostsError(
-                f"{path}: macs of head {index} must have {n_positions + 1} entries as the backbone has "
-                f"(one per position, then 0 for the final exit), got {len(per_position)}"
-            )
-        if per_position[-1] != 0:
-            raise CostsError(
-                f"{path}: macs of head {index} must end with 0 for the final exit, got {per_position[-1]:g}: "
-                "the backbone's last entry already is the whole model"
-            )
-    if "shared" in content:
-        shared = _macs(content["shared"], "shared macs", path)
-        if len(shared) != n_positions + 1:
-            raise CostsError(f"{path}: shared macs must have {n_positions + 1} entries, got {len(shared)}")
-        backbone = backbone + shared
-    names = [str(head.get("name", f"type{index}")) for index, head in enumerate(heads)]
-    return {
-        "backbone": backbone,
-        "head": np.append(np.stack(macs, axis=1)[:-1].ravel(), 0.0),
-        "position": np.append(np.repeat(np.arange(n_positions), len(heads)), n_positions),
-        "names": (*(names * n_positions), "final"),
-    }
-
-
-def _macs(part: Any, name: str, path: PathLike) -> npt.NDArray[np.float64]:
-    found: npt.NDArray[np.float64] = numbers(entry(part, "macs", path), name, CostsError, dtype=np.float64, ndim=1)
-    return found

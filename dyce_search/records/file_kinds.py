@@ -1,7 +1,6 @@
 """What a file is, by its first bytes and not by its name."""
 
 import codecs
-import json
 import zipfile
 from pathlib import Path
 from typing import Literal
@@ -9,7 +8,7 @@ from typing import Literal
 from dyce_search.errors import FileFormatError
 from dyce_search.files import PathLike, require_path
 
-Kind = Literal["npz", "npy", "torch", "parquet", "gzip", "json", "text", "pickle", "empty", "unknown"]
+Kind = Literal["npz", "npy", "torch", "parquet", "gzip", "json", "text", "foreign text", "pickle", "empty", "unknown"]
 
 TORCH_BEFORE_1_6 = bytes.fromhex("8a0a6cfc9c46f9206aa85019")  # the number that old torch.save writes first
 LOOKED_AT = 4096
@@ -26,7 +25,8 @@ def kind_of(path: PathLike) -> Kind:
         with open(path, "rb") as stream:
             start = stream.read(LOOKED_AT)
     except OSError as cause:
-        raise FileFormatError(f"cannot read {path}: {cause.strerror}") from cause
+        bundle = ": this is a bundle, a file is needed" if (Path(path) / "manifest.json").is_file() else ""
+        raise FileFormatError(f"cannot read {path}: {cause.strerror}{bundle}") from cause
     if start[:2] == b"\x80\x02" and start[2:14] == TORCH_BEFORE_1_6:
         return "torch"
     known: dict[bytes, Kind] = {b"\x93NUMPY": "npy", b"PAR1": "parquet", b"\x1f\x8b": "gzip", b"\x80": "pickle"}
@@ -39,37 +39,14 @@ def kind_of(path: PathLike) -> Kind:
         return "empty"
     if start.lstrip()[:1] in (b"{", b"["):
         return "json"
+    if start.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) or (not _is_text(start) and is_written_text(start)):
+        return "foreign text"
     return "unknown" if b"\0" in start or not _is_text(start) else "text"
 
 
-def not_records(path: PathLike, kind: Kind) -> FileFormatError:
-    """The error for a file that holds no records: what it seems to be, and what to do."""
-    if kind == "json":
-        return FileFormatError(f"{path} {_what_json(path)}")
-    said = {
-        "npy": "holds a single array: records are an .npz with several, as ExitRecords.save writes",
-        "pickle": "is pickled: pickles can run code and are never loaded, so save plain arrays with ExitRecords.save",
-        "empty": "is empty: write or fetch it anew",
-    }
-    return FileFormatError(f"{path} {said.get(kind, 'is damaged, or of no known kind: ' + READS)}")
-
-
-READS = "records are read from .npz, .csv, .parquet, and from the .pth of MSDNet"
-
-
-def _what_json(path: PathLike) -> str:
-    try:
-        content = json.loads(Path(path).read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError):
-        content = None
-    keys = content if isinstance(content, dict) else {}
-    if "backbone" in keys:
-        return "is a JSON of costs, not records: pass it as costs= (--costs), and name the file of the records first"
-    ours = {"dyce_search.front": "ParetoFront.load", "dyce_search.config": "ExitConfig.load"}
-    load = ours.get(str(keys.get("format")))
-    if load is not None:
-        return f"is a {keys['format']} file, not records: read it with {load}, and name the file of the records here"
-    return f"is JSON, not records: {READS}"
+def is_written_text(start: bytes) -> bool:
+    """Whether bytes are text in any encoding that has no control characters but for tabs and ends of lines."""
+    return bool(start) and not any(byte < 32 and byte not in b"\t\n\r" for byte in start)
 
 
 def _has_pickle(path: PathLike) -> bool:

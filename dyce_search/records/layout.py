@@ -9,6 +9,7 @@ import numpy.typing as npt
 
 from dyce_search.arrays import read_only, restore, to_numpy, whole_numbers
 from dyce_search.errors import ConfigError, DyceError
+from dyce_search.wording import line
 
 SAME_TEMPERATURE = 1e-6  # relative: as float32 keeps it
 
@@ -70,9 +71,18 @@ class ExitLayout:
         object.__setattr__(self, "names", checked_names(self.names, position, ConfigError))
         if self.measure is not None and not (isinstance(self.measure, str) and self.measure):
             raise ConfigError(f"measure must be the name of a confidence measure, or None, got {self.measure!r}")
+        if self.measure is not None:
+            require_text(self.measure, "measure", ConfigError)
         object.__setattr__(self, "temperature", checked_temperature(self.temperature, len(position), ConfigError))
 
     __setstate__ = restore
+
+    def __repr__(self) -> str:
+        """One line: sizes, types, and what confidences measure."""
+        heat = "" if self.temperature is None else ", with temperatures"
+        sizes = f"{self.n_exits} exits at {self.n_positions} positions"
+        types = ", ".join(dict.fromkeys(self.types))
+        return line("ExitLayout", sizes, f"confidence {self.measure or 'unknown'}{heat}", f"types {types}")
 
     def __eq__(self, other: object) -> bool:
         """Equal when positions, names, measure and temperatures are."""
@@ -276,8 +286,8 @@ def check_positions(position: IntArray, n_positions: int, error: type[DyceError]
     Raises:
         DyceError: of the type `error`: they do not.
     """
-    expected = np.arange(n_positions + 1)
-    if np.any(np.diff(position) < 0) or not np.array_equal(np.unique(position), expected):
+    gaps = n_positions >= len(position) > 0  # before anything of that size is made
+    if gaps or np.any(np.diff(position) < 0) or not np.array_equal(np.unique(position), np.arange(n_positions + 1)):
         raise error(f"position must rise from 0 to P = {n_positions} without gaps, got {shortened(position)}")
     if n_positions < 1 or np.count_nonzero(position == n_positions) != 1:
         raise error(f"position must name the final exit, P = {n_positions}, exactly once, as the last entry, P >= 1")
@@ -292,9 +302,24 @@ def checked_names(names: Any, position: IntArray, error: type[DyceError]) -> tup
     if isinstance(names, str) or not hasattr(names, "__iter__"):
         raise error(f"names must be a sequence of strings, one per candidate, got {names!r}")
     given = tuple(map(str, names)) or _default_names(position)
+    require_text("".join(given), "names", error)
     if len(given) != len(position):
         raise error(f"names must have one entry per candidate, {len(position)}, got {len(given)}")
     return given
+
+
+def require_text(text: str, name: str, error: type[DyceError]) -> None:
+    """For names, which stand in files and tables: text that UTF-8 can keep, without NUL.
+
+    Raises:
+        DyceError: of the type `error`: it is none.
+    """
+    if "\0" in text:
+        raise error(f"{name} must not have NUL in it, got {text!r}")
+    try:
+        text.encode()
+    except UnicodeEncodeError as cause:
+        raise error(f"{name} must be text, got {text[cause.start : cause.end]!r}, half a surrogate pair") from cause
 
 
 def checked_temperature(temperature: Any, n_exits: int, error: type[DyceError]) -> FloatArray | None:

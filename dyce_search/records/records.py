@@ -30,6 +30,7 @@ from dyce_search.records.npz_files import write_records
 from dyce_search.records.outputs import arrays_from_logits, arrays_from_probs
 from dyce_search.records.sample_costs import SampleCosts
 from dyce_search.records.splits import split_indices
+from dyce_search.wording import line, quantity
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -107,7 +108,7 @@ class ExitRecords:
             require_length(sample_costs.head[0], "each row of sample costs", n_samples)
         object.__setattr__(self, "confidence", confidence)
         object.__setattr__(self, "score", score)
-        object.__setattr__(self, "source", str(self.source))
+        object.__setattr__(self, "source", str(self.source).encode(errors="backslashreplace").decode())
         try:
             layout = replace(self.costs.layout, measure=self.measure, temperature=self.temperature)
         except ConfigError as cause:
@@ -125,10 +126,15 @@ class ExitRecords:
 
     def __repr__(self) -> str:
         """One line: sizes, unit and the final exit's accuracy."""
-        return (
-            f"ExitRecords({self.n_samples:,} samples, {self.n_exits} exits at {self.costs.n_positions} positions, "
-            f"baseline {self.baseline_accuracy:.4f} at {self.costs.baseline:,.10g} {self.costs.unit})"
-        )
+        sizes = f"{self.n_samples:,} samples, {self.n_exits} exits at {self.costs.n_positions} positions"
+        final = f"baseline {self.baseline_accuracy:.4f} at {quantity(self.costs.baseline, self.costs.unit)}"
+        return line("ExitRecords", sizes, final)
+
+    def _repr_html_(self) -> str:
+        """A table and a picture, for notebooks."""
+        from dyce_search.cards.cards import records_card
+
+        return records_card(self)
 
     @property
     def n_exits(self) -> int:

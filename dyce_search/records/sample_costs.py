@@ -11,6 +11,7 @@ from dyce_search.arrays import numbers, restore, to_numpy
 from dyce_search.errors import CostsError
 from dyce_search.records.costs import ExitCosts
 from dyce_search.records.layout import ExitLayout
+from dyce_search.wording import line, number, quantity
 
 FloatArray = npt.NDArray[np.float32]
 
@@ -104,10 +105,9 @@ class SampleCosts:
     def __repr__(self) -> str:
         """One line: sizes, and the baseline's cost."""
         final = self.backbone[-1] + self.head[-1]
-        return (
-            f"SampleCosts({self.n_samples:,} samples, {self.n_exits} exits at {self.n_positions} positions, "
-            f"whole model {final.min():,.6g} to {final.max():,.6g}, mean {self.mean.baseline:,.10g} {self.unit})"
-        )
+        sizes = f"{self.n_samples:,} samples, {self.n_exits} exits at {self.n_positions} positions"
+        mean = quantity(self.mean.baseline, self.unit)
+        return line("SampleCosts", sizes, f"whole model {number(final.min())} to {number(final.max())}, mean {mean}")
 
     @property
     def n_positions(self) -> int:

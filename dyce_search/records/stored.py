@@ -17,6 +17,7 @@ from dyce_search.records.records import ExitRecords
 from dyce_search.records.sample_costs import SampleCosts
 from dyce_search.records.splits import split_indices
 from dyce_search.records.stored_arrays import StoredArray
+from dyce_search.wording import line
 
 BLOCK = 1 << 16  # samples that are in memory at once
 
@@ -108,10 +109,8 @@ class StoredRecords:
 
     def __repr__(self) -> str:
         """One line: sizes and the file."""
-        return (
-            f"StoredRecords({self.n_samples:,} samples, {self.n_exits} exits at {self.costs.n_positions} positions, in "
-            f"{self.confidence.path})"
-        )
+        sizes = f"{self.n_samples:,} samples, {self.n_exits} exits at {self.costs.n_positions} positions"
+        return line("StoredRecords", sizes, f"in {self.confidence.path}")
 
     @property
     def n_exits(self) -> int:

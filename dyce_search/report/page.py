@@ -15,11 +15,14 @@ from dyce_search.drawing import axes
 from dyce_search.errors import InfeasibleError, RecordsError
 from dyce_search.evaluation.curve import OperatingPoint
 from dyce_search.evaluation.limits import require_confidence
+from dyce_search.explorer.view import View, view_of
 from dyce_search.files import PathLike, require_path, write_atomically
-from dyce_search.front.drops import index_of, points_by_drop
+from dyce_search.front.drops import points_by_drop
 from dyce_search.front.front import ParetoFront
 from dyce_search.records.records import ExitRecords
 from dyce_search.report import html as html_page
+from dyce_search.version import __version__
+from dyce_search.wording import quantity
 
 SIZE = (6.4, 4.0)  # inches of a picture
 MOST_GROUPS = 12
@@ -36,9 +39,10 @@ def report(
 ) -> OperatingPoint:
     """Writes one self-contained HTML page about a front: pictures and style are part of it, nothing is loaded.
 
-    It shows the front and its held-out curve, the point that is chosen, its certificate and the diagnostics. The
-    point is the one that `ParetoFront.certify` certifies on `records`; where none can be, the page says so and shows
-    the one that `ParetoFront.select` returns.
+    It shows the front and its held-out curve (in a browser by the view of `ParetoFront.explore`, in print by a
+    picture), the point that is chosen, its certificate and the diagnostics. The point is the one that
+    `ParetoFront.certify` certifies on `records`; where none can be, the page says so and shows the one that
+    `ParetoFront.select` returns.
 
     Args:
         front: what a search returned.
@@ -85,24 +89,43 @@ def report(
     except InfeasibleError as reason:
         refusal = str(reason)
         point = front.select(max_accuracy_drop=max_accuracy_drop)
+    view = _view(front, records, point, max_accuracy_drop)
     parts = [
         *_summary(front, records, optimistic),
-        *_trade_off(front, records, point, optimistic),
+        *_trade_off(front, records, point, optimistic, view),
         *_point(front, records, point, refusal, max_accuracy_drop, confidence),
         *_trust(front, records, optimistic),
         *_exits(front, records, search),
         *_origin(front, records),
+        html_page.footer(f"Written by dyce_search {__version__}."),
     ]
-    text = html_page.page("Early-exit configurations: report", parts)
-    write_atomically(path, lambda stream: stream.write(text.encode()))
+    text = html_page.page("Early-exit configurations: report", parts, view)
+    write_atomically(path, lambda stream: stream.write(text.encode("utf-8", "replace")))
     return point
+
+
+def _view(front: ParetoFront, records: ExitRecords, point: OperatingPoint, max_accuracy_drop: float) -> View:
+    """The explorer, which begins with the point of the report and the drops around it in view."""
+    from dyce_search.explorer.content import explorer_content
+
+    return view_of(
+        explorer_content(
+            front,
+            held_out=records,
+            certificate=point if isinstance(point, CertifiedPoint) else None,
+            others=None,
+            max_accuracy_drop=max_accuracy_drop,
+            drop_limit=max(0.05, 2 * max_accuracy_drop),
+            at_certified=True,
+        )
+    )
 
 
 def _summary(front: ParetoFront, records: ExitRecords, optimistic: bool) -> Iterator[str]:
     costs = records.costs
     yield html_page.paragraph(
         f"{costs.n_exits - 1} candidate exits at {costs.n_positions} positions; the whole network costs "
-        f"{costs.baseline:,.10g} {costs.unit} a sample.",
+        f"{quantity(costs.baseline, costs.unit)} a sample.",
         kind="lead",
     )
     if optimistic:
@@ -118,32 +141,39 @@ def _summary(front: ParetoFront, records: ExitRecords, optimistic: bool) -> Iter
         ["where from", f"search by {front.provenance.solver}", records.source or "not stated"],
     ]
     header = ["", "search", name]
-    yield html_page.table(header[:2] if optimistic else header, [row[:2] if optimistic else row for row in rows])
+    yield html_page.table(
+        "samples", header[:2] if optimistic else header, [row[:2] if optimistic else row for row in rows]
+    )
 
 
-def _trade_off(front: ParetoFront, records: ExitRecords, point: OperatingPoint, optimistic: bool) -> Iterator[str]:
+def _trade_off(
+    front: ParetoFront, records: ExitRecords, point: OperatingPoint, optimistic: bool, view: View
+) -> Iterator[str]:
     yield html_page.heading("The trade-off")
+    yield view.body
     held = measured_on(front, records)
     ax = axes.new_axes(8.0, 4.6)
-    selected = front[index_of(front, point.config)]
-    front.plot(ax, held_out=None if optimistic else held, selected=selected)
+    certified = point if isinstance(point, CertifiedPoint) else None
+    selected = None if certified else point
+    front.plot(ax, held_out=None if optimistic else held, selected=selected, certified=certified)
     yield html_page.figure(
         ax,
-        f"Accuracy against cost of {len(front):,} configurations, none of which another one beats in both. "
-        "The star is the point chosen below.",
+        f"Accuracy drop against cost of {len(front):,} configurations, none of which another one beats in both. "
+        "The point that is named is the one chosen below.",
+        kind="printed",
     )
     rows = []
     for found in points_by_drop(front, held):
         if found.point is None or found.elsewhere is None:
             continue
-        row = [f"at most {100 * found.most:.2f} points", f"{found.point.relative_cost:.4f}"]
-        row.append(_points(found.point.accuracy_drop))
+        row = [f"{100 * found.most:.2f}", f"{found.point.relative_cost:.4f}"]
+        row.append(_signed(found.point.accuracy_drop))
         if not optimistic:
-            row += [f"{found.elsewhere.relative_cost:.4f}", _points(found.elsewhere.accuracy_drop)]
+            row += [f"{found.elsewhere.relative_cost:.4f}", _signed(found.elsewhere.accuracy_drop)]
         rows.append([*row, str(found.point.config.n_exits)])
-    header = ["accuracy drop", "cost where searched", f"drop, {front.scores}"]
+    header = ["drop of at most (points)", "cost where searched", f"drop, {front.scores}"]
     header += [] if optimistic else ["cost held-out", "drop held-out"]
-    yield html_page.table([*header, "exits"], rows)
+    yield html_page.table("what a drop in accuracy buys", [*header, "exits"], rows)
 
 
 def _point(
@@ -182,12 +212,21 @@ def _point(
             f"{100 * profile.share[k]:.2f} %",
             _number(profile.accuracy[k]),
             _number(profile.final_accuracy[k]),
-            _points(profile.drop[k]),
+            _signed(profile.drop[k]),
         ]
         for k in range(len(profile.name))
     ]
-    header = ["position", "exit", "threshold", "cost of leaving", "samples", "accuracy", "final exit's", "drop caused"]
-    yield html_page.table(header, rows, left=2)
+    header = [
+        "position",
+        "exit",
+        "threshold",
+        "cost of leaving",
+        "samples",
+        "accuracy",
+        "final exit's",
+        "drop caused (points)",
+    ]
+    yield html_page.table("exits of the chosen point", header, rows, left=2)
     content = json.dumps(point.config.to_dict())
     yield html_page.download("config.json", "Save this configuration (config.json)", content)
     pictures = [plot_config(records, point.config, axes.new_axes(*SIZE)), profile.plot(axes.new_axes(*SIZE))]
@@ -271,13 +310,17 @@ def _origin(front: ParetoFront, records: ExitRecords) -> Iterator[str]:
         ["effort", f"{how.evaluations:,} evaluations, {how.seconds:.2f} s"],
         ["samples searched on", f"{front.records_digest[:16]}..., {front.n_samples:,}"],
         ["samples measured on", f"{records.digest[:16]}..., {records.n_samples:,}"],
-        ["versions", ", ".join(f"{name} {version}" for name, version in how.versions.items())],
+        ["versions of the search", ", ".join(f"{name} {version}" for name, version in how.versions.items())],
     ]
-    yield html_page.table(["", ""], rows, left=2)
+    yield html_page.table("where this comes from", ["", ""], rows, left=2)
+
+
+def _signed(drop: float) -> str:
+    return f"{round(100 * drop, 2) + 0.0:+.2f}"  # no -0.00
 
 
 def _points(drop: float) -> str:
-    return f"{100 * drop + 0.0:+.2f} points"
+    return f"{_signed(drop)} points"
 
 
 def _number(value: float) -> str:

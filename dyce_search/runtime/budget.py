@@ -11,6 +11,7 @@ from dyce_search.evaluation.curve import OperatingPoint
 from dyce_search.evaluation.outcomes import prices
 from dyce_search.runtime.forward_pass import EarlyExitOutput
 from dyce_search.runtime.model import EarlyExitModel
+from dyce_search.wording import line, number
 
 
 class BudgetController:
@@ -57,6 +58,10 @@ class BudgetController:
         self._lock = threading.Lock()
         self._setpoint = float(model.set_budget(relative_cost=relative_cost).relative_cost)
         self._measured, self._weight = 0.0, 0.0
+
+    def __repr__(self) -> str:
+        """One line: the budget, and how long it is looked back."""
+        return line("BudgetController", f"relative cost {number(self.relative_cost)}", f"window {self.window:,}")
 
     @property
     def measured(self) -> float:

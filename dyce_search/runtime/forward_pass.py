@@ -14,6 +14,7 @@ from dyce_search.runtime.hooked import Hooked, Take
 from dyce_search.runtime.inputs import Call
 from dyce_search.runtime.plan import Plan, Reading
 from dyce_search.runtime.stages import Staged
+from dyce_search.wording import one_line
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -31,6 +32,8 @@ class EarlyExitOutput:
     position: torch.Tensor
     confidence: torch.Tensor
     config: ExitConfig | None
+
+    __repr__ = one_line
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

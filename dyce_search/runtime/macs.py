@@ -88,8 +88,8 @@ def count_macs(
         if model.is_compiled:
             raise CostsError("compiled stages hide their operations: count before model.compile()")
         with counter:
-            backbone, head = metered(model, call, lambda: counter.macs)
-    return costs_of(model, backbone / call.samples, head / call.samples)
+            backbone, head = metered(model, call, lambda: counter.macs, [call.samples] * (len(model.positions) + 1))
+    return costs_of(model, backbone, head)
 
 
 class _Counter(TorchDispatchMode):  # type: ignore[no-untyped-call]

@@ -1,9 +1,10 @@
 """Reading a meter at every position and every head of one pass: multiply-adds, or a clock."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import numpy.typing as npt
+import torch
 
 from dyce_search.records.costs import ExitCosts
 from dyce_search.runtime.forward_pass import mask_of
@@ -14,36 +15,54 @@ from dyce_search.runtime.model import EarlyExitModel
 FloatArray = npt.NDArray[np.float64]
 
 
-def metered(model: EarlyExitModel, call: Call, read: Callable[[], float]) -> tuple[FloatArray, FloatArray]:
-    """What a pass takes that all samples go through to the end: (P+1,) up to each position, and (E-1,) each head.
+def metered(
+    model: EarlyExitModel, call: Call, read: Callable[[], float], rows: Sequence[int]
+) -> tuple[FloatArray, FloatArray]:
+    """What one pass takes of each sample: (P+1,) up to each position and to the end, and (E-1,) each head.
 
     A head is what serving does at an exit where it is enabled: the feature, the logits, their confidences.
 
     Args:
         model: in eval mode.
-        call: a batch.
+        call: a batch of B samples.
         read: the meter, which only grows.
+        rows: (P+1,) how many samples get to each position and to the end, B first and never more than before; the
+            others are taken out, as in service.
     """
-    backbone, head, aside = [], [], 0.0
+    parts, head, left_at = [], [], read()
 
-    def visit(position: int, take: Take) -> None:
-        nonlocal aside
+    def visit(position: int, take: Take) -> torch.Tensor | None:
+        nonlocal left_at
         arrived = read()
-        backbone.append(arrived - aside)
+        parts.append(arrived - left_at)
         feature = take()
         taken = read() - arrived
         for exit_index, (at, _) in enumerate(model.exits):
             if at == position:
                 before, module = read(), model.heads[exit_index]
-                logits = module(feature) if (mask := mask_of(module, call)) is None else module(feature, mask)
+                mask = mask_of(module, call)
+                logits = module(feature) if mask is None else module(feature, mask[: rows[position]])
                 model.read(logits, exit_index).max().item()
-                head.append(read() - before + taken)
-        aside += read() - arrived
+                head.append((read() - before + taken) / rows[position])
+        stay = torch.arange(rows[position + 1], device=feature.device) if rows[position + 1] < rows[position] else None
+        left_at = read()
+        return stay
 
-    start = read()
     model.read(model.observe(visit, call), -1).max().item()
-    backbone.append(read() - aside)
-    return np.array(backbone) - start, np.array(head)
+    parts.append(read() - left_at)
+    return _up_to(parts, rows), np.array(head)
+
+
+def _up_to(parts: Sequence[float], rows: Sequence[int]) -> FloatArray:
+    """(P+1,) of one sample; parts that the same number of samples go through are added up before they are divided."""
+    up_to: list[float] = []
+    done = whole = 0.0
+    for p, (part, there) in enumerate(zip(parts, rows, strict=True)):
+        if p and there != rows[p - 1]:
+            done, whole = up_to[-1], 0.0
+        whole += part
+        up_to.append(done + whole / there)
+    return np.array(up_to)
 
 
 def costs_of(model: EarlyExitModel, backbone: FloatArray, head: FloatArray, unit: str = "MACs") -> ExitCosts:

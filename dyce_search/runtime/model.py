@@ -1,7 +1,7 @@
 """A backbone with exits attached, whose configuration is switched at run time."""
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Self
+from typing import Any, Self, cast
 
 import numpy.typing as npt
 import torch
@@ -359,7 +359,7 @@ class EarlyExitModel(nn.Module):
         call = served_call(inputs, options)
         features: list[torch.Tensor] = []
         final = self.observe(lambda _, take: features.append(take().clone()), call)
-        return tuple(features), final
+        return tuple(features), self._exits.checked(final, -1, call.samples)
 
     def logits_of(self, features: Sequence[torch.Tensor], call: Call) -> list[torch.Tensor]:
         """The logits of all heads, E-1 tensors (B, C).
@@ -376,17 +376,16 @@ class EarlyExitModel(nn.Module):
         return [values for some in found for values in some]
 
     def observe(self, visit: Visit, call: Call) -> torch.Tensor:
-        """Runs the whole backbone and has each position visited.
+        """Runs the backbone to the end and has each position visited.
 
         Args:
-            visit: gets a position and a function that gives its feature (B, ...).
+            visit: gets a position and a function that gives its feature; may give the rows that go on, never none.
             call: the backbone's arguments.
 
         Returns:
-            (B, C) the final logits.
+            The final logits of those who went on, as the backbone gives them.
         """
-        final = self._runner(call).run(visit, call)
-        return self._exits.checked(final, -1, call.samples)
+        return cast(torch.Tensor, self._runner(call).run(visit, call))
 
     def _runner(self, call: Call) -> Staged | Hooked:
         """Stages in eval mode; otherwise hooks, which leave the backbone in whatever modes it is."""

@@ -4,12 +4,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
+import msgspec
 import numpy as np
 import numpy.typing as npt
 
 from dyce_search.arrays import to_numpy, whole_numbers
 from dyce_search.certify.certificate import CertifiedPoint
-from dyce_search.errors import ConfigError, ModelError, RecordsError
+from dyce_search.errors import ConfigError, CostsError, FileFormatError, ModelError, RecordsError
 from dyce_search.evaluation.config import ExitConfig, leaves
 from dyce_search.evaluation.config_file import layout_of
 from dyce_search.evaluation.curve import OperatingPoint
@@ -21,6 +22,7 @@ from dyce_search.records.records import ExitRecords
 from dyce_search.serving.arguments import board_of
 from dyce_search.serving.bundle_file import LOGITS, MANIFEST, BundleFile, read_manifest
 from dyce_search.serving.sessions import Array, Board, Loader
+from dyce_search.wording import line, one_line
 
 FloatArray = npt.NDArray[np.float32]
 IntArray = npt.NDArray[np.int64]
@@ -41,6 +43,8 @@ class StagedOutput:
     position: IntArray
     confidence: FloatArray
     config: ExitConfig | None
+
+    __repr__ = one_line
 
 
 class _Plan(NamedTuple):
@@ -86,8 +90,12 @@ class StagedModel:
     ) -> None:
         """See the class."""
         manifest = read_manifest(folder)
-        self._manifest, self._layout = manifest, layout_of(manifest.layout)
-        self._costs = None if manifest.costs is None else ExitCosts.from_dict(manifest.costs, f"{folder}/{MANIFEST}")
+        self._manifest = manifest
+        try:
+            self._layout = layout_of(manifest.layout)
+            self._costs = None if manifest.costs is None else ExitCosts(**msgspec.structs.asdict(manifest.costs))
+        except (ConfigError, CostsError) as cause:
+            raise FileFormatError(f"{folder}/{MANIFEST} is damaged: {cause}: export anew") from cause
         self._measures = {**MEASURES, **(measures or {})}
         self._configs = {name: _read_config(entry, name, folder) for name, entry in manifest.configs.items()}
         loader = Loader(folder, threads, providers)
@@ -95,6 +103,11 @@ class StagedModel:
         self._heads = [loader.piece(one.file, one.inputs, [LOGITS]) for one in manifest.heads]
         self._needed = _needed(manifest)
         self._plan = self._ready(None)
+
+    def __repr__(self) -> str:
+        """One line: sizes, and the configuration in force."""
+        sizes = f"{self.layout.n_exits} exits at {self.layout.n_positions} positions"
+        return line("StagedModel", sizes, "no configuration" if self.config is None else repr(self.config))
 
     @property
     def layout(self) -> ExitLayout:

@@ -43,7 +43,7 @@ def cma_es(run: Run, *, lambdas: Sequence[float] = LAMBDAS, population: int = 20
     weights = check_lambdas(lambdas)
     if not isinstance(population, (int, np.integer)) or population < SMALLEST:
         raise SolverError(f"population must be a whole number >= {SMALLEST}, got {population!r}")
-    space, trade_off = SearchSpace(run.records), TradeOff.of(run.records)
+    space, trade_off = SearchSpace(run.records, run.timely), TradeOff.of(run.records)
     bounds = np.tile([0.0, 1.0], (space.dimension, 1))
     start, end = run.evaluations, run.evaluations + run.plan(DEFAULT_EVALUATIONS)
     for turn, weight in enumerate(weights, start=1):

@@ -8,6 +8,7 @@ from typing import Literal
 import numpy as np
 
 from dyce_search.errors import SolverError
+from dyce_search.evaluation.limits import is_number, require_drop
 from dyce_search.expected.searched import PART
 from dyce_search.solvers.descent.archive import BUCKETS, Archive, Choice
 from dyce_search.solvers.descent.effort import EFFORTS, FEW, Effort
@@ -88,7 +89,7 @@ def coordinate_descent(
         max_relative_cost: seek the most accurate configuration up to this cost, relative to the final exit alone.
 
     Raises:
-        SolverError: an unknown effort, lambdas outside [0, 1], limits that are not numbers.
+        SolverError: an unknown effort, lambdas outside [0, 1], a drop that is no number below 1, a cost that is none.
 
     Example:
         >>> import dyce_search as ds
@@ -98,9 +99,10 @@ def coordinate_descent(
     """
     if effort not in EFFORTS:
         raise SolverError(f"effort must be one of {', '.join(EFFORTS)}, got {effort!r}")
-    for name, limit in (("max_accuracy_drop", max_accuracy_drop), ("max_relative_cost", max_relative_cost)):
-        if limit is not None and not np.isfinite(limit):
-            raise SolverError(f"{name} must be a finite number, got {limit!r}")
+    if max_accuracy_drop is not None:
+        require_drop(max_accuracy_drop, error=SolverError)
+    if max_relative_cost is not None and not (is_number(max_relative_cost) and np.isfinite(max_relative_cost)):
+        raise SolverError(f"max_relative_cost must be a finite number, got {max_relative_cost!r}: 1 is the whole model")
     work = EFFORTS[effort]
     weights = None if lambdas is None else check_lambdas(lambdas)
     problem = Problem.of(run.records, work.bins)
@@ -256,7 +258,7 @@ class Search:
         self.run.propose(*self.problem.cheapest())
         front = self.archive.choice(self.archive.front())
         self.run.propose(front.exits, self.problem.thresholds(front))
-        if self.problem.is_exact or self.problem.n < self.run.records.n_samples:
+        if self.run.seconds_left < 0 or self.problem.is_exact or self.problem.n < self.run.records.n_samples:
             return
         goals = {goal.best(self.archive): goal for goal in self.goals.next_and_best(self.archive, POLISHED)}
         if not goals:

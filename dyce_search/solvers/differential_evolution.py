@@ -42,7 +42,7 @@ def differential_evolution(run: Run, *, lambdas: Sequence[float] = LAMBDAS, popu
     weights = check_lambdas(lambdas)
     if not isinstance(population, (int, np.integer)) or population < SMALLEST:
         raise SolverError(f"population must be a whole number >= {SMALLEST}, got {population!r}")
-    space, trade_off = SearchSpace(run.records), TradeOff.of(run.records)
+    space, trade_off = SearchSpace(run.records, run.timely), TradeOff.of(run.records)
     end = run.evaluations + run.plan(DEFAULT_EVALUATIONS)
     share = max(1, (end - run.evaluations) // (len(weights) * population))  # generations for one lambda
     turn = 0

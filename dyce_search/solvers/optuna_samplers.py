@@ -138,7 +138,7 @@ def _optimise(
         if storage is not None:  # processes on one study must not draw the same trials
             seed = int(np.random.SeedSequence([seed, os.getpid(), time.time_ns()]).generate_state(1)[0])
         study, opened = _open(getattr(optuna.samplers, sampler)(seed=seed, **options), storage, study_name)
-        space = SearchSpace(run.records)
+        space = SearchSpace(run.records, run.timely)
         _check_network(study, space)
         _remember_samples(run, study)
         if known is not None:

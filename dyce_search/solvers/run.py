@@ -2,7 +2,7 @@
 
 import sys
 import time
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
@@ -13,8 +13,14 @@ from dyce_search.evaluation.evaluate import BatchEvaluation, evaluate_arrays
 from dyce_search.fingerprints import united
 from dyce_search.records.records import ExitRecords
 from dyce_search.solvers.sample_limit import SampleLimit
+from dyce_search.wording import line
 
 T = TypeVar("T")
+
+WORK = 1 << 22  # configurations x samples between two looks at the clock: 0.1 s on one slow core
+TRIED = 8  # configurations by which the time to measure one is taken
+FEWEST = 16  # that are measured after the time is over, however long it takes
+GRACE = 0.25  # seconds to measure what was found, at least; else as long as the search was given
 Exits = npt.NDArray[np.int32]
 Thresholds = npt.NDArray[np.float32]
 FloatArray = npt.NDArray[np.float64]
@@ -80,7 +86,7 @@ class Run:
         self.evaluations = 0
         self._stop_reason = "converged"
         self._max_evaluations = max_evaluations
-        self._started = time.perf_counter()
+        self._started = self._began = time.perf_counter()
         self._max_seconds = max_seconds
         self._progress = sys.stderr.isatty() if progress is None else progress
         none = np.full((1, records.costs.n_positions), -1, np.int32)
@@ -88,6 +94,11 @@ class Run:
         self._figures: list[FloatArray | None] = [None]  # (2, F) cost and accuracy of each block, where measured
         self.history = [HandIn(seconds=0.0, evaluations=0, size=1)]
         self.marks: tuple[str, ...] = ()
+
+    def __repr__(self) -> str:
+        """One line: on what, with which seed, how far."""
+        on = f"{self.records.n_samples:,} samples, {self.records.n_exits} exits"
+        return line("Run", on, f"seed {self.seed}", f"{self.evaluations:,} evaluations", f"{self.seconds:.1f} s")
 
     def maximise(self, records: ExitRecords) -> None:
         """Takes the scores that are to be maximised, before a solver begins: see `SearchedScores`.
@@ -112,8 +123,8 @@ class Run:
 
     @property
     def seconds_left(self) -> float:
-        """Time left, infinite without a limit."""
-        return np.inf if self._max_seconds is None else self._max_seconds - self.seconds
+        """Time left to the solver, infinite without a limit."""
+        return np.inf if self._max_seconds is None else self._max_seconds - (time.perf_counter() - self._began)
 
     @property
     def evaluations_left(self) -> float:
@@ -126,12 +137,13 @@ class Run:
         return self._stop_reason
 
     def carry_out(self, solver: Callable[..., Iterable[ExitConfig] | None], options: Mapping[str, Any]) -> None:
-        """Runs a solver to its end, keeps what it returns and notes why it stopped.
+        """Runs a solver to its end, keeps what it returns and notes why it stopped. Its time begins now.
 
         Args:
             solver: see `dyce_search.search.Solver`.
             options: the solver's own.
         """
+        self._began = time.perf_counter()
         try:
             configs = solver(self, **options)
             if configs is not None:
@@ -174,6 +186,19 @@ class Run:
         if evaluations > self.evaluations_left or self.seconds_left < 0:
             raise StopSearch
 
+    def timely(self, steps: Iterable[T]) -> Iterator[T]:
+        """Iterates over steps that take up to a tenth of a second each, as long as there is time.
+
+        Args:
+            steps: anything to iterate over.
+
+        Raises:
+            StopSearch: the time is over.
+        """
+        for step in steps:
+            self.require()
+            yield step
+
     def book(self, evaluations: int) -> None:
         """Books evaluations that were made, for a solver that learns only afterwards how many.
 
@@ -202,7 +227,8 @@ class Run:
             threshold: (F, P) float32.
 
         Raises:
-            StopSearch: the budget does not allow all of them; those that it allows are kept.
+            StopSearch: the budget does not allow all of them; those that it allows are kept. With `max_seconds` a
+                batch that takes long is measured in parts.
         """
         allowed = int(min(len(exits), max(self.evaluations_left, 0)))
         if allowed < len(exits):
@@ -211,9 +237,25 @@ class Run:
             raise StopSearch
         self.spend(len(exits))
         self.propose(exits, threshold)
-        measured = evaluate_arrays(self.records, exits, threshold)
-        self._figures[-1] = np.stack([measured.cost, measured.accuracy])
-        return measured
+        parts: list[BatchEvaluation] = []
+        try:
+            for part in self.timely(self.parts_of(len(exits))):
+                parts.append(evaluate_arrays(self.records, exits[part], threshold[part]))
+        except StopSearch:
+            done = sum(map(len, parts))
+            self.evaluations -= len(exits) - done
+            self._keep(len(self._found) - 1, np.arange(done))
+            raise
+        finally:
+            if sum(map(len, parts)) == len(self._found[-1][0]):
+                figures = [np.stack([part.cost, part.accuracy]) for part in parts]
+                self._figures[-1] = np.concatenate([np.empty((2, 0)), *figures], axis=1)
+        return parts[0] if len(parts) == 1 else BatchEvaluation.joined(parts)
+
+    def parts_of(self, size: int) -> list[slice]:
+        """A batch of so many configurations; if time counts, in parts that take about a tenth of a second each."""
+        step = max(1, size if self._max_seconds is None else WORK // self.records.n_samples)
+        return [slice(first, first + step) for first in range(0, max(size, 1), step)]
 
     def admits(self, exits: Exits, threshold: Thresholds, measured: BatchEvaluation) -> npt.NDArray[np.bool_]:
         """(F,) which configurations keep the limit on what single samples cost; all, where there is none.
@@ -249,7 +291,11 @@ class Run:
         return np.concatenate(exits), np.concatenate(threshold)
 
     def figures(self) -> tuple[FloatArray, FloatArray]:
-        """Cost (F,) and accuracy (F,) of all of `found`; what was never measured is measured now."""
+        """Cost (F,) and accuracy (F,) of all of `found`; what was never measured is measured now.
+
+        Where the time is over and that takes long, only some of it is, evenly chosen, and the rest is dropped.
+        """
+        self._thin()
         missing = [index for index, block in enumerate(self._figures) if block is None]
         if missing:
             exits, threshold = (np.concatenate(part) for part in zip(*(self._found[i] for i in missing), strict=True))
@@ -260,6 +306,40 @@ class Run:
                 self._figures[index] = block
         cost, accuracy = np.concatenate([block for block in self._figures if block is not None], axis=1)
         return cost, accuracy
+
+    def affordable(self, exits: Exits, threshold: Thresholds) -> npt.NDArray[np.int64]:
+        """Which of some configurations (F, P) can be measured: all, or once the time is over, as many as it allows.
+
+        What was found is measured before it is returned, which may take as long again as the search was given.
+        """
+        size = len(exits)
+        if self.seconds_left >= 0 or size <= FEWEST or self._max_seconds is None:
+            return np.arange(size)
+        some = np.linspace(0, size - 1, TRIED).astype(np.int64)
+        evaluate_arrays(self.records, exits[some[:1]], threshold[some[:1]])  # compiles, where nothing was measured yet
+        started = time.perf_counter()
+        evaluate_arrays(self.records, exits[some], threshold[some])
+        each = (time.perf_counter() - started) / TRIED
+        most = max(FEWEST, int(max(self._max_seconds, GRACE) / 2 / each))  # half: they are measured twice
+        return np.unique(np.linspace(0, size - 1, min(size, most)).astype(np.int64))
+
+    def _thin(self) -> None:
+        """Drops configurations that were never measured, where there is no time for all."""
+        missing = [index for index, block in enumerate(self._figures) if block is None]
+        if self.seconds_left >= 0 or not missing:
+            return
+        exits, threshold = (np.concatenate(part) for part in zip(*(self._found[i] for i in missing), strict=True))
+        kept = self.affordable(exits, threshold)
+        ends = np.cumsum([len(self._found[index][0]) for index in missing])
+        for index, end in zip(missing, ends.tolist(), strict=True):
+            first = end - len(self._found[index][0])
+            self._keep(index, kept[(kept >= first) & (kept < end)] - first)
+
+    def _keep(self, index: int, rows: npt.NDArray[np.int64]) -> None:
+        """Drops all but some rows of a block that was handed in."""
+        exits, threshold = self._found[index]
+        self._found[index] = exits[rows], threshold[rows]
+        self.history[index] = self.history[index]._replace(size=len(rows))
 
     def arrays(self, configs: Iterable[ExitConfig]) -> tuple[Exits, Thresholds]:
         """Configurations as the arrays (F, P) that `evaluate` and `propose` take.

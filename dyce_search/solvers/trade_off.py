@@ -11,6 +11,7 @@ from dyce_search.errors import SolverError
 from dyce_search.evaluation.outcomes import outcomes, paid_at, prices
 from dyce_search.records.records import ExitRecords
 from dyce_search.records.sample_costs import SampleCosts, differing
+from dyce_search.solvers.run import Run
 
 ROUNDING = 1e-9  # np.arange(0.5, 1.01, 0.01) ends at 1.0000000000000004
 FloatArray = npt.NDArray[np.float64]
@@ -80,11 +81,16 @@ class Lines:
     order of falling confidence, prefix sums of the differences give accuracy and cost for any number of leavers.
     """
 
-    def __init__(self, records: ExitRecords) -> None:
-        """Sorts every exit's samples once: (E, N) int32."""
-        self.records = records
+    def __init__(self, run: Run) -> None:
+        """Sorts every exit's samples once: (E, N) int32.
+
+        Raises:
+            StopSearch: the time is over.
+        """
+        records = self.records = run.records
         self._charged = differing(records.sample_costs)
-        self._order = np.stack([np.argsort(-row, kind="stable").astype(np.int32) for row in records.confidence])
+        rows = run.timely(records.confidence)
+        self._order = np.stack([np.argsort(-row, kind="stable").astype(np.int32) for row in rows])
 
     def at(self, exits: npt.NDArray[np.int32], threshold: npt.NDArray[np.float32], position: int) -> "Line":
         """The line at one position of a configuration, exits and threshold (P,)."""

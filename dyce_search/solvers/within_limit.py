@@ -125,7 +125,7 @@ def _nothing(records: ExitRecords, limit: SampleLimit) -> str:
     over = limit.over(records, exits, threshold, evaluate_arrays(records, exits, threshold)) / records.n_samples
     closest = int(over.argmin())
     return (
-        f"no configuration satisfies max_sample_cost={limit.most:g}, share={limit.share:g}; the closest, everybody at "
-        f"exit {closest} ({records.costs.names[closest]}) alone, costs more for {100 * over[closest]:.3g} % of the "
+        f"no configuration satisfies max_sample_cost={limit.most:.10g}, share={limit.share:g}; the closest, everybody "
+        f"at exit {closest} ({records.costs.names[closest]}) alone, costs more for {100 * over[closest]:.3g} % of the "
         "samples: raise the limit or the share"
     )

@@ -3,7 +3,7 @@
 import json
 import os
 import sys
-from itertools import pairwise
+from itertools import combinations, pairwise
 from pathlib import Path
 
 import joblib
@@ -14,7 +14,8 @@ import pytest
 import dyce_search as ds
 from dyce_search.analysis.compare import MAX_EVALUATIONS, ONLY_SMALL
 from dyce_search.cli import main
-from dyce_search.drawing import axes, curves
+from dyce_search.drawing import axes
+from dyce_search.drawing import comparison as drawn
 from dyce_search.parallel import run_all
 from dyce_search.search import SOLVERS
 from dyce_search.solvers.run import StopSearch
@@ -195,10 +196,25 @@ class TestAnytime:
 class TestPictures:
     def test_fronts(self, comparison: ds.Comparison, records: ds.ExitRecords) -> None:
         ax = comparison.plot(others={"oracle": ds.oracle(records)})
-        names = [text.get_text() for text in ax.get_legend().get_texts()]
-        assert names == [*comparison.solvers, "oracle", "final exit alone"]
-        best = comparison.fronts[comparison.solvers[0]]
-        assert list(ax.get_lines()[0].get_xdata()) == best.relative_cost.tolist()
+        panels = ax.child_axes
+        assert [panel.get_title("left") for panel in panels] == [*comparison.solvers, "oracle"]
+        assert len({(panel.get_xlim(), panel.get_ylim()) for panel in panels}) == 1
+        lost = np.array([panel.get_lines()[1].get_ydata() for panel in panels[:-1]])
+        assert lost[~np.isnan(lost)].min() == 0  # at every cost one of them is the best
+        assert (np.nanmin(lost, axis=0) == 0).all()
+        assert panels[-1].get_lines()[1].get_ydata().max() <= 0
+
+    def test_what_is_lost_at_a_cost(self, comparison: ds.Comparison) -> None:
+        """Against the most accurate point of any front that costs no more."""
+        fronts = comparison.fronts
+        for panel, front in zip(comparison.plot().child_axes, fronts.values(), strict=True):
+            cost, lost = panel.get_lines()[1].get_data()
+            for k in range(0, len(cost), 40):
+                own, best = (
+                    max(one.accuracy[one.relative_cost <= cost[k]].max(initial=-np.inf) for one in some)
+                    for some in ([front], fronts.values())
+                )
+                assert lost[k] == pytest.approx(100 * (best - own)) or (np.isnan(lost[k]) and own == -np.inf)
 
     def test_anytime(self, comparison: ds.Comparison) -> None:
         for over in ("evaluations", "seconds"):
@@ -220,7 +236,7 @@ class TestPictures:
         reached = {str(end): np.array([0, 0.5 * end, end]) for end in (0.93, 0.929, 0.92, 0.4)}
         lines = {name: (time, values, values, values) for name, values in reached.items()}
         ax = axes.new_axes()
-        curves.draw_anytime(ax, lines, xlabel="evaluations")
+        drawn.draw_anytime(ax, lines, xlabel="evaluations")
         low, high = ax.get_ylim()
         assert 0.88 < low < 0.92
         assert 0.93 < high < 0.94
@@ -229,20 +245,32 @@ class TestPictures:
     def test_twelve_solvers_fit(self, records: ds.ExitRecords, size: tuple[float, float]) -> None:
         solvers = {f"differential_evolution{k}": (sampler, {"size": k}) for k in range(1, 13)}
         comparison = observed.compare(records, solvers=solvers, max_evaluations=12, seeds=(0, 1))
-        for draw in (comparison.plot, comparison.plot_anytime):
-            ax = draw(axes.new_axes(*size))
-            figure = ax.figure
-            figure.canvas.draw()
-            legend, label = ax.get_legend().get_window_extent(), ax.xaxis.label.get_window_extent()
-            assert figure.bbox.x0 <= legend.x0
-            assert legend.x1 <= figure.bbox.x1
-            assert figure.bbox.y0 <= legend.y0
-            assert legend.y1 <= label.y0
-            assert ax.get_window_extent().height > 0.35 * figure.bbox.height
+        ax = comparison.plot_anytime(axes.new_axes(*size))
+        figure = ax.figure
+        figure.canvas.draw()
+        legend, label = ax.get_legend().get_window_extent(), ax.xaxis.label.get_window_extent()
+        assert figure.bbox.x0 <= legend.x0
+        assert legend.x1 <= figure.bbox.x1
+        assert figure.bbox.y0 <= legend.y0
+        assert legend.y1 <= label.y0
+        assert ax.get_window_extent().height > 0.35 * figure.bbox.height
+        ax = comparison.plot(axes.new_axes(*size))
+        ax.figure.canvas.draw()
+        panels = [panel.get_window_extent() for panel in ax.child_axes]
+        assert len(panels) == 12
+        assert not any(one.overlaps(other) for one, other in combinations(panels, 2))
+        assert min(panel.height for panel in panels) > 0.12 * ax.figure.dpi
 
     def test_few_solvers_fit(self, comparison: ds.Comparison) -> None:
         for size in ((6.4, 4.4), (3.3, 2.5)):
-            require_nothing_cut_off(comparison.plot(axes.new_axes(*size)))
+            require_nothing_cut_off(comparison.plot_anytime(axes.new_axes(*size)))
+            ax = comparison.plot(axes.new_axes(*size))
+            ax.figure.canvas.draw()
+            for panel in ax.child_axes:
+                assert panel.get_tightbbox().x0 >= ax.figure.bbox.x0
+                assert panel.get_tightbbox().x1 <= ax.figure.bbox.x1 + 1
+                assert panel.get_tightbbox().y0 >= ax.figure.bbox.y0
+                assert panel.get_tightbbox().y1 <= ax.figure.bbox.y1 + 1
 
 
 class TestFiles:

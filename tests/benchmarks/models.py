@@ -12,8 +12,9 @@ import torch
 
 import dyce_search as ds
 from dyce_search.evaluation.config import threshold_between
-from dyce_search.runtime import EarlyExitModel, count_macs, heads_for, linear_head, record, train_heads
-from dyce_search.runtime.inputs import as_call
+from dyce_search.runtime import EarlyExitModel, count_macs, heads_for, linear_head, measure_latency, record, train_heads
+from dyce_search.runtime.inputs import Call, as_call
+from dyce_search.runtime.stages import take_rows
 from tests.benchmarks.measure import table
 from tests.runtime.kinds import KINDS, Kind
 
@@ -31,7 +32,10 @@ class Shown(NamedTuple):
     points: int
     wrong: int
     mac_ratio: float
+    layers_ratio: float
     time_ratio: float
+    predicted: float
+    predicted_thinned: float
     faster_one: float
     faster_many: float
 
@@ -40,8 +44,10 @@ def models() -> str:
     """Each kind with linear exits at a quarter, a half and three quarters of its depth, random weights, one thread.
 
     `wrong`: samples, of all that are served at three points of the front, that left elsewhere than was promised.
-    Then 80 % leave at the first exit: MACs and time of 64 samples relative to the plain network, and the speed-up one
-    by one and in a batch of 64. Processor time, the median of pairs in turns.
+    Then 80 % leave at the first exit: MACs and time of 64 samples relative to the plain network; between them the time
+    of the layers alone, the first stage with all and the others with those that stay, which no runtime can go below;
+    the milliseconds that `measure_latency` predicts, without and with `exit_share=`, relative to those it took; and the
+    speed-up one by one and in a batch of 64. Processor time, the median of pairs in turns.
     """
     torch.set_num_threads(1)
     logging.getLogger("dyce_search.runtime").setLevel(logging.ERROR)
@@ -50,8 +56,8 @@ def models() -> str:
         if library is None or importlib.util.find_spec(library) is not None:
             rows.append(_row(name, make))
             print(rows[-1], flush=True)
-    head = ["kind", "cut", "heads trained", "recorded", "MMACs", "points", "wrong", "MAC ratio", "time ratio"]
-    return table([*head, "faster, 1", "faster, 64"], rows)
+    head = ["kind", "cut", "heads trained", "recorded", "MMACs", "points", "wrong", "MAC ratio"]
+    return table([*head, "layers alone", "time", "predicted", "thinned", "faster, 1", "faster, 64"], rows)
 
 
 def _row(name: str, make: Callable[[], Kind]) -> list[Any]:
@@ -63,7 +69,7 @@ def _row(name: str, make: Callable[[], Kind]) -> list[Any]:
         try:
             model = built(kind)
         except ds.ModelError as refusal:
-            return [name, f"refused: {str(refusal).partition(':')[0]}", *["-"] * 9]
+            return [name, f"refused: {str(refusal).partition(':')[0]}", *["-"] * 12]
         return list(measured(name, kind, model))
 
 
@@ -108,8 +114,8 @@ def promises_broken(model: EarlyExitModel, records: ds.ExitRecords, point: Any, 
     return int((found != ds.evaluate(records, point.config, per_sample=True).exit_position).sum())
 
 
-def timed(model: EarlyExitModel, records: ds.ExitRecords, batch: Any) -> tuple[float, float, float, float]:
-    """MAC ratio and time ratio in a batch of 64 of which 80 % leave at the first exit; speed-ups at 1 and 64."""
+def timed(model: EarlyExitModel, records: ds.ExitRecords, batch: Any) -> tuple[float, ...]:
+    """The last columns: a batch of 64 of which 80 % leave at the first exit, and the same samples one by one."""
     levels = np.sort(records.confidence[0, :64])
     kept = round((1 - LEAVE) * 64)
     rest = [0] * (records.costs.n_positions - 1)
@@ -122,13 +128,51 @@ def timed(model: EarlyExitModel, records: ds.ExitRecords, batch: Any) -> tuple[f
     model.configure(config)
     with torch.inference_mode():
         many = relative_time(lambda: model(batch), lambda: model.backbone(*call.args, **call.named))
+        alone = layers_alone(model, call, kept) if model.compacts else 1.0
+        predicted = [predicted_time(model, batch, kept / 64, thinned) for thinned in (False, bool(model.compacts))]
         left = [int(model(*one.args, **one.named).position) == 0 for one in singles]
         shares = relative_time(
             lambda: [model(*one.args, **one.named) for one in singles],
             lambda: [model.backbone(*one.args, **one.named) for one in singles],
         )
     assert 0 < sum(left) <= len(left)
-    return round(ratio, 3), round(many, 3), round(1 / shares, 2), round(1 / many, 2)
+    return tuple(round(x, 2) for x in (ratio, alone, many, *predicted, 1 / shares, 1 / many))
+
+
+def layers_alone(model: EarlyExitModel, call: Call, kept: int) -> float:
+    """Time of the first stage on all and of the others on those that stay, without exits, relative to the network."""
+    staged, _, _ = model.stages()
+    first, *others = staged.stages
+    sizes = [call.values[place].shape[axis] for place, axis in staged.sizes]
+    values = [call.values[place] for place in staged.inputs]
+    live = first.main(sizes, values)[: len(first.axes)]
+    few = [take_rows(value, torch.arange(kept), axis) for value, axis in zip(live, first.axes, strict=True)]
+
+    def rest() -> None:
+        carried = few
+        for stage in others:
+            carried = stage.main([kept, *sizes[1:]], carried)[: len(stage.axes)]
+
+    def plain() -> object:
+        return model.backbone(*call.args, **call.named)
+
+    return relative_time(lambda: first.main(sizes, values), plain) + relative_time(rest, plain)
+
+
+def predicted_time(model: EarlyExitModel, batch: Any, stay: float, thinned: bool) -> float:
+    """The time of a configured batch by `measure_latency`, relative to what it takes, the median of three."""
+    share = [1 - stay, *[0.0] * (len(model.positions) - 1), stay] if thinned else None
+    ratios = []
+    for _ in range(3):
+        costs = measure_latency(model, batch, exit_share=share, repeats=7)
+        predicted = costs.backbone[0] + costs.head[0] + stay * (costs.backbone[-1] - costs.backbone[0])
+        took = []
+        for _ in range(12):
+            start = time.perf_counter()
+            model(batch)
+            took.append(1000 * (time.perf_counter() - start) / as_call(batch).samples)
+        ratios.append(predicted / np.median(took[5:]))
+    return float(np.median(ratios))
 
 
 def relative_time(work: Callable[[], object], base: Callable[[], object]) -> float:

@@ -3,6 +3,7 @@
 import csv
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -49,12 +50,23 @@ def failure(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
     return error.removeprefix("dyce-search: error: ").rstrip()
 
 
+def misuse(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
+    """What is wrong with a command line, below the usage of the command."""
+    with pytest.raises(SystemExit) as leaving:
+        main(arguments)
+    assert leaving.value.code == 2
+    usage, error = capsys.readouterr().err.rsplit("error: ", 1)
+    assert usage.startswith(f"usage: dyce-search {arguments[0]} ")
+    assert usage.endswith(f"dyce-search {arguments[0]}: ")
+    return error.rstrip()
+
+
 def test_info_of_dyce_records(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["info", str(DATA / "fashion_resnet15_test.npz"), "--costs", COSTS]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert "samples     10,000" in lines
     assert "exits       46 at 15 positions, the final exit included" in lines
-    assert "baseline    0.9293 at 14,627,648 MACs" in lines
+    assert "baseline    0.9293 at 14.6 M MACs" in lines
     assert "also holds  label, prediction" in lines
     positions = [line.split()[0] for line in lines[lines.index("") + 3 :]]
     assert positions == [*map(str, range(15)), "final"]
@@ -195,7 +207,7 @@ def test_certify_errors(files: Path, front_file: str, tmp_path: Path, capsys: py
     searched, others = str(files / "search.npz"), str(files / "test.npz")
     limit = ("--max-accuracy-drop", "0.01")
     assert "are the samples that the front was searched on" in failure(capsys, "certify", front_file, searched, *limit)
-    assert failure(capsys, "certify", front_file, others) == (
+    assert misuse(capsys, "certify", front_file, others) == (
         "certify needs a limit: one or more of --max-accuracy-drop, --min-accuracy, --max-cost, --max-relative-cost, "
         "--max-sample-cost, --min-agreement"
     )
@@ -252,7 +264,7 @@ def test_demo_ends_with_operating_points(
     assert f"wrote {tmp_path / 'dyce-search-demo.png'}  (the picture)\n" in printed
     assert sorted(path.name for path in tmp_path.iterdir()) == ["demo", "dyce-search-demo.png"]
     assert len(Path("demo/front.csv").read_text().splitlines()) == len(front) + 1
-    for name in ("front.json", "front.csv", "config.json"):
+    for name in ("front.json", "front.csv", "config.json", "explorer.html"):
         assert f"wrote {Path('demo') / name}" in printed
 
 
@@ -262,6 +274,7 @@ def test_demo_writes_all_to_the_folder_that_is_named(tmp_path: Path, monkeypatch
     assert [path.name for path in tmp_path.iterdir()] == ["there"]
     assert sorted(path.name for path in Path("there").iterdir()) == [
         "config.json",
+        "explorer.html",
         "front.csv",
         "front.json",
         "front.png",
@@ -294,7 +307,7 @@ def test_targets_are_checked_before_the_search(
     assert failure(capsys, "search", records, "--csv", str(files)) == (
         f"cannot write {files}: it is a folder, name a file"
     )
-    assert failure(capsys, "search", records, "--plot", "front.gif") == (
+    assert misuse(capsys, "search", records, "--plot", "front.gif") == (
         "--plot needs a name that ends in .png, .pdf, .svg, got front.gif"
     )
     assert "there is no folder" in failure(capsys, "select", front_file, "--min-accuracy", "0.5", "--out", missing)
@@ -310,7 +323,7 @@ def test_bad_options_of_search(files: Path, capsys: pytest.CaptureFixture[str]) 
 
 
 def test_select_errors(front_file: str, capsys: pytest.CaptureFixture[str]) -> None:
-    assert failure(capsys, "select", front_file) == (
+    assert misuse(capsys, "select", front_file) == (
         "select needs a limit: one or more of --max-accuracy-drop, --min-accuracy, --max-cost, --max-relative-cost, "
         "--max-sample-cost"
     )
@@ -324,9 +337,14 @@ def test_files_of_another_kind(
     files: Path, front_file: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     records = str(files / "search.npz")
-    assert "is not a dyce_search.config file" in failure(capsys, "evaluate", front_file, records)
-    assert "is not a dyce_search.front file" in failure(capsys, "select", COSTS, "--min-accuracy", "0.5")
-    assert "is not valid JSON" in failure(capsys, "select", records, "--min-accuracy", "0.5")
+    assert failure(capsys, "evaluate", front_file, records) == (
+        f"{front_file}: this is a front, a configuration is needed: "
+        f"dyce-search select {front_file} --max-accuracy-drop 0.01 --out config.json"
+    )
+    assert failure(capsys, "select", records, "--min-accuracy", "0.5") == (
+        f"{records}: these are records, a front is needed: dyce-search search {records} --out front.json"
+    )
+    assert "these are costs, a front is needed" in failure(capsys, "select", COSTS, "--min-accuracy", "0.5")
     assert "are the arguments swapped?" in failure(capsys, "info", records, "--costs", records)
     ds.ExitConfig.none(3).save(tmp_path / "config.json")
     assert "the configuration has 3 positions, the network 15" in failure(
@@ -341,15 +359,95 @@ def test_demo_needs_a_folder(tmp_path: Path, capsys: pytest.CaptureFixture[str])
     )
 
 
-@pytest.mark.parametrize("arguments", [[], ["fly"], ["search"], ["search", "r.npz", "--seed", "x"]])
+@pytest.mark.parametrize("arguments", [[], ["fly"], ["--fly"]])
 def test_usage_errors_exit_with_2(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as leaving:
         main(arguments)
     assert leaving.value.code == 2
-    assert "usage: dyce-search" in capsys.readouterr().err
+    assert "usage: dyce-search [-h] [--version] COMMAND ...\n" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("command", ["info", "search", "select", "certify", "evaluate", "demo"])
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["search"], "the following arguments are required: RECORDS"),
+        (["search", "r.npz", "--seed", "x"], "argument --seed: invalid int value: 'x'"),
+        (["search", "r.npz", "--efort", "fast"], r"unrecognized arguments: --efort fast \(is it --effort\?\)"),
+        (["search", "r.npz", "--effort", "most"], "argument --effort: invalid choice: 'most'"),
+        (["search", "r.npz", "--lambdas", "0.5;0.9"], "'0.5;0.9' is no list of weights"),
+        (["info", "r.npz", "more"], "unrecognized arguments: more$"),
+        (["compare", "r.npz", "--seeds", "0"], "--seeds must be a whole number >= 1, got 0"),
+        (["compare", "r.npz", "--solvers", "nsga2", "--effort", "fast"], "none of these solvers takes --effort: nsga2"),
+        (["select", "f.json", "--max-accuracy-drop", "1"], "1 would be 100 points: write 1pt for points, 0.01 is one"),
+        (["select", "f.json", "--max-accuracy-drop", "1%"], "'1%' may mean points or a share of the accuracy"),
+        (["select", "f.json", "--max-accuracy-drop", "1ms"], "'1ms' is no drop of accuracy: write 0.01, or 1pt"),
+        (["select", "f.json", "--max-accuracy-drop", "1.2.3"], "'1.2.3' is no number"),
+        (["select", "f.json", "--max-accuracy-drop", "nan"], "'nan' is no number"),
+        (["report", "f.json", "r.npz", "--out", "r.html", "--max-accuracy-drop", "2"], "2 would be 200 points"),
+        (["select", "f.json", "--min-accuracy", "90pt"], "'90pt' is no share: write 0.3, or 30%"),
+        (["select", "f.json", "--max-cost", "3ms"], "'3ms' is no cost: write a number in the unit of the costs"),
+    ],
+)
+def test_usage_errors_show_the_usage_of_the_command(
+    arguments: list[str], message: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert re.search(message, misuse(capsys, *arguments))
+
+
+def test_limits_are_taken_as_people_write_them(
+    front_file: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def selected(*limit: str) -> ds.ExitConfig:
+        assert main(["select", front_file, *limit, "--out", str(tmp_path / "config.json")]) == 0
+        return ds.ExitConfig.load(tmp_path / "config.json")
+
+    drop = "--max-accuracy-drop"
+    assert selected(drop, "0.01") == selected(drop, "1pt") == selected(drop, "1 point") == selected(drop, "1e-2")
+    assert selected("--max-relative-cost", "0.3") == selected("--max-relative-cost", "30%")
+    assert selected("--max-cost", "4000000") == selected("--max-cost", "4M") == selected("--max-cost", "4000k")
+
+
+def test_search_passes_effort_and_lambdas_on(files: Path, tmp_path: Path) -> None:
+    out = tmp_path / "front.json"
+    records = str(files / "search.npz")
+    assert main(["search", records, "--effort", "fast", "--lambdas", "0.5,0.9", "--out", str(out)]) == 0
+    assert ds.ParetoFront.load(out).provenance.options["effort"] == "fast"
+    assert ds.ParetoFront.load(out).provenance.options["lambdas"] == [0.5, 0.9]
+
+
+def test_compare_gives_options_to_those_who_take_them(files: Path, tmp_path: Path) -> None:
+    arguments = ["compare", str(files / "search.npz"), "--solvers", "exit_shares,single_pass", "--lambdas", "0.9"]
+    assert main([*arguments, "--max-evaluations", "20", "--seed", "5", "--out", str(tmp_path)]) == 0
+    fronts = {path.stem: ds.ParetoFront.load(path).provenance for path in (tmp_path / "fronts").iterdir()}
+    assert {name: how.options for name, how in fronts.items()} == {
+        "exit_shares_seed5": {},
+        "single_pass_seed5": {"lambdas": [0.9]},
+    }
+
+
+def test_confidence_is_computed_from_probabilities_and_read_off_the_front(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    probs = np.random.default_rng(0).dirichlet(np.ones(4), size=(46, 400)).astype(np.float32)
+    top = np.argsort(-probs, axis=2)
+    confs = np.take_along_axis(probs, top, axis=2)
+    for name, part in (("search", slice(0, 200)), ("test", slice(200, 400))):
+        label = np.arange(200)[:, None] % 4
+        np.savez(tmp_path / f"{name}.npz", preds=top[:, part, :2], confs=confs[:, part, :2], label=label)
+    searched, others, front = (str(tmp_path / name) for name in ("search.npz", "test.npz", "front.json"))
+    known = ["--costs", COSTS]
+    margin = ["--confidence", "margin", "--solver", "exit_shares"]
+    assert main(["search", searched, *known, *margin, "--test", others, "--out", front]) == 0
+    assert ds.ParetoFront.load(front).layout.measure == "margin"
+    config = str(tmp_path / "config.json")
+    assert main(["select", front, "--max-relative-cost", "0.5", "--out", config]) == 0
+    assert main(["evaluate", config, others, *known]) == 0  # of the same margins, without being told
+    assert main(["info", others, *known, "--confidence", "margin"]) == 0
+    assert "measure     margin" in capsys.readouterr().out
+    assert "got 'entropy'" in failure(capsys, "info", others, *known, "--confidence", "entropy")
+
+
+@pytest.mark.parametrize("command", ["info", "search", "select", "certify", "evaluate", "explore", "demo"])
 def test_help_has_an_example_for_every_command(command: str, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as leaving:
         main([command, "--help"])
@@ -529,8 +627,8 @@ def test_split_writes_the_parts_that_the_library_makes(
     assert capsys.readouterr().out.splitlines()[0] == f"wrote {paths[0]}  (400 samples)"
     for path, part in zip(paths, ds.load_records(records).split(0.2, 0.3, seed=5), strict=True):
         assert ds.load_records(path).digest == part.digest
-    assert "needs 2 files" in failure(capsys, "split", records, "--out", paths[0])
-    assert "different files" in failure(capsys, "split", records, "--out", paths[0], paths[0])
+    assert "needs 2 files" in misuse(capsys, "split", records, "--out", paths[0])
+    assert "different files" in misuse(capsys, "split", records, "--out", paths[0], paths[0])
     assert "fractions" in failure(capsys, "split", records, "--shares", "1.5", "--out", *paths[:2])
 
 
@@ -569,3 +667,32 @@ def test_recertify_writes_the_next_point(
     assert main(["recertify", certified, front_file, str(files / "test.npz"), "--out", out]) == 0
     assert ds.CertifiedPoint.load(out) == ds.CertifiedPoint.load(certified)  # the same samples, so the same point
     assert "searched on" in failure(capsys, "recertify", certified, front_file, str(files / "search.npz"))
+
+
+def test_explore_writes_what_the_method_writes(
+    files: Path, front_file: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    front, test = ds.ParetoFront.load(front_file), ds.load_records(files / "test.npz")
+    certified = front.certify(test, max_accuracy_drop=0.05)
+    certified.save(tmp_path / "config.json")
+    out, same, other = (tmp_path / f"{name}.html" for name in ("out", "same", "other"))
+    assert main(["explore", front_file, "--out", str(out)]) == 0
+    assert f"wrote {out}  (the explorer, one page to open in a browser)" in capsys.readouterr().out
+    front.explore(same)
+    assert out.read_bytes() == same.read_bytes()
+    more = ["--certificate", str(tmp_path / "config.json"), "--title", "ours", "--max-accuracy-drop", "0.02"]
+    more += ["--drop-limit", "0.1", "--other", front_file]
+    assert main(["explore", front_file, str(files / "test.npz"), "--out", str(out), *more]) == 0
+    front.explore(
+        other, held_out=test, certificate=certified, others={"front": front}, title="ours", max_accuracy_drop=0.02,
+        drop_limit=0.1,
+    )  # fmt: skip
+    assert out.read_bytes() == other.read_bytes()
+
+
+def test_explore_takes_other_fronts_of_different_names(
+    front_file: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    arguments = ["explore", front_file, "--out", str(tmp_path / "x.html"), "--other", front_file, front_file]
+    assert failure(capsys, *arguments) == "--other must name files of different names, got front, front: rename one"
+    assert "there is no folder" in failure(capsys, "explore", front_file, "--out", str(tmp_path / "no" / "x.html"))

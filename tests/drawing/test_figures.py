@@ -13,7 +13,15 @@ from dyce_search.drawing import axes
 
 SIZES = {"notebook": (6.4, 4.8), "column": (3.3, 2.5)}
 NAMES = (
-    *("front", "comparison", "anytime", "anytime in seconds", "configuration", "configuration, few exits"),
+    *(
+        "front",
+        "front, others",
+        "comparison",
+        "anytime",
+        "anytime in seconds",
+        "configuration",
+        "configuration, few exits",
+    ),
     *("exit flow", "exit profile", "reliability", "auroc", "optimism", "band", "oracle gap"),
     *("marginal value", "worst groups", "temperatures"),
 )
@@ -44,7 +52,10 @@ def drawings(positions):
     temperatures = ds.fit_temperatures(logits, np.arange(200) % 4)
     value = ds.marginal_value(search, effort="fast")
     return {
-        "front": lambda ax: front.plot(ax, held_out=front.evaluate(test), selected=point),
+        "front": lambda ax: front.plot(
+            ax, held_out=front.evaluate(test), selected=point, certified=front.select(max_accuracy_drop=0.005)
+        ),
+        "front, others": lambda ax: front.plot(ax, others=compared.fronts, static_exits=False),
         "comparison": compared.plot,
         "anytime": compared.plot_anytime,
         "anytime in seconds": lambda ax: compared.plot_anytime(ax, over="seconds"),
@@ -66,8 +77,8 @@ def drawings(positions):
 def texts(figure):
     """All texts of a figure that can be seen."""
     found = []
-    for ax in figure.axes:
-        ticks = set()
+    for ax in [part for whole in figure.axes for part in (whole, *whole.child_axes)]:
+        ticks = {text for child in ax.child_axes for text in child.findobj(Text)}
         for axis in (ax.xaxis, ax.yaxis):
             low, high = sorted(axis.get_view_interval())
             for tick in (*axis.get_major_ticks(), *axis.get_minor_ticks()):
@@ -82,7 +93,7 @@ def overlaps(ax):
     """Pairs of texts whose boxes overlap, by more than a pixel."""
     figure = ax.get_figure(root=True)
     figure.canvas.draw()
-    boxes = [(text.get_text(), text.get_window_extent()) for text in texts(figure)]
+    boxes = [(text.get_text(), Text.get_window_extent(text)) for text in texts(figure)]  # without arrows
     return [
         (one, other)
         for (one, box), (other, place) in combinations(boxes, 2)

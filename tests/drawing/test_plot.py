@@ -11,7 +11,8 @@ from matplotlib.figure import Figure
 from matplotlib.text import Text
 
 import dyce_search as ds
-from dyce_search.drawing import axes, configs, curves
+from dyce_search.drawing import axes, configs
+from dyce_search.drawing.trade_off import Mark, Series, region
 
 
 @pytest.fixture(scope="module")
@@ -73,40 +74,118 @@ def require_ticks_apart(ax: Axes) -> None:
 
 def test_front_draws_the_figures_it_has(front: ds.ParetoFront) -> None:
     ax = front.plot(static_exits=False)
-    assert labels(ax) == ["front", "final exit alone"]
-    cost, accuracy = line(ax, "front")
+    assert labels(ax) == ["front", "final exit alone (93.3 %)"]
+    cost, drop = line(ax, "front")
     assert cost == front.relative_cost.tolist()
-    assert accuracy == (100 * front.accuracy).tolist()
-    assert line(ax, "final exit alone") == ([1], [100 * front.baseline_accuracy])
+    assert drop == pytest.approx((100 * front.accuracy_drop).tolist())
+    low, high = ax.get_ylim()
+    assert low > high  # no drop is at the top
+    assert 5 < low < 5.5
+    assert -1 < high < 0
 
 
 def test_front_draws_all_that_is_asked_for(front: ds.ParetoFront, held_out: ds.Curve, records: ds.ExitRecords) -> None:
     point = front.select(max_accuracy_drop=0.01)
     other = ds.search(records, solver="same_threshold")
-    ax = front.plot(label="shares", others={"one threshold": other}, held_out=held_out, selected=point)
+    safe = front.select(max_accuracy_drop=0.002)
+    ax = front.plot(label="shares", others={"one threshold": other}, held_out=held_out, selected=point, certified=safe)
+    row, certain = [next(k for k, one in enumerate(front) if one == found) for found in (point, safe)]
     assert labels(ax) == [
-        "shares",
-        "one threshold",
-        "shares, held-out (observed)",
-        "selected",
-        "final exit alone",
-        "final exit alone, held-out",
+        "shares: promised (expected)",
+        "shares: delivered (observed)",
+        "one threshold (expected)",
         "one exit for everybody",
+        "final exit alone (93.3 %, held-out 92.9 %)",
+        *(
+            f"{name}: cost {one.relative_cost:.3f}, drop {100 * one.accuracy_drop:.2f}, "
+            f"delivered {100 * held_out[k].accuracy_drop:.2f}"
+            for name, one, k in (("selected", point, row), ("certified", safe, certain))
+        ),
     ]
-    assert line(ax, "selected") == ([point.relative_cost], [100 * point.accuracy])
-    assert sorted(line(ax, "shares, held-out (observed)")[1]) == pytest.approx(sorted(100 * held_out.accuracy))
-    assert line(ax, "final exit alone, held-out") == ([1], [100 * held_out.baseline_accuracy])
-    cost, accuracy = line(ax, "one exit for everybody")
+    assert {text.get_text() for text in ax.texts} == {"selected", "certified"}
+    assert line(ax, labels(ax)[5]) == ([point.relative_cost], [100 * point.accuracy_drop])
+    assert sorted(line(ax, "shares: delivered (observed)")[1]) == pytest.approx(sorted(100 * held_out.accuracy_drop))
+    cost, drop = line(ax, "one exit for everybody")
     assert cost == (records.costs.alone[:-1] / records.costs.baseline).tolist()
-    assert accuracy == (100 * front.exit_accuracy[:-1]).tolist()
-    np.testing.assert_allclose(accuracy, 100 * records.exit_accuracy[:-1], rtol=1e-6)
-    assert ax.get_ylabel() == "accuracy, expected (%)"
+    assert drop == pytest.approx((100 * (front.baseline_accuracy - front.exit_accuracy[:-1])).tolist())
+    assert ax.get_ylabel() == "accuracy drop (points)"
+    assert len(ax.collections) == 1  # the gap
+
+
+def test_a_certified_point_is_named_with_its_figures_of_the_front(front: ds.ParetoFront, held_out: ds.Curve) -> None:
+    calibration, others = ds.load_example("test").split(0.5, seed=0)
+    point = front.certify(calibration, max_accuracy_drop=0.03)
+    ax = front.plot(certified=point, held_out=front.evaluate(others))
+    here = next(one for one in front if one.config == point.config)
+    assert here.accuracy_drop != point.accuracy_drop
+    assert f"certified: cost {here.relative_cost:.3f}, drop {100 * here.accuracy_drop:.2f}, " in labels(ax)[-1]
+    assert labels(front.plot(certified=point, selected=here))[-1].startswith("selected and certified: cost ")
+
+
+def test_a_point_of_elsewhere_has_its_own_figures(front: ds.ParetoFront, held_out: ds.Curve) -> None:
+    point = ds.evaluate(ds.load_example("test"), ds.ExitConfig.none(15))
+    other = ds.ParetoFront.from_configs(ds.load_example("test"), [ds.ExitConfig.none(15)])[0]
+    assert other.cost == point.cost
+    assert labels(front.plot(selected=other, held_out=held_out))[-1] == "selected: cost 1.000, drop 0.00"
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"drop_limit": 5}, r"drop_limit must lie in \(0, 1\] or be None, got 5: 0.05 is five points"),
+        ({"drop_limit": "x"}, r"drop_limit must lie in \(0, 1\]"),
+        ({"held_out": 3}, "held_out must be a Curve, got int"),
+        ({"selected": 3}, "selected must be an OperatingPoint, got int"),
+        ({"certified": "x"}, "certified must be an OperatingPoint, got str"),
+    ],
+)
+def test_wrong_options(front: ds.ParetoFront, options: dict[str, object], message: str) -> None:
+    with pytest.raises(ds.FrontError, match=message):
+        front.plot(**options)  # type: ignore[arg-type]
+
+
+def test_held_out_figures_of_another_front(front: ds.ParetoFront) -> None:
+    other = ds.ParetoFront.from_configs(ds.load_example("test"), [ds.ExitConfig.none(15)])
+    with pytest.raises(
+        ds.FrontError, match=r"held_out must have the \d+ configurations of this curve, got 1: front.ev"
+    ):
+        front.plot(held_out=other)
+
+
+def test_an_inset_shows_the_whole_where_there_is_room(front: ds.ParetoFront) -> None:
+    ax = front.plot()
+    (inset,) = ax.child_axes
+    assert inset.get_xlim()[0] == 0
+    assert inset.get_xlim()[1] > 1
+    assert inset.get_ylim()[0] > 100 * (front.baseline_accuracy - front.exit_accuracy.min())
+    assert front.plot(axes.new_axes(3.3, 2.5)).child_axes == []
+    everything = front.plot(drop_limit=None)
+    assert everything.child_axes == []
+    assert everything.get_xlim()[1] > 1
+    assert everything.get_ylim()[0] > 100 * (front.baseline_accuracy - front.exit_accuracy.min())
+
+
+def test_no_inset_covers_a_curve(front: ds.ParetoFront) -> None:
+    """A front that rises late runs through its corner."""
+    costs = front.costs
+    late = ds.RulePoints(
+        name="late", costs=costs, setting={}, cost=np.array([0.1, 0.25, 0.28, 0.6]) * costs.baseline,
+        accuracy=front.baseline_accuracy - np.array([0.049, 0.048, 0.03, 0]), baseline_accuracy=front.baseline_accuracy,
+    )  # fmt: skip
+    assert front.plot(others={"late": late}).child_axes == []
 
 
 def test_curves_of_other_scores_say_so(front: ds.ParetoFront, held_out: ds.Curve) -> None:
     ax = front.plot(label="mine", others={"there": held_out}, static_exits=False)
-    assert ax.get_ylabel() == "accuracy (%)"
+    assert ax.get_ylabel() == "accuracy drop (points)"
     assert [line.get_label() for line in ax.get_lines()[:2]] == ["mine (expected)", "there (observed)"]
+    assert line(ax, "there (observed)")[1] == pytest.approx(
+        (100 * held_out.accuracy_drop).tolist()
+    )  # its own final exit
+
+
+def test_curves_of_one_name_are_all_drawn(front: ds.ParetoFront) -> None:
+    assert labels(front.plot(others={"front": front}, static_exits=False))[:2] == ["front", "front"]
 
 
 def test_curves_have_different_colours_and_styles(front: ds.ParetoFront) -> None:
@@ -121,7 +200,7 @@ def test_unit_is_on_the_axis(records: ds.ExitRecords) -> None:
     timed_records = ds.ExitRecords(confidence=records.confidence, score=records.score, costs=timed)
     ax = ds.ParetoFront.from_configs(timed_records, [ds.ExitConfig.none(15)]).plot()
     assert ax.get_xlabel() == "mean cost, relative (ms)"
-    assert ax.get_ylabel() == "accuracy, observed (%)"
+    assert ax.get_ylabel() == "accuracy drop, observed (points)"
 
 
 @pytest.mark.parametrize("size", [(6.4, 4.4), (3.3, 2.5)])
@@ -136,25 +215,41 @@ def test_front_fits_notebook_and_column(
     require_ticks_apart(ax)
 
 
-def test_view_starts_where_the_curve_turns() -> None:
-    cliff = (np.array([0.1, 0.11, 0.3]), np.array([0.2, 0.8, 0.9]))
-    low, high = curves.view({"front": cliff}, baseline=0.9, static=None, held_out_baseline=None)
-    assert 0.79 < low < 0.8
-    assert 0.9 < high < 0.91
+def series(cost: list[float], drop: list[float]) -> Series:
+    return Series(name="x", cost=np.array(cost), accuracy=0.9 - np.array(drop), baseline=0.9)
 
 
-def test_view_holds_the_held_out_final_exit_and_some_weak_exits() -> None:
-    curve = (np.array([0.2, 0.5]), np.array([0.8, 0.9]))
-    weak = (np.array([0.3]), np.array([0.1]))
-    low, high = curves.view({"front": curve}, baseline=0.9, static=weak, held_out_baseline=0.95)
-    assert 0.69 < low < 0.71  # 60 % of 0.15 below 0.8, and a margin
-    assert high > 0.95
+def test_the_region_is_where_points_are_chosen() -> None:
+    """From where the curve comes within the limit to where it has become flat."""
+    curve = series([0.05, 0.1, 0.2, 0.3, 0.9], [0.3, 0.049, 0.01, 0.0003, 0.0])
+    seen = region([curve], (), 0.05)
+    assert 0.09 < seen.cheapest < 0.1
+    assert 0.3 < seen.dearest < 0.33
+    assert 0.049 < seen.largest < 0.052
+    assert -0.004 < seen.least < 0
+    assert region([curve], (), None).largest > 0.3
 
 
-def test_one_point_has_a_view() -> None:
-    point = (np.array([1.0]), np.array([0.9]))
-    low, high = curves.view({"front": point}, baseline=0.9, static=None, held_out_baseline=None)
-    assert low < 0.9 < high
+def test_marks_are_in_the_region() -> None:
+    curve = series([0.1, 0.2], [0.04, 0.0])
+    far = Mark(name="selected", promised=(0.8, 0.06), delivered=(0.02, -0.03))
+    seen = region([curve], [far], 0.05)
+    assert seen.cheapest < 0.02
+    assert seen.dearest > 0.8
+    assert seen.least < -0.03
+    assert seen.largest > 0.06
+
+
+def test_curves_beyond_the_limit_do_not_count_but_where_all_are() -> None:
+    good, bad = series([0.1, 0.2], [0.04, 0.0]), series([0.05, 0.9], [0.4, 0.3])
+    assert region([good, bad], (), 0.05) == region([good], (), 0.05)
+    assert region([bad], (), 0.05).largest > 0.4
+
+
+def test_one_point_has_a_region() -> None:
+    seen = region([series([1.0], [0.0])], (), 0.05)
+    assert seen.cheapest < 1 < seen.dearest
+    assert seen.least < 0 < seen.largest
 
 
 def test_config_draws_shares_thresholds_and_costs(records: ds.ExitRecords) -> None:

@@ -205,7 +205,11 @@ class TestRoute:
 @pytest.mark.parametrize(
     ("change", "error", "message"),
     [
-        ({"format": "dyce_search.front"}, ds.FileFormatError, "is not a dyce_search.config file"),
+        (
+            {"format": "dyce_search.front"},
+            ds.FileFormatError,
+            "this is a front, a configuration is needed",
+        ),
         ({"format": None}, ds.FileFormatError, "is not a dyce_search.config file"),
         ({"version": 3}, ds.FileFormatError, "has format version 3, this release reads 1 and 2"),
         ({"version": None}, ds.FileFormatError, "has format version None, this release reads 1 and 2"),

@@ -31,7 +31,7 @@ def test_words_and_numbers() -> None:
     assert LIMITS["max_accuracy_drop"].claim == "accuracy drop at most"
     assert LIMITS["min_agreement"].claim == "agreement with the full network at least"
     assert LIMITS["max_accuracy_drop"].shown(0.0125) == "1.25 points"
-    assert LIMITS["max_cost"].shown(1234567) == "1.23457e+06"
+    assert LIMITS["max_cost"].shown(1234567) == "1,234,567"
     assert LIMITS["max_relative_cost"].shown(0.25) == "0.25"
 
 

@@ -99,7 +99,7 @@ class TestPoints:
         np.testing.assert_allclose(frame["accuracy_drop"], [0.4, 0.2, 0.05, -0.05])
 
     def test_it_describes_itself(self, front):
-        assert "relative cost 0.1000 to 0.8000, observed accuracy 0.5000 to 0.9500, by by hand" in repr(front)
+        assert "relative cost 0.1000 to 0.8000, observed accuracy 0.5000 to 0.9500, by hand" in repr(front)
         assert str(front[2]) == "accuracy 0.8500 (drop +5.00 points) at relative cost 0.4000, 1 exits"
 
 
@@ -111,7 +111,7 @@ class TestSelect:
             ({"max_accuracy_drop": 0.05}, 4),  # 0.9 - 0.85 is a little more in floating point
             ({"max_accuracy_drop": 0.049}, 8),
             ({"max_accuracy_drop": -0.05}, 8),
-            ({"max_accuracy_drop": 1}, 1),
+            ({"max_accuracy_drop": 0.99}, 1),
             ({"min_accuracy": 0.7}, 2),
             ({"min_accuracy": 0.71}, 4),
             ({"min_accuracy": 0}, 1),
@@ -158,6 +158,25 @@ class TestSelect:
     @pytest.mark.parametrize("limits", [{"max_cost": np.nan}, {"max_cost": np.inf}, {"min_accuracy": "high"}])
     def test_bad_limits_are_refused(self, front, limits):
         with pytest.raises(ds.FrontError, match="limits must be finite numbers"):
+            front.select(**limits)
+
+    @pytest.mark.parametrize(
+        ("limits", "message"),
+        [
+            (
+                {"max_accuracy_drop": 1},
+                "max_accuracy_drop must be a number below 1, got 1: it is absolute, 0.01 is one",
+            ),
+            ({"max_accuracy_drop": np.float64(1.0)}, "below 1, got 1.0: it is absolute"),
+            ({"max_accuracy_drop": -2}, "below 1, got -2"),
+            ({"max_accuracy_drop": 1, "max_cost": 3}, "below 1, got 1"),
+            ({"min_accuracy": 93}, "min_accuracy must be at most 1, got 93: it is a share of the samples, so 0.93?"),
+            ({"min_accuracy": True}, "limits must be finite numbers, got min_accuracy=True"),
+            ({"max_cost": np.float64("nan")}, "limits must be finite numbers, got max_cost=nan"),
+        ],
+    )
+    def test_points_and_per_cent_are_not_taken_in_silence(self, front, limits, message):
+        with pytest.raises(ds.FrontError, match=message):
             front.select(**limits)
 
     def test_no_limit_is_refused(self, front):
@@ -256,7 +275,7 @@ class TestFiles:
     @pytest.mark.parametrize(
         ("change", "message"),
         [
-            ({"format": "dyce_search.config"}, "is not a dyce_search.front file: its 'format' entry is"),
+            ({"format": "dyce_search.other"}, "is not a dyce_search.front file: its 'format' entry is"),
             ({"version": 99}, "has format version 99, this release reads 1 and 2"),
             ({"points": None}, "is damaged: Object missing required field `points`"),
             ({"costs": None}, "missing required field `costs`"),

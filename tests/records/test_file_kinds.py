@@ -20,7 +20,8 @@ KINDS = {
     "pickle": [pickle.dumps({}), pickle.dumps({}, 2)],
     "torch": [b"\x80\x02\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19.\x80\x02M\xe9\x03."],
     "empty": [b"", b" \n"],
-    "unknown": [b"a\0b", b"\xff\xfe", b"abc\xff def"],
+    "foreign text": [b"caf\xe9,1\n", "confidence".encode("utf-16"), b"abc\xff def"],
+    "unknown": [b"a\0b", b"\x01\xff", b"abc\xff\x02"],
 }
 
 
@@ -33,10 +34,10 @@ def test_files_are_known_by_their_first_bytes(kind, content, tmp_path):
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (json.dumps(COSTS.to_dict()), r"is a JSON of costs, not records: pass it as costs= \(--costs\), and name the"),
-        ('{"head": [], "backbone": {"macs": []}}', "is a JSON of costs, not records"),
-        ('{"format": "dyce_search.front"}', r"is a dyce_search\.front file, not records: read it with ParetoFront"),
-        ('{"format": "dyce_search.config"}', r"is a dyce_search\.config file, not records: read it with ExitConfig"),
+        (json.dumps(COSTS.to_dict()), r"these are costs, records are needed: pass it as costs= \(--costs\), and"),
+        ('{"head": [], "backbone": {"macs": []}}', "these are costs, records are needed"),
+        ('{"format": "dyce_search.front"}', r"this is a front, records are needed: ParetoFront\.load reads it; name"),
+        ('{"format": "dyce_search.config"}', r"this is a configuration, records are needed: ExitConfig\.load reads it"),
         ('{"a": 1}', r"is JSON, not records: records are read from \.npz, \.csv, \.parquet, and from the \.pth of"),
         ("[1, 2", "is JSON, not records"),
         ("", "is empty: write or fetch it anew"),
@@ -45,16 +46,16 @@ def test_files_are_known_by_their_first_bytes(kind, content, tmp_path):
 )
 def test_what_is_no_record_is_named(content, message, tmp_path):
     (tmp_path / "file").write_text(content)
-    with pytest.raises(ds.FileFormatError, match=f"file {message}"):
+    with pytest.raises(ds.FileFormatError, match=f"file:? {message}"):
         ds.load_records(tmp_path / "file", costs=COSTS)
 
 
 def test_swapped_arguments_are_named(tmp_path, records):
     records.save(tmp_path / "records.npz")
     (tmp_path / "macs.json").write_text(json.dumps(COSTS.to_dict()))
-    with pytest.raises(ds.FileFormatError, match=r"macs\.json is a JSON of costs, not records: pass it as costs="):
+    with pytest.raises(ds.FileFormatError, match=r"macs\.json: these are costs, records are needed: pass it as costs="):
         ds.load_records(tmp_path / "macs.json", costs=tmp_path / "records.npz")
-    with pytest.raises(ds.FileFormatError, match=r"costs must be a JSON, .* got .*, which is npz: are the arguments"):
+    with pytest.raises(ds.FileFormatError, match=r"these are records, costs are needed: are the arguments swapped"):
         ds.load_records(tmp_path / "records.npz", costs=tmp_path / "records.npz")
 
 

@@ -11,9 +11,11 @@ import pytest
 
 import dyce_search as ds
 from dyce_search.cli import main
+from dyce_search.evaluation.lookup import index_of
+from dyce_search.explorer.view import View
 from dyce_search.report import html as html_page
 
-VOID = {"meta", "img", "br"}
+VOID = {"meta", "img", "br", "input"}
 
 
 class Page(HTMLParser):
@@ -44,7 +46,7 @@ class Page(HTMLParser):
         assert self.open.pop() == tag
 
     def handle_data(self, data: str) -> None:
-        if self.open and self.open[-1] != "style":
+        if self.open and self.open[-1] not in ("style", "script"):
             self.words.append(data)
 
     @property
@@ -82,7 +84,39 @@ def test_the_page_loads_nothing_and_is_well_formed(certified: tuple[ds.Operating
         assert source.startswith("data:image/png;base64,")
         assert base64.b64decode(source.split(",")[1]).startswith(b"\x89PNG")
     assert all(link.startswith("data:") for link in page.links.values())
-    assert not re.search(r"https?://|<script|<link|@import|url\(", certified[1].read_text())
+    text = certified[1].read_text().replace("http://www.w3.org/2000/svg", "")
+    assert not re.search(r"https?://|<link|@import|url\([^#]|src=\"(?!data:)", text)
+    assert f"Written by dyce_search {ds.__version__}." in page.text
+
+
+def test_the_first_figure_is_the_explorer_and_in_print_a_picture(
+    browser, certified: tuple[ds.OperatingPoint, Path], front: ds.ParetoFront
+) -> None:
+    browser.open(certified[1], width=1100)
+    selected = index_of(front, certified[0].config)
+    assert browser.one(".explorer").get_attribute("data-index") == str(selected)
+    assert "Certificate" in browser.text("[data-part=certificate]")
+    assert browser.one(".explorer").is_displayed()
+    assert not browser.one(".printed").is_displayed()
+    browser.driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": "print"})
+    assert not browser.one(".explorer").is_displayed()
+    assert browser.one(".printed").is_displayed()
+    assert browser.complaints() == []
+    assert browser.requests() == []
+
+
+@pytest.mark.parametrize("width", [400, 1000, 1400])
+@pytest.mark.parametrize("dark", [False, True])
+def test_the_page_fits_every_width(browser, certified: tuple[ds.OperatingPoint, Path], width: int, dark: bool) -> None:
+    browser.open(certified[1], width=width, dark=dark)
+    assert browser.run("return document.documentElement.scrollWidth") <= width
+    cut = browser.run(
+        "return [...document.querySelectorAll('table')].filter((table) => table.scrollWidth > table.parentElement"
+        ".clientWidth && getComputedStyle(table.parentElement).overflowX !== 'auto').length"
+    )
+    assert cut == 0
+    frames = browser.run("return [...document.querySelectorAll('.scroll')].map((one) => [one.tabIndex, one.ariaLabel])")
+    assert all(index == 0 and label for index, label in frames)
 
 
 def test_the_certified_point_is_that_of_certify(
@@ -194,12 +228,14 @@ def test_pieces_escape_what_they_are_given() -> None:
             html_page.heading("<i>"),
             html_page.paragraph("x & y"),
             html_page.box("<u>", more="<s>\nline"),
-            html_page.table(["<th>"], [["<td>"]]),
+            html_page.table("<label>", ["<th>"], [["<td>"]]),
             html_page.download('"quoted".json', "<a>", "{}"),
+            html_page.footer("<f>"),
         ],
+        View(style="", body="", script=""),
     )
     page = Page(text)
-    assert all(words in page.text for words in ("a <b>", "<i>", "x & y", "<u>", "<s>", "<th>", "<td>", "<a>"))
+    assert all(words in page.text for words in ("a <b>", "<i>", "x & y", "<u>", "<s>", "<th>", "<td>", "<a>", "<f>"))
     assert list(page.links) == ['"quoted".json']
 
 

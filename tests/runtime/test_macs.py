@@ -9,7 +9,9 @@ import torch
 from torch import nn
 
 import dyce_search as ds
-from dyce_search.runtime import EarlyExitModel, count_macs, latency, measure_latency
+from dyce_search.runtime import EarlyExitModel, count_macs, latency, macs, measure_latency
+from dyce_search.runtime.inputs import as_call
+from dyce_search.runtime.metering import metered
 from tests.runtime.networks import CLASSES, MLP, ResNet, ViT, mlp_heads, resnet_heads, vit_heads
 
 
@@ -307,7 +309,7 @@ class TestLatency:
     def test_medians_a_sample_of_each_part(self, monkeypatch):
         clock = Clock()
         monkeypatch.setattr(latency, "perf_counter", clock)
-        uneven = [50.0, 2.0, 8.0, 1.0]  # the warm-up, then three runs
+        uneven = [50.0, 50.0, 2.0, 8.0, 1.0]  # what has to be built, the warm-up, then three runs
         backbone = nn.Sequential(Takes(clock, 0.5), Takes(clock, uneven), Takes(clock, 0.25))
         heads = {"0": {"a": Takes(clock, 0.125), "b": Takes(clock, 1.0)}, "1": {"a": Takes(clock, 2.0)}}
         model = EarlyExitModel(backbone, heads, compaction=False)  # stages would not turn the clock
@@ -325,6 +327,42 @@ class TestLatency:
         assert costs.n_exits == 8
         assert (np.diff(costs.backbone) > 0).all()
         assert (costs.head[:-1] > 0).all()
+
+    def test_a_batch_that_thins_out_costs_each_sample_that_is_left_the_same(self):
+        """Multiply-adds are so many a sample however many there are: parts are divided by who goes through them."""
+        backbone = ResNet()
+        model = EarlyExitModel(backbone, heads=resnet_heads(backbone)).eval()
+        call, counter = as_call(torch.zeros(8, 3, 8, 8)), macs._Counter({}, ())
+        model.features(*call.args)  # builds the stages
+        with torch.no_grad(), counter:
+            whole, thinning = (metered(model, call, lambda: counter.macs, rows) for rows in ([8] * 5, [8, 5, 5, 1, 1]))
+        assert thinning[0] == pytest.approx(whole[0])
+        assert thinning[1] == pytest.approx(whole[1])
+
+    @pytest.mark.parametrize(
+        ("share", "rows"),
+        [([0.5, 0.2, 0, 0, 0.3], [10, 5, 3, 3, 3]), ([1, 0, 0, 0, 0], [10, 1, 1, 1, 1]), ([0, 0, 0, 0, 1], [10] * 5)],
+    )
+    def test_shares_tell_how_many_get_where(self, share, rows, monkeypatch):
+        found = []
+        monkeypatch.setattr(latency, "metered", lambda *args: found.append(args[-1]) or metered(*args))
+        backbone = ResNet()
+        model = EarlyExitModel(backbone, heads=resnet_heads(backbone))
+        costs = measure_latency(model, torch.zeros(10, 3, 8, 8), exit_share=share, repeats=1, warmup=0)
+        assert found == [rows]
+        assert (np.diff(costs.backbone) >= 0).all()
+
+    @pytest.mark.parametrize("share", [[0.5, 0.5], [0.5, 0.5, 0.5, -0.5, 0], [0.1] * 5, "half", [None] * 5])
+    def test_other_shares_are_refused(self, share):
+        backbone = ResNet()
+        model = EarlyExitModel(backbone, heads=resnet_heads(backbone))
+        with pytest.raises(ds.CostsError, match=r"exit_share must have shape \(P\+1,\) = \(5,\), not below 0"):
+            measure_latency(model, torch.zeros(4, 3, 8, 8), exit_share=share)
+
+    def test_shares_need_a_batch_that_samples_can_leave(self):
+        model = EarlyExitModel(nn.Sequential(nn.Linear(3, 3)), {"0": {"same": nn.Identity()}}, compaction=False)
+        with pytest.raises(ds.CostsError, match="exit_share needs a model that can be cut"):
+            measure_latency(model, torch.zeros(2, 3), exit_share=[0.5, 0.5])
 
     @pytest.mark.parametrize("options", [{"repeats": 0}, {"warmup": -1}])
     def test_bad_options_are_refused(self, options):

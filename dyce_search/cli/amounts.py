@@ -1,0 +1,88 @@
+"""Amounts as people write them on the command line: points of accuracy, shares, costs with a prefix."""
+
+import re
+from argparse import ArgumentTypeError
+from decimal import Decimal, InvalidOperation
+
+PREFIXES = {"": 0, "k": 3, "M": 6, "G": 9, "T": 12}
+
+
+def drop(text: str) -> float:
+    """A drop of accuracy: absolute, or in points.
+
+    Raises:
+        ArgumentTypeError: no number; one from 1 on, which would be a hundred points; per cent, of whatever.
+
+    Example:
+        >>> drop("0.005"), drop("0.5pt"), drop("1 point")
+        (0.005, 0.005, 0.01)
+    """
+    amount, unit = _parts(text)
+    if unit == "%":
+        raise ArgumentTypeError(f"{text!r} may mean points or a share of the accuracy: write {amount}pt for points")
+    if unit in ("pt", "pts", "pp", "point", "points"):
+        return float(amount / 100)
+    if unit:
+        raise ArgumentTypeError(f"{text!r} is no drop of accuracy: write 0.01, or 1pt for one point")
+    if abs(amount) >= 1:
+        raise ArgumentTypeError(f"{text} would be {100 * amount} points: write {amount}pt for points, 0.01 is one")
+    return float(amount)
+
+
+def share(text: str) -> float:
+    """A share, or a relative cost: as a number, where 1 is the whole, or in per cent.
+
+    Raises:
+        ArgumentTypeError: neither of them.
+
+    Example:
+        >>> share("0.95"), share("95%")
+        (0.95, 0.95)
+    """
+    amount, unit = _parts(text)
+    if unit not in ("", "%"):
+        raise ArgumentTypeError(f"{text!r} is no share: write 0.3, or 30%")
+    return float(amount / 100 if unit else amount)
+
+
+def cost(text: str) -> float:
+    """A cost, in the unit of the costs; k, M, G and T are thousands, millions and so on.
+
+    Raises:
+        ArgumentTypeError: no number, or another prefix.
+
+    Example:
+        >>> cost("2.5M"), cost("250")
+        (2500000.0, 250.0)
+    """
+    amount, unit = _parts(text)
+    if unit not in PREFIXES:
+        raise ArgumentTypeError(f"{text!r} is no cost: write a number in the unit of the costs, as 2500000 or 2.5M")
+    return float(amount.scaleb(PREFIXES[unit]))
+
+
+def lambdas(text: str) -> list[float]:
+    """Weights of accuracy, with commas between them.
+
+    Raises:
+        ArgumentTypeError: something that is no number.
+
+    Example:
+        >>> lambdas("0.5,0.9")
+        [0.5, 0.9]
+    """
+    try:
+        return [float(part) for part in text.split(",")]
+    except ValueError:
+        raise ArgumentTypeError(f"{text!r} is no list of weights: write numbers in [0, 1], as 0.5,0.9") from None
+
+
+def _parts(text: str) -> tuple[Decimal, str]:
+    """The number, exact, and what stands behind it."""
+    match = re.fullmatch(r"([-+]?[0-9.]+(?:[eE][-+]?[0-9]+)?)\s*([A-Za-z%]*)", text.strip())
+    try:
+        if match is None:
+            raise ArgumentTypeError(f"{text!r} is no number")
+        return Decimal(match[1]), match[2]
+    except InvalidOperation:
+        raise ArgumentTypeError(f"{text!r} is no number") from None

@@ -1,0 +1,110 @@
+"""What a picture of a curve shows: the curves, the points that are named, and what they are called."""
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from dyce_search.drawing.style import short
+from dyce_search.evaluation.lookup import rows_of
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+    from dyce_search.drawing.trade_off import Mark, Series
+    from dyce_search.evaluation.curve import Curve, OperatingPoint
+
+FloatArray = npt.NDArray[np.float64]
+
+
+class Drawable(Protocol):
+    """What can be drawn beside a curve: other curves, and points of rules that are no configurations."""
+
+    @property
+    def relative_cost(self) -> FloatArray:
+        """(F,) cost / cost of the final exit alone."""
+
+    @property
+    def accuracy(self) -> FloatArray:
+        """(F,) mean score."""
+
+
+def draw_curve(
+    ax: "Axes",
+    curve: "Curve",
+    label: str,
+    others: Mapping[str, Drawable],
+    held_out: "Curve | None",
+    points: Sequence[tuple[str, "OperatingPoint"]],
+    *,
+    static_exits: bool,
+    drop_limit: float | None,
+) -> None:
+    """Draws a curve beside others, see `Curve.plot`, whose options these are.
+
+    Args:
+        ax: to draw on.
+        curve: the front.
+        label: what it is called.
+        others: by name.
+        held_out: the same configurations on other samples, or None.
+        points: to name, with their names.
+        static_exits: whether exits used alone are drawn.
+        drop_limit: of the view.
+    """
+    from dyce_search.drawing.trade_off import draw_trade_off
+
+    if len(points) == 2 and points[0][1].config == points[1][1].config:
+        points = [(" and ".join(name for name, _ in points), points[0][1])]
+    drawn = [curve, *others.values(), *([] if held_out is None else [held_out])]
+    mixed = len({str(getattr(one, "scores", "observed")) for one in drawn}) > 1
+    base, costs = curve.baseline_accuracy, curve.costs
+    curves = [series_of(label if held_out is None else f"{label}: promised", curve, base, mixed=mixed)]
+    curves += [series_of(name, other, base, mixed=mixed) for name, other in others.items()]
+    draw_trade_off(
+        ax,
+        curves,
+        held_out=None if held_out is None else series_of(f"{label}: delivered", held_out, base, mixed=mixed),
+        static=(costs.alone[:-1] / costs.baseline, base - curve.exit_accuracy[:-1]) if static_exits else None,
+        marks=[_mark(name, point, curve, held_out) for name, point in points],
+        unit=costs.unit,
+        scores=None if mixed else curve.scores,
+        drop_limit=drop_limit,
+    )
+
+
+def series_of(name: str, curve: Drawable, baseline: float, *, mixed: bool) -> "Series":
+    """A curve as it is drawn.
+
+    Args:
+        name: for the legend.
+        curve: with a `baseline_accuracy` of its own, or not.
+        baseline: accuracy of the final exit alone, where the curve does not know it.
+        mixed: whether the legend has to say of which scores it is.
+    """
+    from dyce_search.drawing.trade_off import Series
+
+    kind = f" ({getattr(curve, 'scores', 'observed')})" if mixed else ""
+    return Series(
+        name=f"{short(name)}{kind}",
+        cost=curve.relative_cost,
+        accuracy=curve.accuracy,
+        baseline=float(getattr(curve, "baseline_accuracy", baseline)),
+    )
+
+
+def _mark(name: str, point: "OperatingPoint", curve: "Curve", held_out: "Curve | None") -> "Mark":
+    """A point with its figures on the curve, wherever it was measured, and on the held-out samples."""
+    from dyce_search.drawing.trade_off import Mark
+
+    same = rows_of(curve, point.config)
+    if not same.any():  # of a front over orders, whose points have layouts of their own
+        same = (curve.cost == point.cost) & (curve.accuracy == point.accuracy)
+    here = curve[int(same.argmax())] if same.any() else point
+    there = held_out[int(same.argmax())] if held_out is not None and same.any() else None
+    return Mark(
+        name=name,
+        promised=(here.relative_cost, here.accuracy_drop),
+        delivered=None if there is None else (there.relative_cost, there.accuracy_drop),
+    )
