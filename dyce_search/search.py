@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from dyce_search.compiling import announce_compiling
+from dyce_search.announcement import announce_compiling
 from dyce_search.errors import SolverError
 from dyce_search.evaluation.config import ExitConfig
 from dyce_search.evaluation.departures import counting_loop

@@ -79,7 +79,7 @@ class Theme:
             "lines.solid_capstyle": "round",
             "legend.frameon": False,
             "legend.fontsize": "small",
-            "legend.labelcolor": "None",
+            "legend.labelcolor": None,  # that of text
             "patch.edgecolor": self.ink,
             "hatch.color": self.ink,
         }
@@ -160,7 +160,7 @@ def take_literally(ax: "Axes") -> None:
     for text in ax.findobj(Text):
         assert isinstance(text, Text)
         text.set_usetex(False)
-        if text.get_text() and text not in numbers:
+        if "$" in text.get_text() and text not in numbers:
             text.set_parse_math(False)
 
 

@@ -18,6 +18,7 @@ Points = tuple[FloatArray, FloatArray]
 
 FLAT = 0.02  # a curve has ended where it has come so near to its best, as a part of the drops in view
 INSET = (0.56, 0.1, 0.42, 0.46)  # left, bottom, width, height, as parts of the axes
+SYMBOLS = {"certified": ("D", 7.0)}  # and sizes in points; others are stars
 SMALLEST_INSET = (3.6, 2.2)  # inches of axes that have room for one
 
 
@@ -172,13 +173,13 @@ def _draw_series(
         order = np.argsort(curve.cost, kind="stable")
         shown += ax.step(
             curve.cost[order], 100 * curve.drop[order], where="post", lw=1.9 * shrink, color=color, ls=style,
-            zorder=4 - k / 100, label=curve.name,
+            zorder=4 + k / 100, label=curve.name,
         )  # fmt: skip
         if k or held_out is None:
             continue
         order = np.argsort(held_out.cost, kind="stable")
         cost, drop = held_out.cost[order], 100 * held_out.drop[order]
-        shown += ax.plot(cost, drop, lw=1.1 * shrink, color=look.colors[1], zorder=3.995, label=held_out.name)
+        shown += ax.plot(cost, drop, lw=1.1 * shrink, color=look.colors[1], zorder=3.9, label=held_out.name)
         low, high = max(curve.cost[0], cost[0]), min(curve.cost[-1], cost[-1])
         at = np.unique(np.clip(np.concatenate([curve.cost, cost, np.linspace(low, high, 500)]), low, high))
         promise = 100 * step_of(curve.cost, curve.drop, at)
@@ -187,9 +188,8 @@ def _draw_series(
 
 
 def _color_and_style(k: int, held_out: Series | None, look: Theme) -> tuple[str, str]:
-    """Of the curve k: the second colour is what is delivered, where that is drawn."""
-    place = k if held_out is None or k == 0 else k + 1
-    return look.color(place), STYLES[place // len(look.colors) % len(STYLES)]
+    """Of the curve k: both differ, so one that lies on another is seen. The second colour is what is delivered."""
+    return look.color(k if held_out is None or k == 0 else k + 1), STYLES[k % len(STYLES)]
 
 
 def _final_exit(front: Series, held_out: Series | None) -> str:
@@ -200,8 +200,9 @@ def _final_exit(front: Series, held_out: Series | None) -> str:
 def _draw_marks(ax: "Axes", marks: Sequence[Mark], look: Theme) -> list[Any]:
     """Marks with a line to what they deliver, and their names below them, where no curve is."""
     narrow, shown = is_narrow(ax), []
-    for mark, (symbol, size) in zip(marks, (("*", 13.0), ("D", 7.0)), strict=False):
+    for mark in marks:
         cost, drop = mark.promised
+        symbol, size = SYMBOLS.get(mark.name, ("*", 13.0))
         style: dict[str, Any] = {"ls": "", "mec": look.ink, "mew": 0.8, "zorder": 6}
         words = f"{mark.name}: cost {cost:.3f}, drop {_points(drop)}"
         if mark.delivered is not None:
@@ -230,14 +231,8 @@ def _name_marks(ax: "Axes", marks: Sequence[Mark], look: Theme) -> None:
         else:
             place = {"xytext": (0, -2), "textcoords": OffsetFrom(name, (float(left), 0), unit="points")}
         lowest = drop if mark.delivered is None else max(drop, mark.delivered[1])
-        line = {
-            "arrowstyle": "-",
-            "color": look.ink,
-            "lw": 0.6,
-            "shrinkA": 1,
-            "shrinkB": 4,
-            "relpos": (float(left), 0.5),
-        }
+        line = {"arrowstyle": "-", "color": look.ink, "lw": 0.6, "shrinkA": 1, "shrinkB": 4}
+        line["relpos"] = (float(left), 0.5)  # of the name, where the line begins
         name = ax.annotate(
             mark.name, (cost, 100 * lowest), ha="right" if left else "left", arrowprops=line, **place, **style
         )

@@ -154,12 +154,6 @@ class ParetoFront(Curve):
         how = self.provenance.solver
         return line("ParetoFront", self._range(), how if how == BY_HAND.solver else f"by {how}")
 
-    def _repr_html_(self) -> str:
-        """A table and a picture, for notebooks."""
-        from dyce_search.cards.cards import front_card
-
-        return front_card(self)
-
     def select(
         self,
         *,

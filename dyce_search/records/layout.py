@@ -286,10 +286,8 @@ def check_positions(position: IntArray, n_positions: int, error: type[DyceError]
     Raises:
         DyceError: of the type `error`: they do not.
     """
-    if n_positions >= len(position) > 0:  # before anything of that size is made
-        raise error(f"position must rise from 0 without gaps, got {n_positions} after {len(position) - 1} others")
-    expected = np.arange(n_positions + 1)
-    if np.any(np.diff(position) < 0) or not np.array_equal(np.unique(position), expected):
+    gaps = n_positions >= len(position) > 0  # before anything of that size is made
+    if gaps or np.any(np.diff(position) < 0) or not np.array_equal(np.unique(position), np.arange(n_positions + 1)):
         raise error(f"position must rise from 0 to P = {n_positions} without gaps, got {shortened(position)}")
     if n_positions < 1 or np.count_nonzero(position == n_positions) != 1:
         raise error(f"position must name the final exit, P = {n_positions}, exactly once, as the last entry, P >= 1")

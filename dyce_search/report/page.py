@@ -158,8 +158,8 @@ def _trade_off(
     front.plot(ax, held_out=None if optimistic else held, selected=selected, certified=certified)
     yield html_page.figure(
         ax,
-        f"Accuracy against cost of {len(front):,} configurations, none of which another one beats in both. "
-        "The star is the point chosen below.",
+        f"Accuracy drop against cost of {len(front):,} configurations, none of which another one beats in both. "
+        "The point that is named is the one chosen below.",
         kind="printed",
     )
     rows = []
