@@ -6,11 +6,13 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 JOBS ?= auto
 PYTEST := -m pytest --numprocesses=$(JOBS) --dist=worksteal
 
-.PHONY: help setup demo test coverage models oldest oldest-quick lint docs wheel notebooks bench promises clean
+.PHONY: help setup demo test fuzz coverage models oldest oldest-quick lint docs wheel notebooks bench promises clean
 
 help:
 	@echo "make demo    find a Pareto front for a real network: table, picture, explorer and JSON in demo/"
 	@echo "make test    install the test tools and PyTorch, run all tests and notebooks"
+	@echo "make fuzz    40,000 damaged files, 10,000 spoilt tables, 10,000 calls with hostile arguments, of which make test"
+	@echo "             tries a twentieth; twice as many of each: make fuzz CASES=80000"
 	@echo "make coverage  the same, and which lines they reach"
 	@echo "make models  install torchvision, timm and transformers, and run the tests of their networks"
 	@echo "make oldest  run the tests with the oldest version of everything that pyproject.toml allows, on Python 3.11"
@@ -30,6 +32,11 @@ demo: .venv/installed
 
 test: .venv/installed-dev
 	DYCE_SEARCH_QUICK=1 $(BIN)/python $(PYTEST) --nbmake dyce_search tests notebooks/*.ipynb
+
+fuzz: .venv/installed-dev
+	DYCE_SEARCH_FUZZ=$(CASES) $(BIN)/python $(PYTEST) tests/fuzz
+
+CASES ?= 40000
 
 coverage: .venv/installed-dev
 	DYCE_SEARCH_QUICK=1 $(BIN)/python $(PYTEST) --cov --nbmake dyce_search tests notebooks/*.ipynb

@@ -1,62 +1,168 @@
-"""Reading and writing files and folders safely: atomic writes, versioned JSON."""
+"""Writing files and folders safely, and what a path is.
 
-import json
-import math
+A file is written beside its target and renamed. While it is being written it is locked, so that whoever saves to the
+same name can tell what a killed process left behind, which is removed, from what another one is writing just now.
+"""
+
 import os
+import re
 import secrets
 import shutil
-from collections.abc import Callable, Mapping
+import stat
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import IO, Any, TypeVar
+from typing import IO
 
-from dyce_search.errors import FileFormatError
+from dyce_search.errors import ConfigError, CostsError, FileFormatError, FrontError, RecordsError
+
+try:
+    import fcntl
+except ImportError:  # Windows, where a file that is open cannot be removed
+    fcntl = None  # type: ignore[assignment]
 
 PathLike = str | os.PathLike[str]
-T = TypeVar("T")
 
 
 def require_path(path: object, name: str = "path") -> None:
     """For functions that are given a file's name: a number would be taken for an open file.
 
     Raises:
-        FileFormatError: it is something else.
+        FileFormatError: it is something else, or no name that a file can have.
     """
-    if not isinstance(path, (str, os.PathLike)):
+    if not isinstance(path, (str, os.PathLike)) or not isinstance(os.fspath(path), str):
         raise FileFormatError(f"{name} must be a str or a pathlib.Path, got {type(path).__name__}")
+    text = os.fspath(path)
+    try:
+        os.fsencode(text)
+    except UnicodeEncodeError as cause:
+        raise FileFormatError(f"{name} must be text, got {text!r}: half a surrogate pair is none") from cause
+    if "\0" in text:
+        raise FileFormatError(f"{name} must not have NUL in it, got {text!r}")
+
+
+@contextmanager
+def named(path: PathLike) -> Iterator[None]:
+    """Within, errors of what a file says name the file, whoever finds them.
+
+    Raises:
+        DyceError: of the same type, with the path before the message, unless it has it.
+    """
+    try:
+        yield
+    except (ConfigError, CostsError, FrontError, RecordsError) as cause:
+        if str(path) in str(cause):
+            raise
+        raise type(cause)(f"{path}: {cause}") from cause
 
 
 def write_atomically(path: PathLike, write: Callable[[IO[bytes]], object]) -> None:
     """Lets `write` fill a temporary file beside `path`, then renames it to `path`.
 
-    A process that is killed half-way leaves the old file, or none, never half a file. On Windows a file that somebody
-    has open cannot be replaced, which is an error as any other.
+    A process that is killed half-way leaves the old file, or none, never half a file; what it left of the new one is
+    removed by the next call for the same path. A file that is there keeps its mode and owner, a symbolic link its
+    place: what it points to is replaced. What is no file, such as a pipe or /dev/stdout, is written to as it is. On
+    Windows a file that somebody has open cannot be replaced, which is an error as any other.
 
     Raises:
-        FileFormatError: the folder does not exist or cannot be written.
+        FileFormatError: the folder does not exist, or the file cannot be written.
     """
     require_path(path)
-    target = Path(path)
-    temporary = target.parent / f".{target.name}.{secrets.token_hex(8)}.tmp"
     try:
-        stream = open(temporary, "xb")  # noqa: SIM115  # new, and as public as any file of the user's; mkstemp's are private
-    except OSError as cause:
-        raise FileFormatError(f"cannot write {target}: {cause.strerror}") from cause
-    try:
-        with stream:
+        there = os.stat(path) if os.path.lexists(path) and os.path.exists(path) else None
+        if there is not None and not stat.S_ISREG(there.st_mode):
+            with open(path, "wb") as stream:
+                write(stream)
+            return
+        if there is not None and not os.access(path, os.W_OK):
+            raise PermissionError(13, "it is write-protected")
+        target = Path(os.path.realpath(path) if os.path.islink(path) else path)
+        _sweep(target, "tmp")
+        with _beside(target, there) as (temporary, stream):
             write(stream)
             stream.flush()
             os.fsync(stream.fileno())
-        os.replace(temporary, target)
+            if fcntl is None:
+                stream.close()
+            os.replace(temporary, target)
     except OSError as cause:
-        raise FileFormatError(f"cannot write {target}: {cause.strerror}") from cause
+        raise FileFormatError(f"cannot write {path}: {cause.strerror or cause}") from cause
+
+
+@contextmanager
+def _beside(target: Path, there: os.stat_result | None) -> Iterator[tuple[Path, IO[bytes]]]:
+    """A new file beside another, open and locked; it is gone afterwards unless it was renamed."""
+    mode = 0o666 if there is None else stat.S_IMODE(there.st_mode)  # less what the user's umask takes
+
+    def create(name: str, flags: int) -> int:
+        return os.open(name, flags, mode)
+
+    while True:
+        temporary = target.parent / f"{_begin(target)}{secrets.token_hex(8)}.tmp"
+        stream = open(temporary, "xb", opener=create)  # noqa: SIM115
+        if _locked(stream.fileno()):
+            break
+        stream.close()  # somebody took it for abandoned, in the moment before it was locked
+    try:
+        with stream:
+            if there is not None:
+                _take_over(temporary, there)
+            yield temporary, stream
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def _take_over(temporary: Path, there: os.stat_result) -> None:
+    """Gives a new file the owner and the mode of another, as far as the system lets us."""
+    if hasattr(os, "chown"):
+        new = os.stat(temporary)
+        for uid, gid in ((there.st_uid, -1), (-1, there.st_gid)):
+            if uid not in (-1, new.st_uid) or gid not in (-1, new.st_gid):
+                with suppress(PermissionError):
+                    os.chown(temporary, uid, gid)
+    os.chmod(temporary, stat.S_IMODE(there.st_mode))
+
+
+def _locked(handle: int) -> bool:
+    """Locks an open file or folder until it is closed; False where it was removed before that."""
+    if fcntl is None:
+        return True
+    with suppress(OSError):  # some network file systems have no locks
+        fcntl.flock(handle, fcntl.LOCK_EX)
+    return os.fstat(handle).st_nlink > 0
+
+
+def _begin(target: Path) -> str:
+    """How the names of what is beside `target` for a while begin: short enough for every file system."""
+    return f".{target.name[:50]}."
+
+
+def _sweep(target: Path, *endings: str) -> None:
+    """Removes what killed processes left behind when they wrote `target`: what looks like it, and nobody has locked."""
+    if fcntl is None:
+        return
+    name = re.compile(rf"{re.escape(_begin(target))}[0-9a-f]{{16}}\.({'|'.join(endings)})")
+    with suppress(OSError), os.scandir(target.parent) as entries:
+        left = [entry.path for entry in entries if name.fullmatch(entry.name) and not entry.is_symlink()]
+        for path in left:
+            with suppress(OSError):
+                handle = os.open(path, os.O_RDONLY)
+                try:
+                    fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                    if os.path.isdir(path):
+                        shutil.rmtree(path)
+                    else:
+                        os.unlink(path)
+                finally:
+                    os.close(handle)
 
 
 def write_folder(
     folder: PathLike, fill: Callable[[Path], object], *, replaces: Callable[[Path], bool], overwrite: bool = False
 ) -> None:
     """Lets `fill` write files into a temporary folder beside `folder`, then renames it to `folder`.
+
+    What a killed process left of such a folder is removed by the next call for the same one.
 
     Args:
         folder: new, or empty.
@@ -70,16 +176,20 @@ def write_folder(
     require_path(folder, "folder")
     target = Path(folder)
     _require_free(target, replaces, overwrite)
-    mark = secrets.token_hex(8)
-    temporary, old = (target.parent / f".{target.name}.{mark}.{end}" for end in ("tmp", "old"))
+    begin = target.parent / f"{_begin(target)}{secrets.token_hex(8)}"
+    temporary, old = (begin.with_name(f"{begin.name}.{ending}") for ending in ("tmp", "old"))
+    handles: list[int] = []
     try:
+        _sweep(target, "tmp")
         temporary.mkdir()
+        _hold(temporary, handles)
         fill(temporary)
         for path in temporary.iterdir():
             with open(path, "rb+") as stream:
                 os.fsync(stream.fileno())
         _require_free(target, replaces, overwrite)  # again: filling takes a while
         if target.is_dir():
+            _hold(target, handles)
             os.replace(target, old)
         try:
             os.replace(temporary, target)
@@ -87,11 +197,21 @@ def write_folder(
             if old.is_dir():
                 os.replace(old, target)
             raise
+        _sweep(target, "old")  # of a process that was killed between the two: it was to be replaced, and is now
     except OSError as cause:
-        raise FileFormatError(f"cannot write {target}: {cause.strerror}") from cause
+        raise FileFormatError(f"cannot write {target}: {cause.strerror or cause}") from cause
     finally:
+        for handle in handles:
+            os.close(handle)
         for left in (temporary, old):
             shutil.rmtree(left, ignore_errors=True)
+
+
+def _hold(folder: Path, handles: list[int]) -> None:
+    """Locks a folder until its handle is closed, which is added to `handles`."""
+    if fcntl is not None:
+        handles.append(os.open(folder, os.O_RDONLY))
+        _locked(handles[-1])
 
 
 def _require_free(target: Path, replaces: Callable[[Path], bool], overwrite: bool) -> None:
@@ -103,102 +223,3 @@ def _require_free(target: Path, replaces: Callable[[Path], bool], overwrite: boo
         raise FileFormatError(f"cannot write {target}: the folder holds something else: choose another name")
     if any(target.iterdir()) and not overwrite:
         raise FileFormatError(f"cannot write {target}: it is there already: pass overwrite=True to replace it")
-
-
-def write_json(path: PathLike, content: Mapping[str, Any]) -> None:
-    """Writes JSON that a person can read: what holds plain values only is one line. Floats round-trip exactly."""
-    try:
-        text = (_laid_out(content, "\n") + "\n").encode()
-    except UnicodeEncodeError as cause:
-        raise FileFormatError(f"cannot write {path}: a name in it is no text that UTF-8 can keep ({cause})") from cause
-    write_atomically(path, lambda stream: stream.write(text))
-
-
-def _laid_out(value: Any, line: str) -> str:
-    """JSON of a value; `line` is what a new line begins with."""
-    inner = list(value.values()) if isinstance(value, Mapping) else value if isinstance(value, (list, tuple)) else ()
-    if not any(isinstance(entry, (Mapping, list, tuple)) for entry in inner):
-        return json.dumps(value, ensure_ascii=False, allow_nan=False)
-    if isinstance(value, Mapping):
-        parts = [f"{json.dumps(key, ensure_ascii=False)}: {_laid_out(value[key], line + ' ')}" for key in value]
-        return "{" + ",".join(f"{line} {part}" for part in parts) + line + "}"
-    return "[" + ",".join(f"{line} {_laid_out(entry, line + ' ')}" for entry in inner) + line + "]"
-
-
-def read_json(path: PathLike) -> Any:
-    """Reads a JSON file.
-
-    Raises:
-        FileFormatError: the file is missing, is no text or is no JSON.
-    """
-    require_path(path)
-    try:
-        text = Path(path).read_text(encoding="utf-8")
-        return json.loads(text, parse_constant=_no_constant, parse_float=_finite)
-    except OSError as cause:
-        raise FileFormatError(f"cannot read {path}: {cause.strerror}") from cause
-    except (ValueError, RecursionError) as cause:
-        raise FileFormatError(f"{path} is not valid JSON: {cause}") from cause
-
-
-def _no_constant(name: str) -> None:
-    raise ValueError(f"{name} is no JSON number")
-
-
-def _finite(digits: str) -> float:
-    value = float(digits)
-    if math.isinf(value):
-        raise ValueError(f"{digits} is beyond the range of float64")
-    return value
-
-
-def typed(content: Any, kind: str, types: Mapping[int, type[T]], path: PathLike) -> T:
-    """The content of a JSON file that this library wrote, read strictly: the one place where its formats are checked.
-
-    Args:
-        content: as `read_json` gives it.
-        kind: what its `format` entry must be.
-        types: for each version that can be read the structure (`msgspec.Struct`) of its content.
-        path: the file, for messages.
-
-    Raises:
-        FileFormatError: another kind or version, or content that is not of that structure: the message names the
-            place, what is needed and what was found.
-    """
-    import msgspec
-
-    version = check_header(content, kind, tuple(types), path)
-    try:
-        return msgspec.convert(content, types[version])
-    except msgspec.ValidationError as cause:
-        raise FileFormatError(f"{path} is damaged: {cause}: write the file anew") from cause
-
-
-def check_header(content: Any, kind: str, versions: tuple[int, ...], path: PathLike) -> int:
-    """Checks the `format` and `version` entries of a file's header, and returns the version.
-
-    Raises:
-        FileFormatError: they are missing or are not `kind` and one of `versions`.
-    """
-    found = content.get("format") if isinstance(content, dict) else None
-    if found != kind:
-        raise FileFormatError(f"{path} is not a {kind} file: its 'format' entry is {found!r}")
-    version = content.get("version")
-    if type(version) is not int or version not in versions:
-        raise FileFormatError(
-            f"{path} has format version {version!r}, this release reads {' and '.join(map(str, sorted(versions)))}: "
-            "install a release of dyce_search that reads it, or write the file anew"
-        )
-    return version
-
-
-def entry(content: Any, key: str, path: PathLike) -> Any:
-    """`content[key]`, or an error that names the key that is missing.
-
-    Raises:
-        FileFormatError: there is no such key.
-    """
-    if not isinstance(content, dict) or key not in content:
-        found = ", ".join(map(repr, content)) if isinstance(content, dict) else type(content).__name__
-        raise FileFormatError(f"{path} lacks the key {key!r}; it has {found}")
-    return content[key]

@@ -8,6 +8,7 @@ with certainty where n is at most `KEPT`.
 """
 
 import hashlib
+import re
 from collections.abc import Collection, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from itertools import islice
@@ -16,9 +17,13 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from dyce_search.errors import FrontError
+
 KEPT = 4096  # marks, 80 kB in a file
 ROWS = 16  # exits that a mark is made of; more would tell no more samples apart
 HASHED = 8  # rows at a time
+DIGITS = 16  # of a mark in hexadecimal
+HEX = re.compile("[0-9a-f]*")
 TELLING = 3  # so many marks in common are no coincidence
 
 
@@ -52,6 +57,18 @@ def fingerprint(confidence: npt.NDArray[np.float32]) -> tuple[str, ...]:
 def united(*fingerprints: Collection[str]) -> tuple[str, ...]:
     """The marks of several record sets, each once."""
     return tuple(sorted(set().union(*fingerprints)))
+
+
+def require_marks(marks: Collection[str]) -> None:
+    """For what is given as a fingerprint: garbage would recognise nothing, and nobody would be warned.
+
+    Raises:
+        FrontError: an entry that is no mark.
+    """
+    if all(isinstance(mark, str) and len(mark) == DIGITS for mark in marks) and HEX.fullmatch("".join(marks)):
+        return
+    bad = next(mark for mark in marks if not (isinstance(mark, str) and len(mark) == DIGITS and HEX.fullmatch(mark)))
+    raise FrontError(f"a fingerprint must be of marks of {DIGITS} hexadecimal digits, got {bad!r}")
 
 
 def share_in_common(known: Collection[str], confidence: npt.NDArray[np.float32]) -> float:

@@ -1,5 +1,6 @@
 """How a front came about."""
 
+import math
 import platform
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -7,7 +8,11 @@ from typing import Any
 
 import numpy as np
 
+from dyce_search.errors import FrontError
 from dyce_search.wording import one_line
+
+STOP_REASONS = ("converged", "optimal", "budget", "interrupted")
+SCORES = ("expected", "observed", "own")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,6 +31,9 @@ class Provenance:
         caution: weight of the disagreement with the whole network against the accuracy.
         expected: how expected scores came about (`ScoreOrigin`): weights, loss out of fold, samples learned from.
         versions: of Python and of the libraries that decide the result.
+
+    Raises:
+        FrontError: a reason to stop or scores that there are not, numbers below 0.
     """
 
     solver: str
@@ -40,5 +48,15 @@ class Provenance:
     versions: Mapping[str, str] = field(
         default_factory=lambda: {"python": platform.python_version(), "numpy": np.__version__}
     )
+
+    def __post_init__(self) -> None:
+        """Checks what is known of every search."""
+        for name, known in (("stop_reason", STOP_REASONS), ("scores", SCORES)):
+            if getattr(self, name) not in known:
+                raise FrontError(f"{name} must be one of {', '.join(known)}, got {getattr(self, name)!r}")
+        for name in ("seed", "seconds", "evaluations", "caution"):
+            value = getattr(self, name)
+            if not (name == "seed" and value is None) and not 0 <= value < math.inf:
+                raise FrontError(f"{name} of a front's provenance must be a number >= 0, got {value!r}")
 
     __repr__ = one_line

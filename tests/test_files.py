@@ -15,7 +15,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import dyce_search as ds
-from dyce_search.files import read_json, write_atomically, write_json
+from dyce_search.files import write_atomically, write_folder
+from dyce_search.json_files import read_json, write_json
 from tests.traps import Trap
 
 PLAIN = st.recursive(
@@ -99,6 +100,215 @@ class TestWriting:
         finally:
             os.umask(before)
         assert (tmp_path / "config.json").stat().st_mode & 0o777 == 0o640
+
+
+def kept_by(path):
+    """Mode, owner and group of a file."""
+    found = path.stat()
+    return found.st_mode & 0o7777, found.st_uid, found.st_gid
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has neither modes nor these links")
+class TestWhatIsThere:
+    """A file that is there keeps what the user gave it."""
+
+    def test_a_private_file_stays_private_all_the_time(self, tmp_path):
+        path, seen = tmp_path / "config.json", []
+        path.write_text("old")
+        path.chmod(0o600)
+
+        def write(stream):
+            seen.extend(kept_by(file)[0] for file in tmp_path.iterdir() if file != path)
+            stream.write(b"new")
+
+        write_atomically(path, write)
+        assert (seen, kept_by(path)[0], path.read_text()) == ([0o600], 0o600, "new")
+
+    def test_a_public_file_stays_public(self, tmp_path):
+        path = tmp_path / "config.json"
+        path.write_text("old")
+        path.chmod(0o664)
+        before = os.umask(0o077)
+        try:
+            ds.ExitConfig.none(2).save(path)
+        finally:
+            os.umask(before)
+        assert kept_by(path)[0] == 0o664
+
+    @pytest.mark.skipif(os.name == "nt" or os.getuid() != 0, reason="only root gives files away")
+    def test_a_file_keeps_its_owner(self, tmp_path):
+        path = tmp_path / "config.json"
+        path.write_text("old")
+        os.chown(path, 12345, 23456)
+        ds.ExitConfig.none(2).save(path)
+        assert kept_by(path)[1:] == (12345, 23456)
+
+    def test_an_owner_that_cannot_be_kept_is_no_error(self, tmp_path, monkeypatch):
+        path = tmp_path / "config.json"
+        path.write_text("old")
+
+        def refuse(*arguments):
+            raise PermissionError(1, "Operation not permitted")
+
+        real = os.stat
+        monkeypatch.setattr(os, "chown", refuse)
+        monkeypatch.setattr(os, "stat", lambda file, **how: Owned(real(file, **how), file == path))
+        ds.ExitConfig.none(2).save(path)
+        monkeypatch.undo()
+        assert ds.ExitConfig.load(path).n_positions == 2
+
+    def test_a_link_stays_a_link(self, tmp_path):
+        (tmp_path / "place").mkdir()
+        target, link = tmp_path / "place" / "real.json", tmp_path / "link.json"
+        target.write_text("old")
+        link.symlink_to(target)
+        ds.ExitConfig.none(3).save(link)
+        assert link.is_symlink()
+        assert ds.ExitConfig.load(target).n_positions == 3
+        assert sorted(file.name for file in tmp_path.rglob("*")) == ["link.json", "place", "real.json"]
+        target.unlink()
+        ds.ExitConfig.none(2).save(link)  # to nowhere, so far
+        assert ds.ExitConfig.load(target).n_positions == 2
+
+    def test_a_pipe_is_written_to(self, tmp_path):
+        path = tmp_path / "pipe"
+        os.mkfifo(path)
+        reader = subprocess.Popen(["cat", str(path)], stdout=subprocess.PIPE)
+        ds.ExitConfig.none(2).save(path)
+        assert json.loads(reader.communicate()[0])["n_positions"] == 2
+        ds.ExitConfig.none(2).save(os.devnull)
+        assert not os.path.isfile(os.devnull)
+
+    def test_a_write_protected_file_stays_as_it_is(self, tmp_path, monkeypatch):
+        path = tmp_path / "config.json"
+        path.write_text("old")
+        monkeypatch.setattr(os, "access", lambda file, how: False)  # root may write everything
+        with pytest.raises(ds.FileFormatError, match=r"cannot write .*config.json: it is write-protected"):
+            ds.ExitConfig.none(2).save(path)
+        assert path.read_text() == "old"
+
+
+class Owned:
+    """What `os.stat` says, with another owner for one file."""
+
+    def __init__(self, found, other):
+        self.found, self.st_uid = found, found.st_uid + other
+
+    def __getattr__(self, name):
+        return getattr(self.found, name)
+
+
+KILLED = """
+import os, sys
+from dyce_search.files import write_atomically, write_folder
+write_atomically(sys.argv[1], lambda stream: (stream.write(b"half"), stream.flush(), os._exit(9)))
+"""
+WAITING = """
+import sys
+from dyce_search.files import write_atomically, write_folder
+def write(stream):
+    print("begun", flush=True)
+    sys.stdin.readline()
+    stream.write(b"theirs")
+write_atomically(sys.argv[1], write)
+"""
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no such locks")
+class TestLeftBehind:
+    """What killed processes left is removed, what others are writing is not."""
+
+    def test_by_a_killed_save(self, tmp_path):
+        path = tmp_path / "records.npz"
+        for _ in range(2):
+            assert subprocess.run([sys.executable, "-c", KILLED, str(path)], check=False).returncode == 9
+        assert len(list(tmp_path.glob(".records.npz.*.tmp"))) == 1  # the second one removed that of the first
+        (tmp_path / ".records.npz.tmp").write_text("another's")
+        (tmp_path / ".other.npz.0123456789abcdef.tmp").write_text("of another file")
+        write_atomically(path, lambda stream: stream.write(b"whole"))
+        names = [".other.npz.0123456789abcdef.tmp", ".records.npz.tmp", "records.npz"]
+        assert sorted(file.name for file in tmp_path.iterdir()) == names
+
+    def test_another_process_that_is_writing_goes_on(self, tmp_path):
+        path = tmp_path / "records.npz"
+        other = subprocess.Popen(
+            [sys.executable, "-c", WAITING, str(path)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        )
+        assert other.stdout.readline() == "begun\n"
+        write_atomically(path, lambda stream: stream.write(b"ours"))
+        assert len(list(tmp_path.glob(".records.npz.*.tmp"))) == 1
+        assert path.read_text() == "ours"
+        other.communicate("\n")
+        assert (other.returncode, path.read_text()) == (0, "theirs")
+        assert list(tmp_path.iterdir()) == [path]
+
+    def test_a_file_that_was_taken_for_abandoned_is_made_anew(self, tmp_path, monkeypatch):
+        import fcntl
+
+        real, removed = fcntl.flock, []
+
+        def remove_first(handle, how):
+            if not removed:
+                removed.extend(tmp_path.glob(".config.json.*.tmp"))
+                removed[0].unlink()
+            real(handle, how)
+
+        monkeypatch.setattr(fcntl, "flock", remove_first)
+        ds.ExitConfig.none(2).save(tmp_path / "config.json")
+        assert removed
+        assert [file.name for file in tmp_path.iterdir()] == ["config.json"]
+
+    def test_by_a_killed_export(self, tmp_path):
+        folder = tmp_path / "bundle"
+        for ending in ("tmp", "old"):
+            (tmp_path / f".bundle.0123456789abcdef.{ending}").mkdir()
+            (tmp_path / f".bundle.0123456789abcdef.{ending}" / "a").write_text("a")
+        write_folder(folder, lambda place: (place / "b").write_text("b"), replaces=lambda place: True)
+        assert [file.name for file in tmp_path.iterdir()] == ["bundle"]
+        write_folder(folder, lambda place: (place / "c").write_text("c"), replaces=lambda place: True, overwrite=True)
+        assert [file.name for file in folder.iterdir()] == ["c"]
+        assert [file.name for file in tmp_path.iterdir()] == ["bundle"]
+
+    def test_a_long_name(self, tmp_path):
+        path = tmp_path / ("n" * 255)
+        write_atomically(path, lambda stream: stream.write(b"whole"))
+        assert path.read_text() == "whole"
+
+
+class OfBytes:
+    """A path of bytes, as the system has it."""
+
+    def __fspath__(self):
+        return b"records.npz"
+
+
+@pytest.mark.parametrize(
+    ("path", "message"),
+    [
+        (1, "must be a str or a pathlib.Path, got int"),
+        (b"a.npz", "must be a str or a pathlib.Path, got bytes"),
+        (OfBytes(), "must be a str or a pathlib.Path, got OfBytes"),
+        ("a\0.npz", "must not have NUL in it"),
+        ("\ud800.npz", "half a surrogate pair is none"),
+    ],
+)
+def test_what_is_no_path_is_refused_everywhere(path, message, records, tmp_path, tmp_path_factory, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    good = tmp_path_factory.mktemp("good") / "records.npz"
+    records.save(good)
+    front = ds.ParetoFront.from_configs(records, [ds.ExitConfig.none(2)])
+    for call in (
+        ds.load_records, ds.ParetoFront.load, ds.ExitConfig.load, ds.ExitCosts.load, ds.CertifiedPoint.load,
+        ds.OrderedFront.load, records.save, front.save, records.costs.save, ds.ExitConfig.none(2).save,
+        lambda place: ds.load_records(good, costs=place), lambda place: ds.report(front, records, place),
+    ):  # fmt: skip
+        with pytest.raises(ds.FileFormatError, match=message):
+            call(path)
+    if not isinstance(path, (int, bytes)):
+        with pytest.raises(ds.DyceError):
+            ds.load_cascade(path)
+    os.fstat(1)  # standard output is still open
+    assert not list(tmp_path.iterdir())
 
 
 class TestHostileRecords:

@@ -1,6 +1,6 @@
 """The cards, one a type. Each function takes the object and returns HTML."""
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import numpy as np
 
@@ -37,7 +37,9 @@ def records_card(records: "ExitRecords") -> str:
 
 
 def curve_card(curve: "Curve") -> str:
-    """Range and trade-off of configurations that were measured somewhere."""
+    """Range and trade-off of configurations that were measured somewhere; the card of a front, where it is one."""
+    if hasattr(curve, "provenance"):
+        return front_card(cast("ParetoFront", curve))
     rows = {"points": f"{len(curve):,}", "samples": f"{curve.n_samples:,}", "scores": curve.scores}
     if not len(curve):
         return html.card("Curve", html.facts(rows))

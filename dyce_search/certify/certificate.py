@@ -1,13 +1,24 @@
 """A point with a guarantee: what was promised, how it was tested, and its file."""
 
+import sys
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Self
 
+from dyce_search.errors import FileFormatError, FrontError
 from dyce_search.evaluation.config import ExitConfig
 from dyce_search.evaluation.curve import OperatingPoint
-from dyce_search.evaluation.limits import LIMITS, in_words
-from dyce_search.files import PathLike, read_json, write_json
-from dyce_search.records.layout import ExitLayout
+from dyce_search.evaluation.limits import (
+    LIMITS,
+    in_words,
+    require_confidence,
+    require_count,
+    require_number,
+    require_provable,
+    require_share,
+)
+from dyce_search.files import PathLike
+from dyce_search.json_files import read_json, write_json
+from dyce_search.records.layout import ExitLayout, require_layout
 from dyce_search.records.wrong_files import needing
 from dyce_search.wording import line, number, one_line, percent
 
@@ -29,6 +40,9 @@ class CertifiedLimit:
         share: of the samples, that may cost more than `limit`; of `max_sample_cost` alone.
         most: what the promise takes for the most that a sample can cost (`SampleCosts.most`); of mean costs alone,
             where costs differ by sample.
+
+    Raises:
+        FrontError: no such limit, or numbers that it cannot have.
     """
 
     name: str
@@ -39,6 +53,28 @@ class CertifiedLimit:
     method: str
     share: float | None = None
     most: float | None = None
+
+    def __post_init__(self) -> None:
+        """Checks that it promises something that can be proven."""
+        if self.name not in LIMITS:
+            raise FrontError(f"a certified limit must be one of {', '.join(LIMITS)}, got {self.name!r}")
+        require_provable({self.name: self.limit})
+        require_number(self.p_value, f"the p_value of {self.name}", 0, 1)
+        kind = LIMITS[self.name]
+        low, high = (0.0, sys.float_info.max) if kind.on_cost and not kind.of_samples else (-1.0, 1.0)
+        for name in ("measured", "bound"):
+            require_number(getattr(self, name), f"{name} of {self.name}", low, high)
+        if kind.of_samples == (self.share is None):
+            raise FrontError(
+                f"{self.name} must have {'a' if kind.of_samples else 'no'} share of samples that may cost more, got "
+                f"{self.share!r}"
+            )
+        if self.share is not None:
+            require_share(self.share, provable=True)
+        if self.most is not None:
+            require_number(self.most, f"the most that {self.name} rests on", 0, sys.float_info.max)
+        if not isinstance(self.method, str):
+            raise FrontError(f"the method of {self.name} must be the name of a test, got {self.method!r}")
 
     __repr__ = one_line
 
@@ -72,6 +108,10 @@ class Certificate:
         records_digest: of the calibration records.
         search_digest: of the records that the front was searched on.
         layout: of the calibration records: the exits and the confidences that the promise is about.
+
+    Raises:
+        FrontError: no limit, one of them twice, or one whose p_value does not allow the confidence; no confidence in
+            (0, 1); counts below 1.
     """
 
     limits: tuple[CertifiedLimit, ...]
@@ -82,6 +122,26 @@ class Certificate:
     records_digest: str
     search_digest: str
     layout: ExitLayout | None = None
+
+    def __post_init__(self) -> None:
+        """Checks that it promises something, and rests on something."""
+        require_confidence(self.confidence)
+        names = [limit.name for limit in self.limits]
+        if not names or len(set(names)) < len(names):
+            raise FrontError(f"a certificate must have one or more limits, each once, got {', '.join(names) or 'none'}")
+        if self.p_value > 1 - self.confidence:
+            raise FrontError(
+                f"a certificate with {100 * self.confidence:g} % confidence must have p-values up to "
+                f"{1 - self.confidence:.4g}, got {self.p_value:.4g}"
+            )
+        for name in ("n_samples", "n_tested", "n_groups"):
+            count = getattr(self, name)
+            if not (name == "n_groups" and count is None):
+                require_count(count, name)
+        if self.n_groups is not None and self.n_groups > self.n_samples:
+            raise FrontError(f"n_groups must be at most n_samples, {self.n_samples}, got {self.n_groups}")
+        if self.layout is not None:
+            require_layout(self.layout, "layout")
 
     __repr__ = one_line
 
@@ -162,7 +222,8 @@ class CertifiedPoint(OperatingPoint):
             path: the file.
 
         Raises:
-            FileFormatError: no such file, another kind or version, a configuration without certificate.
+            FileFormatError: no such file, another kind or version, a configuration without certificate, or with one
+                that promises nothing.
             ConfigError: the values are no configuration.
         """
         with needing("certificate", path):
@@ -180,35 +241,16 @@ class CertifiedPoint(OperatingPoint):
             FileFormatError: another kind or version, a configuration without certificate.
             ConfigError: the values are no configuration.
         """
-        from dyce_search.certify.certificate_file import read_promise
+        from dyce_search.evaluation.config_file import read_promise
 
         config = ExitConfig.from_dict(content, path)
-        promise = read_promise(content, path)
-        entry = promise.certificate
-        certificate = Certificate(
-            limits=tuple(
-                CertifiedLimit(
-                    name=limit.name,
-                    limit=limit.limit,
-                    measured=limit.measured,
-                    bound=limit.bound,
-                    p_value=limit.p_value,
-                    method=limit.method,
-                    share=limit.share,
-                    most=limit.most,
-                )
-                for limit in entry.limits
-            ),
-            confidence=entry.confidence,
-            n_samples=entry.n_samples,
-            n_groups=entry.n_groups,
-            n_tested=entry.n_tested,
-            records_digest=entry.records_digest,
-            search_digest=entry.search_digest,
-            layout=config.layout,
-        )
-        figures = {name: getattr(promise.calibration, name) for name in FIGURES}
-        return cls(config=config, certificate=certificate, **figures)
+        figures, promised = read_promise(content, path)
+        try:
+            limits = tuple(CertifiedLimit(**limit) for limit in promised.pop("limits"))
+            certificate = Certificate(limits=limits, layout=config.layout, **promised)
+            return cls(config=config, certificate=certificate, **figures)
+        except FrontError as cause:
+            raise FileFormatError(f"{path} is damaged: {cause}: certify anew") from cause
 
 
 FIGURES = ("accuracy", "cost", "relative_cost", "accuracy_drop")

@@ -20,6 +20,7 @@ from dyce_search.records.sample_costs import differing
 FloatArray = npt.NDArray[np.float64]
 
 HALVINGS = 40  # of the interval in which a bound lies
+FAR, FARTHEST = 1e9, 1e140  # the largest gain, relative to what is possible, and at all
 MOST_SAMPLES = 2**22  # beyond which nobody needs to know how many more it takes
 
 
@@ -80,21 +81,39 @@ class LimitTest:
         return hoeffding_bentkus_p_value(float(gain.mean() - worst) / span, len(gain), -worst / span)
 
     def _gain(self, floor: float) -> FloatArray:
-        """(N,) value - floor; or (G,) its sums over groups, as a share of the largest: independent, and no wider."""
-        gain = self.value - (floor if self.unit is None else floor * self.unit)
-        return gain if self.group is None else np.bincount(self.group, gain) / np.bincount(self.group).max()
+        """(N,) value - floor; or (G,) its sums over groups, as a share of the largest: independent, and no wider.
+
+        Where `floor` is far below all that is possible, gains are taken for less than they are, which no test minds.
+        """
+        with np.errstate(over="ignore"):
+            gain = self.value - (floor if self.unit is None else floor * self.unit)
+            gain = gain if self.group is None else np.bincount(self.group, gain) / np.bincount(self.group).max()
+        return np.minimum(gain, self._most(floor))
+
+    def _most(self, floor: float) -> float:
+        """What gains are taken for at most, so that sums of their squares are finite."""
+        return min(FAR * max(-self._worst(floor), self.high - self.low), FARTHEST)
+
+    def _worst(self, floor: float) -> float:
+        """The least possible gain."""
+        return self.low - floor if self.unit is None else self.low + min(0.0, -floor * self.largest_unit)
 
     def _range(self, floor: float) -> tuple[float, float]:
         """The least possible gain, and how far the largest one is from it."""
+        worst = self._worst(floor)
         if self.unit is None:
-            return self.low - floor, self.high - self.low
-        least, most = sorted((0.0, -floor * self.largest_unit))
-        return self.low + least, self.high + most - (self.low + least)
+            return worst, self.high - self.low
+        return worst, min(self.high + max(0.0, -floor * self.largest_unit), self._most(floor)) - worst
 
     def bound(self) -> float:
         """The highest floor that is confirmed too, once `floor` is. A drop below 0 is never claimed."""
         best = 0.0 if self.name == "max_accuracy_drop" else self.high
         passed, failed = self.floor, max(self.floor, min(best, self.mean))
+        reach = max(self.high - self.low, abs(self.high), abs(self.low)) or 1.0
+        while failed - reach > passed:  # far below all that is possible, from where halving would not come near
+            if self._p_value_at(failed - reach) <= self.alpha:
+                passed = failed - reach
+            reach *= 4
         for _ in range(HALVINGS):
             middle = (passed + failed) / 2
             if self._p_value_at(middle) <= self.alpha:
@@ -110,6 +129,8 @@ class LimitTest:
         """
         from scipy.stats import norm
 
+        if self._worst(self.floor) >= 0:
+            return 0.0
         gain = self._gain(self.floor)
         margin = float(gain.mean())
         if margin <= 0:

@@ -55,7 +55,7 @@ def add_recertify(commands: Commands) -> None:
     add_records(parser)
     add_json(parser)
     parser.add_argument("--out", metavar="FILE.json", help="write the configuration with its new certificate")
-    parser.set_defaults(run=recertify)
+    parser.set_defaults(run=recertify, replaces=("config",))
 
 
 def recertify(options: Namespace) -> int:

@@ -1,6 +1,8 @@
 """What several commands say, and where they write."""
 
 import json
+import os
+from argparse import Namespace
 from collections.abc import Mapping
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -10,15 +12,20 @@ import numpy as np
 
 from dyce_search.certify.certificate import CertifiedPoint
 from dyce_search.cli import tables
+from dyce_search.cli.parser import UsageError
 from dyce_search.cli.screen import say, say_facts, width
 from dyce_search.errors import FileFormatError
 from dyce_search.evaluation.curve import OperatingPoint
 from dyce_search.evaluation.evaluate import Evaluation, evaluate
-from dyce_search.files import PathLike, write_json
+from dyce_search.files import PathLike
+from dyce_search.json_files import write_json
 from dyce_search.records.records import ExitRecords
 from dyce_search.wording import points, quantity
 
 INTERRUPTED = 130  # the shell's exit status after Ctrl-C
+READ = ("records", "front", "config", "costs", "test", "search")  # options that name files to read
+WRITTEN = ("out", "csv", "plot")  # and files to write
+NAMED = ("costs", "test", "search", *WRITTEN)  # those that go by their name, not by their place
 PAD = 15  # columns that the names of facts take
 
 
@@ -34,6 +41,36 @@ def require_folder(path: PathLike | None) -> None:
         raise FileFormatError(f"cannot write {path}: it is a folder, name a file")
     if not Path(path).parent.is_dir():
         raise FileFormatError(f"cannot write {path}: there is no folder {Path(path).parent}, make it first")
+
+
+def require_apart(options: Namespace) -> None:
+    """Checks, before the work, that nothing is written over what is read, or over what was just written.
+
+    Args:
+        options: of a command; in `replaces` the names of those whose file may be written anew.
+
+    Raises:
+        UsageError: two options name the same file.
+    """
+    given = {name: getattr(options, name, None) for name in (*READ, *WRITTEN)}
+    files = [
+        (option, Path(path))
+        for option, paths in given.items()
+        for path in (paths if isinstance(paths, list) else [paths])
+        if path is not None and option not in getattr(options, "replaces", ())
+    ]
+    for k, (option, path) in enumerate(files):
+        for other, earlier in files[:k]:
+            if option in WRITTEN and _same_file(path, earlier):
+                one, two = (f"--{name}" if name in NAMED else name.upper() for name in (other, option))
+                raise UsageError(f"{one} and {two} must name different files, got {path} for both")
+
+
+def _same_file(one: Path, other: Path) -> bool:
+    try:
+        return one.samefile(other) and one.is_file()  # not so with /dev/null
+    except (OSError, ValueError):
+        return os.path.realpath(one) == os.path.realpath(other)
 
 
 def make_folder(folder: Path) -> None:

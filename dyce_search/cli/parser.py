@@ -2,6 +2,7 @@
 
 import argparse
 import difflib
+import re
 import sys
 import textwrap
 from collections.abc import Sequence
@@ -42,6 +43,11 @@ class CommandParser(argparse.ArgumentParser):
 
 class HelpOnScreen(argparse.RawDescriptionHelpFormatter):
     """Help whose paragraphs and examples are folded to the screen; a folded command can be copied as it is."""
+
+    def _format_usage(self, *parts: Any) -> str:
+        usage: str = super()._format_usage(*parts)
+        narrow = max(map(len, usage.split("\n"))) > self._width
+        return re.sub(r"\n +", "\n  ", usage) if narrow else usage  # argparse indents by the length of the command
 
     def _split_lines(self, text: str, width: int) -> list[str]:
         return folded(" ".join(text.split()), width, hang=0).split("\n")  # argparse would fold in the middle of options

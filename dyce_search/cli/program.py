@@ -1,15 +1,15 @@
 """The program: its parser, and the exit status of what it runs."""
 
 import argparse
-import os
 import sys
 from collections.abc import Sequence
 
 import dyce_search
 from dyce_search.cli import certificates, comparisons, configs, demo, fronts, records, reports, searches
-from dyce_search.cli.output import INTERRUPTED
+from dyce_search.cli.output import INTERRUPTED, require_apart
 from dyce_search.cli.parser import PROGRAM, CommandParser, UsageError
 from dyce_search.cli.screen import complain
+from dyce_search.cli.streams import any_text, given_up
 from dyce_search.errors import DyceError
 
 DESCRIPTION = """\
@@ -44,28 +44,37 @@ def main(arguments: Sequence[str] | None = None) -> int:
         arguments: of the command line; those of the process when None.
 
     Returns:
-        The exit status: 0, 2 after a user's error (one line on standard error), 130 after Ctrl-C; of `check` 3 where a
-        promise is broken and 4 where there are too few samples to tell.
+        The exit status: 0, 2 after a user's error or where standard output cannot be written (one line on standard
+        error), 130 after Ctrl-C; of `check` 3 where a promise is broken and 4 where there are too few samples to tell.
 
     Raises:
         SystemExit: with 2 after an error in usage, which shows the usage of the command, and with 0 after --help.
     """
-    options = parser().parse_args(arguments)
-    try:
-        status: int = options.run(options)
-        sys.stdout.flush()
-    except UsageError as error:
-        options.command.error(str(error))
-    except DyceError as error:
-        complain(f"{PROGRAM}: error: {' '.join(str(error).split())}")
-        return 2
-    except KeyboardInterrupt:
-        complain(f"{PROGRAM}: interrupted")
-        return INTERRUPTED
-    except BrokenPipeError:  # the reader has seen enough, as in `dyce-search info ... | head`
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
+    with any_text():
+        try:
+            options = _parsed(arguments)
+            require_apart(options)
+            status: int = options.run(options)
+            sys.stdout.flush()
+        except OSError as error:  # of standard output: errors of files are DyceErrors
+            return given_up(error)
+        except UsageError as error:
+            options.command.error(str(error))
+        except DyceError as error:
+            complain(f"{PROGRAM}: error: {' '.join(str(error).split())}")
+            return 2
+        except KeyboardInterrupt:
+            complain(f"{PROGRAM}: interrupted")
+            return INTERRUPTED
     return status
+
+
+def _parsed(arguments: Sequence[str] | None) -> argparse.Namespace:
+    try:
+        return parser().parse_args(arguments)
+    except SystemExit:  # after --help, --version or a mistake; an error of standard output shows here, not at the end
+        sys.stdout.flush()
+        raise
 
 
 def parser() -> argparse.ArgumentParser:

@@ -1,14 +1,14 @@
 """The compiled loop of `evaluate`: who leaves where, for many configurations at once."""
 
-from typing import NamedTuple
+from typing import NamedTuple, Self
 
 import numpy as np
 import numpy.typing as npt
-from numba import njit
 
+from dyce_search.compiled import inlined, loop
 from dyce_search.evaluation import config
 
-leaves = njit(inline="always")(config.leaves)
+leaves = inlined(config.leaves)
 
 BLOCK = 8192  # samples at a time, so that the lists of those in flight stay in cache
 
@@ -18,6 +18,20 @@ class Charges(NamedTuple):
 
     backbone: npt.NDArray[np.float32]
     head: npt.NDArray[np.float32]
+
+
+class Configs(NamedTuple):
+    """F configurations at P positions, sorted by rows.
+
+    Attributes:
+        exits: (F, P) int32, flat index of the enabled candidate at each position, -1 for none.
+        threshold: (F, P) float32.
+        alike: (F,) int64, up to which position each does as the one before it; P + 1 where it does so to the end.
+    """
+
+    exits: npt.NDArray[np.int32]
+    threshold: npt.NDArray[np.float32]
+    alike: npt.NDArray[np.int64]
 
 
 class Sums(NamedTuple):
@@ -36,121 +50,107 @@ class Sums(NamedTuple):
     differ: npt.NDArray[np.float64]
 
 
-@njit(nogil=True, cache=True)
-def leave_counts(confidence, score, observed, charges, exits, threshold, first, stop, sums):  # type: ignore[no-untyped-def]
+class Flight(NamedTuple):
+    """Room to follow a block of samples through one configuration after the other, P positions.
+
+    Attributes:
+        samples: (P+1, BLOCK) int32, samples in flight; row 0 holds everybody, row p + 1 whom position p lets pass.
+        row: (P+1,) int64, the row of those in flight before each position.
+        size: (P+1,) int64, samples in each row.
+        gone: (BLOCK,) int32, those that leave at the position at hand.
+        paid: (P+1, BLOCK) float64, what those in `samples` have paid for heads; (0, 0) where costs do not differ.
+        gone_paid: (BLOCK,) float64, what those in `gone` have; (0,) where costs do not differ.
+    """
+
+    samples: npt.NDArray[np.int32]
+    row: npt.NDArray[np.int64]
+    size: npt.NDArray[np.int64]
+    gone: npt.NDArray[np.int32]
+    paid: npt.NDArray[np.float64]
+    gone_paid: npt.NDArray[np.float64]
+
+    @classmethod
+    def of(cls, n_positions: int, by_sample: bool) -> Self:
+        """For so many positions, with or without costs by sample."""
+        return cls(
+            samples=np.empty((n_positions + 1, BLOCK), np.int32),
+            row=np.zeros(n_positions + 1, np.int64),
+            size=np.zeros(n_positions + 1, np.int64),
+            gone=np.empty(BLOCK, np.int32),
+            paid=np.zeros((n_positions + 1, BLOCK) if by_sample else (0, 0)),
+            gone_paid=np.empty(BLOCK if by_sample else 0),
+        )
+
+
+@loop
+def leave_counts(confidence, score, observed, charges, configs, first, stop, flight, sums):  # type: ignore[no-untyped-def]
     """Adds samples to the `Sums` of the configurations first .. stop - 1, which may hold those of others before them.
 
-    Where there are `charges`, it adds to the sums of costs, where there are `observed` scores, (E, N) float32, to
-    those of their differences; where they are None, that is compiled away.
+    Where there are `charges`, it adds to the sums of costs; where they are None, that is compiled away. Where
+    `sums.differ` has room, it adds to the sums of differences between the scores `observed`, (E, N) float32.
 
-    The configurations are sorted by rows. Neighbours that agree up to a position share the work up to there:
-    `flight[p]` keeps the samples still in flight before position p. Only those are touched. Scores are added up one by
-    one in the order of the samples, so sums equal those of a plain loop to the bit. Costs are added up likewise;
-    `paid[p]` keeps what the samples in `flight[p]` have paid for heads.
+    Neighbours among the configurations share the work up to where they part: `flight.samples` keeps the samples still
+    in flight before each position. Only those are touched. Scores are added up one by one in the order of the samples,
+    so sums equal those of a plain loop to the bit; so are costs.
     """
-    count, score_sum, cost_sum, differ_sum = sums.left, sums.score, sums.cost, sums.differ
-    n_samples = confidence.shape[1]
-    n_positions = exits.shape[1]
-    final = confidence.shape[0] - 1
-    flight = np.empty((n_positions + 1, BLOCK), np.int32)  # row 0: everybody
-    row = np.zeros(n_positions + 1, np.int64)  # row of `flight` in force before each position
-    size = np.zeros(n_positions + 1, np.int64)
-    gone = np.empty(BLOCK, np.int32)
-    leaving = np.zeros(n_positions + 1, np.int64)  # of this block, at each position
-    sum_to_here = np.zeros(n_positions + 1, np.float64)  # of scores, up to and with this block
-    if charges is not None:
-        paid = np.zeros((n_positions + 1, BLOCK), np.float64)
-        gone_paid = np.empty(BLOCK, np.float64)
-        cost_to_here = np.zeros(n_positions + 1, np.float64)
-    if observed is not None:
-        differ_to_here = np.zeros(n_positions + 1, np.float64)
+    samples, row, size, gone, paid = flight.samples, flight.row, flight.size, flight.gone, flight.paid
+    exits, threshold = configs.exits, configs.threshold
+    n_samples, n_positions, final = confidence.shape[1], exits.shape[1], confidence.shape[0] - 1
+    differing = len(sums.differ) > 0
     for start in range(0, n_samples, BLOCK):
-        size[0] = min(BLOCK, n_samples - start)
+        size[0] = BLOCK if n_samples - start > BLOCK else n_samples - start
         for j in range(size[0]):
-            flight[0, j] = start + j
+            samples[0, j] = start + j
         for f in range(first, stop):
-            p = 0
-            if f > first:
-                while (
-                    p < n_positions
-                    and exits[f, p] == exits[f - 1, p]
-                    and (exits[f, p] < 0 or threshold[f, p] == threshold[f - 1, p])
-                ):
-                    p += 1
-            for q in range(p, n_positions):
-                e = exits[f, q]
+            alike = configs.alike[f] if f > first else 0
+            for q in range(alike):
+                sums.left[f, q], sums.score[f, q] = sums.left[f - 1, q], sums.score[f - 1, q]
+                if differing:
+                    sums.differ[f, q] = sums.differ[f - 1, q]
+                if charges is not None:
+                    sums.cost[f, q] = sums.cost[f - 1, q]
+            for q in range(alike, n_positions + 1):
+                e = exits[f, q] if q < n_positions else final
                 source = row[q]
-                if e < 0 or size[source] == 0:
-                    row[q + 1] = source
-                    sum_to_here[q] = score_sum[f, q]
-                    leaving[q] = 0
-                    if charges is not None:
-                        cost_to_here[q] = cost_sum[f, q]
-                    if observed is not None:
-                        differ_to_here[q] = differ_sum[f, q]
-                    continue
-                limit = threshold[f, q]
-                stay = 0
-                left = 0
-                for j in range(size[source]):
-                    i = flight[source, j]
-                    out = leaves(confidence[e, i], limit)
-                    if charges is not None:
-                        heads = paid[source, j] + charges.head[e, i]
-                        paid[q + 1, stay] = heads
-                        gone_paid[left] = heads
-                    flight[q + 1, stay] = i
-                    gone[left] = i
-                    left += out
-                    stay += not out
-                total = score_sum[f, q]
-                for j in range(left):
-                    total += score[e, gone[j]]
-                row[q + 1] = q + 1
-                size[q + 1] = stay
-                sum_to_here[q] = total
-                leaving[q] = left
-                if charges is not None:
-                    cost = cost_sum[f, q]
-                    for j in range(left):
-                        cost += charges.backbone[q, gone[j]] + gone_paid[j]
-                    cost_to_here[q] = cost
-                if observed is not None:
-                    differ = differ_sum[f, q]
-                    for j in range(left):
-                        i = gone[j]
-                        differ += abs(observed[e, i] - observed[final, i])
-                    differ_to_here[q] = differ
-            if p < n_positions or f == first:
-                source = row[n_positions]
-                total = score_sum[f, n_positions]
-                for j in range(size[source]):
-                    total += score[final, flight[source, j]]
-                sum_to_here[n_positions] = total
-                leaving[n_positions] = size[source]
-                if charges is not None:
-                    cost = cost_sum[f, n_positions]
+                out, left = gone, 0
+                if q == n_positions:
+                    out, left = samples[source], size[source]
+                elif e >= 0 and size[source] > 0:
+                    limit = threshold[f, q]
+                    stay = 0
                     for j in range(size[source]):
-                        i = flight[source, j]
-                        cost += charges.backbone[n_positions, i] + paid[source, j] + charges.head[final, i]
-                    cost_to_here[n_positions] = cost
-            for q in range(n_positions + 1):
-                count[f, q] += leaving[q]
-                score_sum[f, q] = sum_to_here[q]
+                        i = samples[source, j]
+                        leaving = leaves(confidence[e, i], limit)
+                        if charges is not None:
+                            heads = paid[source, j] + charges.head[e, i]
+                            paid[q + 1, stay] = heads
+                            flight.gone_paid[left] = heads
+                        samples[q + 1, stay] = i
+                        gone[left] = i
+                        left += leaving
+                        stay += not leaving
+                    source = q + 1
+                    size[source] = stay
+                if q < n_positions:
+                    row[q + 1] = source
+                if left == 0:
+                    continue
+                sums.left[f, q] += left
+                total = sums.score[f, q]
+                for j in range(left):
+                    total += score[e, out[j]]
+                sums.score[f, q] = total
+                if differing and q < n_positions:
+                    differ = sums.differ[f, q]
+                    for j in range(left):
+                        differ += abs(observed[e, out[j]] - observed[final, out[j]])
+                    sums.differ[f, q] = differ
                 if charges is not None:
-                    cost_sum[f, q] = cost_to_here[q]
-                if observed is not None:
-                    differ_sum[f, q] = differ_to_here[q]
-
-
-@njit(cache=True)
-def leave_positions(confidence, exits, threshold, position):  # type: ignore[no-untyped-def]
-    """Fills position (N,) with where each sample leaves under one configuration, exits and threshold (P,)."""
-    n_positions = len(exits)
-    position[:] = n_positions
-    for p in range(n_positions):
-        e = exits[p]
-        if e >= 0:
-            for i in range(len(position)):
-                if position[i] == n_positions and leaves(confidence[e, i], threshold[p]):
-                    position[i] = p
+                    cost = sums.cost[f, q]
+                    for j in range(left):
+                        i = out[j]
+                        if q < n_positions:
+                            cost += charges.backbone[q, i] + flight.gone_paid[j]
+                        else:
+                            cost += charges.backbone[q, i] + paid[source, j] + charges.head[e, i]
+                    sums.cost[f, q] = cost

@@ -1,16 +1,16 @@
 """The compiled loops of `cost_tails`: what every sample pays, and the largest of it."""
 
 import numpy as np
-from numba import njit
 
+from dyce_search.compiled import inlined, loop, part
 from dyce_search.evaluation import config
 
-leaves = njit(inline="always")(config.leaves)
+leaves = inlined(config.leaves)
 
 BINS = 2048  # of a histogram in which ranks are found; then the entries of their bins are sorted
 
 
-@njit(nogil=True, cache=True)
+@part
 def fill_paid(confidence, charges, exits, threshold, flight, paid, heads):  # type: ignore[no-untyped-def]
     """Fills paid (N,) with what each sample pays under one configuration; flight (N,) and heads (N,) are scratch."""
     n_positions, n = len(exits), len(paid)
@@ -35,7 +35,7 @@ def fill_paid(confidence, charges, exits, threshold, flight, paid, heads):  # ty
         paid[i] = charges.backbone[n_positions, i] + heads[i] + charges.head[-1, i]
 
 
-@njit(nogil=True, cache=True)
+@part
 def largest(values, ranks, codes, inside, found):  # type: ignore[no-untyped-def]
     """Fills found (S,) with the entries of values (N,) that have the ranks (S,), rising; 0 is the largest.
 
@@ -73,7 +73,7 @@ def largest(values, ranks, codes, inside, found):  # type: ignore[no-untyped-def
         found[k] = inside[first + stop[b] - 1 - ranks[k]]
 
 
-@njit(nogil=True, cache=True)
+@loop
 def fill_tails(confidence, charges, exits, threshold, first, stop, ranks, tails):  # type: ignore[no-untyped-def]
     """Fills tails (F, S) for the configurations first .. stop - 1."""
     n = confidence.shape[1]
@@ -84,7 +84,7 @@ def fill_tails(confidence, charges, exits, threshold, first, stop, ranks, tails)
         largest(paid, ranks, codes, heads, tails[f])
 
 
-@njit(nogil=True, cache=True)
+@loop
 def count_over(confidence, charges, exits, threshold, first, stop, most, over):  # type: ignore[no-untyped-def]
     """Fills over (F,) with how many samples pay more than `most`, for the configurations first .. stop - 1."""
     n = confidence.shape[1]

@@ -1,4 +1,7 @@
-"""The file of a configuration: which exits it enables, by name, and what their confidences must be."""
+"""The file of a configuration: which exits it enables, by name, and what their confidences must be.
+
+A certified point's file is one too: beside the configuration stand its figures and its certificate.
+"""
 
 from typing import Annotated, Any, Literal
 
@@ -8,11 +11,12 @@ import numpy.typing as npt
 
 from dyce_search.errors import ConfigError, FileFormatError
 from dyce_search.files import PathLike
+from dyce_search.json_files import typed
+from dyce_search.records.costs_file import Count
 from dyce_search.records.layout import ExitLayout
 
 FORMAT, VERSION = "dyce_search.config", 2
 Threshold = float | Literal["inf", "-inf"]
-Count = Annotated[int, msgspec.Meta(ge=0, le=1 << 31)]
 Candidate = Annotated[int, msgspec.Meta(ge=-1, le=1 << 31)]
 Positions = Annotated[int, msgspec.Meta(ge=1, le=1 << 20)]
 
@@ -36,6 +40,40 @@ class ExitEntry(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     temperature: float | None = None
 
 
+class Figures(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+    """What a certified configuration measured on the calibration samples."""
+
+    accuracy: float
+    cost: float
+    relative_cost: float
+    accuracy_drop: float
+
+
+class LimitEntry(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+    """A `CertifiedLimit`."""
+
+    name: str
+    limit: float
+    measured: float
+    bound: float
+    p_value: float
+    method: str
+    share: float | None = None
+    most: float | None = None
+
+
+class CertificateEntry(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+    """A `Certificate`, but for its layout, which is the configuration's."""
+
+    limits: Annotated[list[LimitEntry], msgspec.Meta(min_length=1)]
+    confidence: float
+    n_samples: int
+    n_groups: int | None
+    n_tested: int
+    records_digest: str
+    search_digest: str
+
+
 class ConfigFile(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     """A configuration; a certified point's file is one, with its figures and its certificate."""
 
@@ -44,8 +82,8 @@ class ConfigFile(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     n_positions: Positions
     exits: list[ExitEntry]
     layout: LayoutEntry | None = None
-    calibration: dict[str, Any] | None = None
-    certificate: dict[str, Any] | None = None
+    calibration: Figures | msgspec.UnsetType = msgspec.UNSET
+    certificate: CertificateEntry | msgspec.UnsetType = msgspec.UNSET
 
 
 class ConfigFile1(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
@@ -55,8 +93,8 @@ class ConfigFile1(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     version: Literal[1]
     candidate: list[Candidate]
     threshold: list[Threshold]
-    calibration: dict[str, Any] | None = None
-    certificate: dict[str, Any] | None = None
+    calibration: Figures | msgspec.UnsetType = msgspec.UNSET
+    certificate: CertificateEntry | msgspec.UnsetType = msgspec.UNSET
 
 
 TYPES: dict[int, type[ConfigFile | ConfigFile1]] = {1: ConfigFile1, 2: ConfigFile}
@@ -113,6 +151,20 @@ def read_content(found: ConfigFile | ConfigFile1, path: PathLike) -> Arrays:
                     f"with temperature {heat:g} in its layout, {entry.name!r} with {entry.temperature} among its exits"
                 )
     return candidate, threshold, layout
+
+
+def read_promise(content: Any, path: PathLike) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The figures and the certificate in the content of a configuration's file, as plain values.
+
+    Raises:
+        FileFormatError: content that is not of the format, or no certificate.
+    """
+    found = typed(content, FORMAT, TYPES, path)
+    if isinstance(found.certificate, msgspec.UnsetType):
+        raise FileFormatError(f"{path} is a configuration without a certificate: ExitConfig.load reads it")
+    if isinstance(found.calibration, msgspec.UnsetType):
+        raise FileFormatError(f"{path} is damaged: Object missing required field `calibration`: certify anew")
+    return msgspec.to_builtins(found.calibration), msgspec.to_builtins(found.certificate)
 
 
 def layout_of(entry: LayoutEntry) -> ExitLayout:

@@ -1,5 +1,6 @@
 """Configurations with what they measured: points and curves."""
 
+import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -7,12 +8,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from dyce_search.arrays import frame_of, numbers, read_only, require_type, restore
+from dyce_search.arguments import flag, is_whole, length, real, require_type, shown, text, whole
+from dyce_search.arrays import frame_of, numbers, restore, to_numpy, whole_numbers
 from dyce_search.errors import FrontError
 from dyce_search.evaluation.config import ExitConfig
 from dyce_search.evaluation.cost_tails import SHARES
-from dyce_search.evaluation.drawn import Drawable, draw_curve
-from dyce_search.evaluation.limits import is_number, require_share
+from dyce_search.evaluation.drawn import Drawable, draw_curve, drawables
+from dyce_search.evaluation.limits import require_count, require_number, require_share
 from dyce_search.records.costs import ExitCosts
 from dyce_search.records.layout import ExitLayout, require_layout
 from dyce_search.wording import line, points
@@ -39,6 +41,9 @@ class OperatingPoint:
         accuracy_drop: accuracy of the final exit alone - accuracy, absolute: 0.005 is half a point.
         disagreement: mean |score - score of the final exit| over the samples: with scores of 0 and 1 the share on
             which one of the two is right and the other wrong; None where it was not measured.
+
+    Raises:
+        FrontError: figures that records cannot have.
     """
 
     config: ExitConfig
@@ -47,6 +52,13 @@ class OperatingPoint:
     relative_cost: float
     accuracy_drop: float
     disagreement: float | None = None
+
+    def __post_init__(self) -> None:
+        """Checks that the figures are ones that records can have."""
+        require_number(self.accuracy, "accuracy", 0, 1)
+        require_number(self.accuracy_drop, "accuracy_drop", -1, 1)
+        for name in ("cost", "relative_cost"):
+            require_number(getattr(self, name), name, 0, sys.float_info.max)
 
     def __str__(self) -> str:
         """One line for people."""
@@ -90,7 +102,8 @@ class Curve:
             carries it. Where none is given it is that of the costs.
 
     Raises:
-        FrontError: shapes that do not fit together, candidates that the network does not have, NaN.
+        FrontError: shapes that do not fit together, candidates that the network does not have, NaN, accuracies outside
+            [0, 1], costs that are negative or infinite, no samples.
         ConfigError: a layout of other exits than the costs'.
     """
 
@@ -109,11 +122,12 @@ class Curve:
 
     def __post_init__(self) -> None:
         """Checks and freezes the arrays."""
+        require_type(self.costs, ExitCosts, "costs", FrontError)
         if self.layout is None:
             object.__setattr__(self, "layout", self.costs.layout)
         require_layout(self.layout, "layout")
         self.layout.joined(self.costs.layout, "the layout", "the costs")
-        n_points, n_positions = len(self.cost), self.costs.n_positions
+        n_points, n_positions = max(length(self.cost), 0), self.costs.n_positions
         if self.disagreement is None:
             object.__setattr__(self, "disagreement", np.full(n_points, np.nan))
         if self.cost_tail is None:
@@ -128,18 +142,38 @@ class Curve:
             "exit_accuracy": (self.costs.n_exits,),
         }
         for name, shape in shapes.items():
-            array = np.asarray(getattr(self, name))
+            array = to_numpy(getattr(self, name), name, FrontError)
             if array.shape != shape:
                 raise FrontError(f"{name} must have shape {shape}, got {array.shape}")
+            if name == "candidate":
+                array = whole_numbers(array, name, FrontError, ndim=2)
+            elif name == "threshold":
+                array = np.where(self.candidate >= 0, array, np.float32(0))
             dtype = {"candidate": np.int64, "threshold": np.float32}.get(name, np.float64)
-            if name == "threshold":
-                array = np.where(np.asarray(self.candidate) >= 0, array, np.float32(0))
-            object.__setattr__(self, name, read_only(array, dtype, copy=True))
+            kept = numbers(array, name, FrontError, dtype=dtype, ndim=len(shape), copy=True)
+            object.__setattr__(self, name, kept)
+        whole(self.n_samples, "n_samples", FrontError, least=1)
+        for name in ("records_digest", "scores"):
+            text(getattr(self, name), name, FrontError)
         if np.any(self.candidate < -1) or np.any(self.candidate >= self.costs.n_candidates):
             raise FrontError("candidate must hold, per position, the index of one of its candidates, or -1 for none")
-        for name in ("threshold", "accuracy", "cost", "exit_accuracy"):
+        self._check_figures()
+
+    def _check_figures(self) -> None:
+        """Checks that all figures are ones that records can have."""
+        for name in ("threshold", "accuracy", "exit_accuracy"):
             if np.isnan(getattr(self, name)).any():
                 raise FrontError(f"{name} must not be NaN")
+        require_count(self.n_samples, "n_samples")
+        for name in ("accuracy", "exit_accuracy", "disagreement"):
+            values = getattr(self, name)
+            _require(values, ((values >= 0) & (values <= 1)) | np.isnan(values), f"{name} must be in [0, 1]")
+        largest = np.finfo(np.float64).max * min(self.costs.baseline, 1.0)  # so that relative costs are finite too
+        _require(self.cost, (self.cost >= 0) & (self.cost <= largest), "cost must be finite and >= 0")
+        known = self.cost_tail[~np.isnan(self.cost_tail).any(axis=1)]
+        _require(known, (known >= 0) & (known < np.inf), "cost_tail must be finite and >= 0")
+        if np.any(np.diff(known, axis=1) > 0):
+            raise FrontError("cost_tail must fall as the share of the samples that may cost more grows")
 
     __setstate__ = restore
 
@@ -165,8 +199,10 @@ class Curve:
 
     def __getitem__(self, index: int) -> OperatingPoint:
         """One configuration with its figures; negative indices count from the end."""
+        if not is_whole(index):
+            raise TypeError(f"index must be a whole number, got {shown(index)}")
         if not -len(self) <= index < len(self):
-            raise IndexError(f"index {index} is out of range for {len(self)} points")
+            raise IndexError(f"index {shown(index)} is out of range for {len(self)} points")
         return OperatingPoint(
             config=ExitConfig(candidate=self.candidate[index], threshold=self.threshold[index], layout=self.layout),
             accuracy=float(self.accuracy[index]),
@@ -298,8 +334,12 @@ class Curve:
         """
         from dyce_search.drawing import axes
 
-        if drop_limit is not None and (not is_number(drop_limit) or not 0 < drop_limit <= 1):
-            raise FrontError(f"drop_limit must lie in (0, 1] or be None, got {drop_limit!r}: 0.05 is five points")
+        if drop_limit is not None:
+            what, hint = "lie in (0, 1] or be None", "0.05 is five points"
+            real(drop_limit, "drop_limit", FrontError, what, lambda limit: 0 < limit <= 1, hint=hint)
+        if label is not None:
+            text(label, "label", FrontError)
+        flag(static_exits, "static_exits", FrontError)
         if held_out is not None:
             require_type(held_out, Curve, "held_out", FrontError)
             if len(held_out) != len(self):
@@ -310,11 +350,19 @@ class Curve:
         points = [(name, one) for name, one in (("selected", selected), ("certified", certified)) if one is not None]
         for name, point in points:
             require_type(point, OperatingPoint, name, FrontError)
+        drawn = drawables(others)
         ax = axes.given_or_new(ax)
         draw_curve(
-            ax, self, label or "front", others or {}, held_out, points, static_exits=static_exits, drop_limit=drop_limit
+            ax, self, label or "front", drawn, held_out, points, static_exits=static_exits, drop_limit=drop_limit
         )
         return ax
+
+
+def _require(values: FloatArray, good: npt.NDArray[np.bool_], needed: str) -> None:
+    """Figures, all of which must be good."""
+    if not good.all():
+        place = np.unravel_index(int(np.argmin(good)), good.shape)
+        raise FrontError(f"{needed}, got {values[place]:g} at point {int(place[0])}")
 
 
 def dominated_area(
@@ -331,6 +379,6 @@ def dominated_area(
         raise FrontError("the hypervolume is relative to the baseline accuracy, which is 0 here")
     corner = numbers(reference, "reference", FrontError, dtype=np.float64, ndim=1)
     if corner.shape != (2,) or not np.isfinite(corner).all():
-        raise FrontError(f"reference must be (relative cost, relative accuracy), got {reference}")
+        raise FrontError(f"reference must be (relative cost, relative accuracy), got {shown(reference)}")
     points = np.column_stack([relative_cost, accuracy / baseline_accuracy])
     return float(moocore.hypervolume(points, ref=corner, maximise=[False, True]))

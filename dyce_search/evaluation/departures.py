@@ -12,7 +12,7 @@ from dyce_search.records.stored import AnyRecords
 from dyce_search.threads import parts_of, side_by_side
 
 if TYPE_CHECKING:
-    from dyce_search.evaluation._kernels import Charges, Sums
+    from dyce_search.evaluation._kernels import Charges, Configs, Sums
 
 
 def departures(
@@ -33,7 +33,7 @@ def departures(
         observed: (E, N) float32, scores that may differ from the final exit's; None is those of the records.
         differences: whether these differences are added up too.
     """
-    from dyce_search.evaluation._kernels import Charges, Sums
+    from dyce_search.evaluation._kernels import Charges, Configs, Sums
 
     order, bounds = _chunks(exits, threshold)
     shape = (len(exits), exits.shape[1] + 1)
@@ -45,11 +45,10 @@ def departures(
         cost=np.zeros((0, 0) if charged is None else shape),
         differ=np.zeros(shape if differences else (0, 0)),
     )
-    ordered = exits[order], threshold[order]
-
+    configs = Configs(exits[order], threshold[order], _alike(exits[order], threshold[order]))
     for part in [records] if isinstance(records, ExitRecords) else records.blocks():
-        seen = (part.score if observed is None else observed) if differences else None
-        fill = partial(_fill, part, seen, charges, ordered, sums)
+        seen = part.score if observed is None else observed
+        fill = partial(_fill, part, seen, charges, configs, sums)
         side_by_side(fill, bounds[:-1], bounds[1:])
     back = np.argsort(order)
     cost, differ = (array[back] if array.size else array for array in (sums.cost, sums.differ))
@@ -58,17 +57,18 @@ def departures(
 
 def _fill(
     part: ExitRecords,
-    observed: npt.NDArray[np.float32] | None,
+    observed: npt.NDArray[np.float32],
     charges: "Charges | None",
-    ordered: tuple[npt.NDArray[np.int32], npt.NDArray[np.float32]],
+    configs: "Configs",
     sums: "Sums",
     first: int,
     stop: int,
 ) -> None:
     """Adds some samples to the sums of some configurations."""
-    from dyce_search.evaluation._kernels import leave_counts
+    from dyce_search.evaluation._kernels import Flight, leave_counts
 
-    leave_counts(part.confidence, part.score, observed, charges, *ordered, first, stop, sums)
+    flight = Flight.of(sums.left.shape[1] - 1, by_sample=charges is not None)
+    leave_counts(part.confidence, part.score, observed, charges, configs, first, stop, flight, sums)
 
 
 def _chunks(
@@ -88,3 +88,10 @@ def counting_loop() -> Any:
     from dyce_search.evaluation._kernels import leave_counts
 
     return leave_counts
+
+
+def _alike(exits: npt.NDArray[np.int32], threshold: npt.NDArray[np.float32]) -> npt.NDArray[np.int64]:
+    """(F,) up to which position each does as the one before it, P + 1 where to the end; 0 for the first."""
+    same = (exits[1:] == exits[:-1]) & ((exits[1:] < 0) | (threshold[1:] == threshold[:-1]))
+    alike = np.where(same.all(axis=1), exits.shape[1] + 1, same.argmin(axis=1))
+    return np.insert(alike, 0, 0)

@@ -5,6 +5,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from dyce_search.evaluation.config import leaves
 from dyce_search.records.costs import ExitCosts
 from dyce_search.records.records import ExitRecords
 from dyce_search.records.sample_costs import differing
@@ -36,10 +37,9 @@ def outcomes(records: ExitRecords, exits: npt.NDArray[np.int32], threshold: npt.
         exits: (P,) int32, flat index of the enabled candidate at each position, -1 for none (`ExitConfig.exits`).
         threshold: (P,) float32.
     """
-    from dyce_search.evaluation._kernels import leave_positions
-
-    position = np.empty(records.n_samples, np.int64)
-    leave_positions(records.confidence, exits, threshold, position)
+    position = np.full(records.n_samples, len(exits), np.int64)
+    for p in np.flatnonzero(exits >= 0)[::-1]:  # from the last on, so that the first that lets go has the last word
+        position[leaves(records.confidence[exits[p]], threshold[p])] = p
     taken = np.append(exits, records.n_exits - 1).astype(np.int64)[position]
     return Outcomes(
         position=position,

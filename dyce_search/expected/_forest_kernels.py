@@ -3,28 +3,59 @@
 Trees compare confidences with each other and nothing else, so that a rising transformation changes nothing.
 """
 
+from typing import NamedTuple
+
 import numpy as np
-from numba import njit
+import numpy.typing as npt
+
+from dyce_search.compiled import loop, part
+
+STEP = np.uint64(0x9E3779B97F4A7C15)  # from one state of the random numbers to the next (splitmix64, Steele 2014)
 
 
-@njit(inline="always")
-def draw(state):  # type: ignore[no-untyped-def]
-    """The next random number of 64 bits; `state` (1,) uint64 moves on (splitmix64, Steele 2014)."""
-    state[0] += np.uint64(0x9E3779B97F4A7C15)
-    z = state[0]
-    z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+class Tree(NamedTuple):
+    """A random tree of K nodes and L leaves; `grow` fills the first rows of larger arrays.
+
+    Attributes:
+        feature: (K,) int32, the exit asked at each node, -1 at a leaf.
+        cut: (K,) float32, a sample with a confidence above it goes right.
+        child: (K,) int32, the left child, the right one follows; at a leaf, its number.
+        mean: (L, E) float32, mean scores of the samples of each leaf.
+    """
+
+    feature: npt.NDArray[np.int32]
+    cut: npt.NDArray[np.float32]
+    child: npt.NDArray[np.int32]
+    mean: npt.NDArray[np.float32]
+
+
+class Scratch(NamedTuple):
+    """Room for `grow`.
+
+    Attributes:
+        first: (2M,) int32, where each node's samples begin in `member`.
+        stop: (2M,) int32, where they end.
+        total: (D,) float32, sums of the targets over a node.
+        left: (D,) float32, and over those that go left.
+    """
+
+    first: npt.NDArray[np.int32]
+    stop: npt.NDArray[np.int32]
+    total: npt.NDArray[np.float32]
+    left: npt.NDArray[np.float32]
+
+
+@part
+def below(bound, state):  # type: ignore[no-untyped-def]
+    """The random whole number in [0, bound), bound < 2^31, of a state (uint64)."""
+    z = (state ^ (state >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
     z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    return z ^ (z >> np.uint64(31))
+    z = z ^ (z >> np.uint64(31))
+    return np.int64((z >> np.uint64(33)) * np.uint64(bound) >> np.uint64(31))
 
 
-@njit(inline="always")
-def below(state, bound):  # type: ignore[no-untyped-def]
-    """A random whole number in [0, bound), bound < 2^31."""
-    return np.int64((draw(state) >> np.uint64(33)) * np.uint64(bound) >> np.uint64(31))
-
-
-@njit(nogil=True, cache=True)
-def grow(confidence, target, member, seed, least, tries, feature, cut, child, leaf):  # type: ignore[no-untyped-def]
+@loop
+def grow(confidence, score, target, member, state, least, tries, scratch, tree):  # type: ignore[no-untyped-def]
     """Grows one tree on some samples; returns its numbers of nodes and of leaves.
 
     A node tries random splits: the confidence of a random exit on a random sample of the node. It takes the one that
@@ -32,37 +63,39 @@ def grow(confidence, target, member, seed, least, tries, feature, cut, child, le
 
     Args:
         confidence: (E, N) float32.
+        score: (N, E) float32, whose means the tree predicts.
         target: (N, D) float32, whose variance is to be explained.
         member: (M,) int32, the samples to grow on; reordered, leaf by leaf.
-        seed: uint64.
+        state: uint64, of the random numbers.
         least: samples of a leaf, at least.
         tries: splits tried at a node.
-        feature: (2M,) int32, filled with the exit asked at each node, -1 at a leaf.
-        cut: (2M,) float32, filled: a sample with a confidence above it goes right.
-        child: (2M,) int32, filled with the left child, the right one follows; at a leaf, its number.
-        leaf: (M, 2) int32, filled with where each leaf's samples begin and end in `member`.
+        scratch: `Scratch`.
+        tree: `Tree` of 2M nodes and M / least leaves, at least one of each; filled.
     """
-    state = np.full(1, seed, np.uint64)
+    feature, cut, child, mean = tree.feature, tree.cut, tree.child, tree.mean
+    first, stop, total, left = scratch.first, scratch.stop, scratch.total, scratch.left
     dims = target.shape[1]
     n_exits = len(confidence)
-    first, stop = np.zeros(len(feature), np.int32), np.zeros(len(feature), np.int32)
-    stop[0] = len(member)
-    total, left = np.empty(dims, np.float32), np.empty(dims, np.float32)
+    first[0], stop[0] = 0, len(member)
     nodes, leaves, node = 1, 0, 0
     while node < nodes:  # breadth first
         a, b = first[node], stop[node]
         size = b - a
         best, best_exit, best_cut = np.float32(-1.0), -1, np.float32(0.0)
         if size >= 2 * least:
-            total[:] = 0
+            for d in range(dims):
+                total[d] = 0
             for j in range(a, b):
                 for d in range(dims):
                     total[d] += target[member[j], d]
             for _ in range(tries):
-                e = below(state, n_exits)
+                state += STEP
+                e = below(n_exits, state)
+                state += STEP
                 values = confidence[e]
-                at = values[member[a + below(state, size)]]
-                left[:] = 0
+                at = values[member[a + below(size, state)]]
+                for d in range(dims):
+                    left[d] = 0
                 count = 0
                 for j in range(a, b):
                     i = member[j]
@@ -83,7 +116,14 @@ def grow(confidence, target, member, seed, least, tries, feature, cut, child, le
         cut[node] = best_cut
         if best_exit < 0:
             child[node] = leaves
-            leaf[leaves, 0], leaf[leaves, 1] = a, b
+            for e in range(n_exits):
+                mean[leaves, e] = 0
+            for j in range(a, b):
+                i = member[j]
+                for e in range(n_exits):
+                    mean[leaves, e] += score[i, e]
+            for e in range(n_exits):
+                mean[leaves, e] /= np.float32(size)
             leaves += 1
         else:
             values = confidence[best_exit]
@@ -102,27 +142,13 @@ def grow(confidence, target, member, seed, least, tries, feature, cut, child, le
     return nodes, leaves
 
 
-@njit(nogil=True, cache=True)
-def leaf_means(score, member, leaf, mean):  # type: ignore[no-untyped-def]
-    """Fills mean (L, E) float32 with the mean scores of each leaf's samples; score is (N, E) float32."""
-    n_exits = score.shape[1]
-    for k in range(len(leaf)):
-        a, b = leaf[k]
-        for e in range(n_exits):
-            mean[k, e] = 0
-        for j in range(a, b):
-            i = member[j]
-            for e in range(n_exits):
-                mean[k, e] += score[i, e]
-        for e in range(n_exits):
-            mean[k, e] /= np.float32(b - a)
-
-
-@njit(nogil=True, cache=True)
-def add_tree(confidence, sample, feature, cut, child, mean, total, first):  # type: ignore[no-untyped-def]
+@loop
+def add_tree(confidence, sample, tree, total, first):  # type: ignore[no-untyped-def]
     """Adds one tree's predictions for samples (M,) int32 to rows sample - first of total (., E) float32."""
+    feature, cut, child, mean = tree.feature, tree.cut, tree.child, tree.mean
     n_exits = mean.shape[1]
-    for i in sample:
+    for j in range(len(sample)):
+        i = sample[j]
         node = 0
         while feature[node] >= 0:
             node = child[node] + (1 if confidence[feature[node], i] > cut[node] else 0)

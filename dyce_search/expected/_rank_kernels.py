@@ -1,9 +1,9 @@
 """The compiled loop that looks confidences up among those that were learned on."""
 
-from numba import njit
+from dyce_search.compiled import loop
 
 
-@njit(nogil=True, cache=True)
+@loop
 def look_up(confidence, values, scores, result):  # type: ignore[no-untyped-def]
     """Fills result (M,) float32 with the scores (2K + 1,) at and between K rising values; see `NormalRanks`."""
     for i in range(len(confidence)):

@@ -6,12 +6,15 @@ grown on a random half of the units, its twin on the other half, so that every s
 """
 
 from dataclasses import dataclass
-from typing import NamedTuple, Self
+from typing import TYPE_CHECKING, Self
 
 import numpy as np
 import numpy.typing as npt
 
 from dyce_search.threads import side_by_side
+
+if TYPE_CHECKING:
+    from dyce_search.expected._forest_kernels import Tree
 
 FloatArray = npt.NDArray[np.float32]
 
@@ -23,15 +26,6 @@ DIRECTIONS = 8  # random sums of the scores, which the trees are grown to explai
 BLOCK = 2048  # samples predicted at a time
 
 
-class Tree(NamedTuple):
-    """A grown tree; see the kernels."""
-
-    feature: npt.NDArray[np.int32]
-    cut: FloatArray
-    child: npt.NDArray[np.int32]
-    mean: FloatArray
-
-
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Forest:
     """A grown forest: what it predicts out of fold, and for other samples.
@@ -41,7 +35,7 @@ class Forest:
         out_of_fold: (E, N) float32, each sample by the trees that were grown without its unit.
     """
 
-    trees: tuple[Tree, ...]
+    trees: tuple["Tree", ...]
     out_of_fold: FloatArray
 
     @classmethod
@@ -66,7 +60,7 @@ class Forest:
         half_of = [half == side for half in halves for side in (0, 1)]
         seeds = rng.integers(1 << 63, size=len(half_of), dtype=np.uint64)
 
-        def one(half: npt.NDArray[np.bool_], seed: np.uint64) -> Tree:
+        def one(half: npt.NDArray[np.bool_], seed: np.uint64) -> "Tree":
             return grown(confidence, by_sample, target, np.flatnonzero(half).astype(np.int32), seed)
 
         trees = side_by_side(one, half_of, seeds)
@@ -76,7 +70,7 @@ class Forest:
             block = slice(first, first + BLOCK)
             for half, tree in zip(half_of, trees, strict=True):
                 out = (first + np.flatnonzero(~half[block])).astype(np.int32)
-                add_tree(confidence, out, *tree, total, 0)
+                add_tree(confidence, out, tree, total, 0)
 
         side_by_side(predict, range(0, len(total), BLOCK))
         return cls(trees=tuple(trees), out_of_fold=np.ascontiguousarray(total.T) / np.float32(pairs))
@@ -91,7 +85,7 @@ class Forest:
             sample = np.arange(first, min(first + BLOCK, confidence.shape[1]), dtype=np.int32)
             total = np.zeros((len(sample), len(confidence)), np.float32)
             for tree in self.trees:
-                add_tree(confidence, sample, *tree, total, first)
+                add_tree(confidence, sample, tree, total, first)
             result[:, first : first + BLOCK] = total.T / np.float32(len(self.trees))
 
         side_by_side(some, range(0, confidence.shape[1], BLOCK))
@@ -100,17 +94,28 @@ class Forest:
 
 def grown(
     confidence: FloatArray, by_sample: FloatArray, target: FloatArray, member: npt.NDArray[np.int32], seed: np.uint64
-) -> Tree:
+) -> "Tree":
     """A tree grown on some samples (M,)."""
-    from dyce_search.expected._forest_kernels import grow, leaf_means
+    from dyce_search.expected._forest_kernels import Scratch, Tree, grow
 
-    size = len(member)
-    feature, child = np.empty(2 * size, np.int32), np.empty(2 * size, np.int32)
-    cut, leaf = np.empty(2 * size, np.float32), np.empty((size, 2), np.int32)
-    nodes, leaves = grow(confidence, target, member, seed, LEAST, TRIES, feature, cut, child, leaf)
-    mean = np.empty((leaves, by_sample.shape[1]), np.float32)
-    leaf_means(by_sample, member, leaf[:leaves], mean)
-    return Tree(feature[:nodes].copy(), cut[:nodes].copy(), child[:nodes].copy(), mean)
+    size, dims = len(member), target.shape[1]
+    leaves = max(size // LEAST, 1)
+    tree = Tree(
+        feature=np.empty(2 * size, np.int32),
+        cut=np.empty(2 * size, np.float32),
+        child=np.empty(2 * size, np.int32),
+        mean=np.empty((leaves, by_sample.shape[1]), np.float32),
+    )
+    scratch = Scratch(
+        first=np.empty(2 * size, np.int32),
+        stop=np.empty(2 * size, np.int32),
+        total=np.empty(dims, np.float32),
+        left=np.empty(dims, np.float32),
+    )
+    nodes, leaves = grow(confidence, by_sample, target, member, seed, LEAST, TRIES, scratch, tree)
+    return Tree(
+        tree.feature[:nodes].copy(), tree.cut[:nodes].copy(), tree.child[:nodes].copy(), tree.mean[:leaves].copy()
+    )
 
 
 def random_directions(by_sample: FloatArray, rng: np.random.Generator) -> FloatArray:

@@ -1,5 +1,7 @@
 """How predictions are joined, mixed with what was observed, and kept at its mean."""
 
+import itertools
+
 import numpy as np
 import numpy.typing as npt
 
@@ -10,6 +12,7 @@ FloatArray = npt.NDArray[np.float32]
 CELLS = 20  # parts of equal size along an exit's confidences, in which predictions are held against observations
 FEW = 2500  # samples above which there are more parts, by the root of their number: thresholds are told apart finer
 CELL = 8  # samples of such a part, at least
+STEPS = 200  # of the search for a shift, at most; bisection alone needs about 60
 
 
 def stack(score: FloatArray, predictions: list[FloatArray]) -> tuple[float, ...]:
@@ -21,8 +24,6 @@ def stack(score: FloatArray, predictions: list[FloatArray]) -> tuple[float, ...]
         score: (E, N) float32, as observed.
         predictions: each (E, N) float32, out of fold.
     """
-    from scipy.optimize import nnls
-
     size = len(predictions)
     columns = [*predictions, score]
 
@@ -35,8 +36,25 @@ def stack(score: FloatArray, predictions: list[FloatArray]) -> tuple[float, ...]
     values, vectors = np.linalg.eigh(total[:size, :size])
     root = np.sqrt(np.maximum(values, 0))
     safe = np.where(root > 1e-9 * max(root[-1], 1e-9), root, np.inf)
-    weights, _ = nnls(root[:, None] * vectors.T, (vectors.T @ total[:size, size]) / safe)
+    weights = none_negative(root[:, None] * vectors.T, (vectors.T @ total[:size, size]) / safe)
     return tuple(float(weight) for weight in weights)
+
+
+def none_negative(columns: npt.NDArray[np.float64], target: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    """Weights (K,) >= 0 of a few columns (M, K), whose weighted sum is closest to the target (M,).
+
+    The best weights are those of plain least squares on the columns that count, so every choice of them is tried.
+    `scipy.optimize.nnls` does so for any number; loading it takes longer than a fast search.
+    """
+    size = columns.shape[1]
+    best, closest = np.zeros(size), float(target @ target)
+    for chosen in itertools.product([False, True], repeat=size):
+        weights = np.zeros(size)
+        weights[list(chosen)] = np.linalg.lstsq(columns[:, chosen], target)[0]
+        off = target - columns @ weights
+        if (weights >= 0).all() and off @ off < closest:
+            best, closest = weights, float(off @ off)
+    return best
 
 
 def trust(normal: FloatArray, score: FloatArray, predicted: FloatArray, more: float = 1.0) -> float:
@@ -56,8 +74,6 @@ def trust(normal: FloatArray, score: FloatArray, predicted: FloatArray, more: fl
     """
     from scipy.special import ndtri
 
-    from dyce_search.expected._mixing_kernels import residual_sums
-
     n_samples = normal.shape[1]
     cells = CELLS * max(more * n_samples / FEW, 1.0) ** 0.5
     cells = int(np.clip(n_samples // CELL, 1, cells))
@@ -66,6 +82,33 @@ def trust(normal: FloatArray, score: FloatArray, predicted: FloatArray, more: fl
     chance, seen = np.sum(parts, axis=0)
     bias = max(float(seen - chance), 0.0) * more
     return 1.0 if bias == 0 else float(chance / (chance + bias))
+
+
+def residual_sums(
+    normal: FloatArray, score: FloatArray, predicted: FloatArray, edges: FloatArray
+) -> tuple[float, float]:
+    """Over the parts of one exit's samples: (sum of variances of the residuals, sum of (sum of residuals)^2 / m).
+
+    Args:
+        normal: (N,) float32, by which the samples are parted.
+        score: (N,) float32.
+        predicted: (N,) float32.
+        edges: (C - 1,) float32, rising, where a part ends.
+    """
+    part = np.searchsorted(edges, normal)
+    residual = score.astype(np.float64) - predicted
+    count = np.bincount(part)
+    total, square = np.bincount(part, residual), np.bincount(part, residual * residual)
+    several = count > 1
+    count, total, square = count[several], total[several], square[several]
+    seen = total * total / count
+    chance = np.maximum(square - seen, 0) / (count - 1)
+    return in_order(chance), in_order(seen)
+
+
+def in_order(values: npt.NDArray[np.floating]) -> float:
+    """The sum of values (N,), one after the other, in float64."""
+    return float(np.add.accumulate(values, dtype=np.float64)[-1]) if len(values) else 0.0
 
 
 def mixed(predicted: FloatArray, score: FloatArray, weight: float) -> FloatArray:
@@ -78,7 +121,33 @@ def mixed(predicted: FloatArray, score: FloatArray, weight: float) -> FloatArray
         score: (E, N) float32 in [0, 1].
         weight: in [0, 1].
     """
-    from dyce_search.expected._mixing_kernels import mix
-
-    side_by_side(mix, predicted, score, [float(weight)] * len(score))
+    side_by_side(_mix, predicted, score, [float(weight)] * len(score))
     return predicted
+
+
+def _mix(predicted: FloatArray, score: FloatArray, weight: float) -> None:
+    """The same for one exit (N,).
+
+    The clipped mean rises with the shift, piecewise linearly: Newton's steps within a shrinking bracket end on it.
+    """
+    from dyce_search.expected._mixing_kernels import clipped_sum
+
+    goal = in_order(score)
+    low, high = -float(predicted.max()), 1.0 - float(predicted.min())  # everything is 0, everything is 1
+    shift = min(max(0.0, low), high)
+    for _ in range(STEPS):
+        total, inside = clipped_sum(predicted, shift)
+        gap = goal - total
+        if abs(gap) <= 1e-12 * len(predicted):
+            break
+        if gap > 0:
+            low = shift
+        else:
+            high = shift
+        middle = (low + high) / 2
+        if middle <= low or middle >= high:
+            break
+        step = shift + gap / inside if inside else middle
+        shift = step if low < step < high else middle
+    shifted = np.clip(predicted.astype(np.float64) + shift, 0, 1)
+    predicted[:] = weight * shifted + (1 - weight) * score.astype(np.float64)

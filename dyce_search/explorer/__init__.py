@@ -1,5 +1,5 @@
 """The explorer: one HTML page in which a front is looked at, a point chosen and its configuration taken away.
 
-May import certify and what is below it. What runs in the browser is in the scripts beside this file, in order:
-figures, front, chart, panels, controls.
+May import certify and what is below it. What runs in the browser stands beside this file; `view` has the
+order of the scripts.
 """

@@ -1,52 +1,7 @@
 // The picture of the trade-off: curves, marks, and limits that can be dragged.
 
-const SVG = "http://www.w3.org/2000/svg";
 const MARGIN = { left: 56, right: 18, top: 22, bottom: 46 };
 const NEAR = 28; // pixels from a point, within which a click means it
-
-function svg(tag, attributes = {}, ...children) {
-  const node = document.createElementNS(SVG, tag);
-  Object.entries(attributes).forEach(([name, value]) => node.setAttribute(name, value));
-  node.append(...children);
-  return node;
-}
-
-// Round numbers that part an interval into about `count` pieces, and how many decimals they need.
-function ticks(low, high, count) {
-  const rough = (high - low) / count;
-  const power = 10 ** Math.floor(Math.log10(rough));
-  const step = power * ([1, 2, 2.5, 5].find((factor) => factor * power >= rough) || 10);
-  let decimals = 0;
-  while (decimals < 12 && Math.abs(step * 10 ** decimals - Math.round(step * 10 ** decimals)) > 1e-6) decimals += 1;
-  const found = [];
-  for (let k = Math.ceil(low / step - 1e-9); k * step <= high + 1e-9 * step; k += 1) found.push(k * step);
-  return { found, decimals };
-}
-
-// What can be shown or hidden, in the order in which it is drawn from the top.
-function layersOf(front) {
-  const { data, held } = front;
-  const layers = [{ key: "front", name: "front", look: "0", kind: "stairs", relative: front.relative, drop: front.drop, accuracy: front.accuracy }];
-  layers[0].name = `front, ${data.scores}`;
-  if (held) {
-    const sorted = (values) => Array.from(held.order, (i) => values[i]);
-    const name = held.is_searched ? "as observed where searched" : "held-out, observed";
-    layers.push({ key: "held", name, look: "1", kind: "line", relative: sorted(held.relative), drop: sorted(held.drop), accuracy: sorted(held.accuracy) });
-  }
-  data.others.forEach((other, k) => {
-    const accuracy = unpacked(other.accuracy);
-    const name = other.scores === data.scores ? other.name : `${other.name}, ${other.scores}`;
-    layers.push({ key: `other${k}`, name, look: String(2 + (k % 4)), dashed: k >= 4, kind: "stairs", relative: unpacked(other.relative_cost), drop: accuracy.map((value) => other.baseline - value), accuracy });
-  });
-  const single = { relative: data.single.cost.map((cost) => cost / data.baseline.cost), accuracy: data.single.accuracy };
-  layers.push({ ...single, key: "single", name: "one exit for everybody", look: "grey", kind: "crosses", drop: single.accuracy.map((value) => data.baseline.accuracy - value) });
-  if (front.certified !== null) {
-    const at = (values) => [values[front.certified]];
-    layers.push({ key: "certified", name: "certified point", look: "3", kind: "diamond", relative: at(front.relative), drop: at(front.drop), accuracy: at(front.accuracy) });
-  }
-  layers.push({ key: "final", name: "final exit alone", look: "ink", kind: "square", relative: [1], drop: [0], accuracy: [data.baseline.accuracy] });
-  return layers;
-}
 
 class Chart {
   // `told` has what the picture tells: dragged(which, value), picked(index).
@@ -63,7 +18,9 @@ class Chart {
     this.place.append(this.root, this.tip);
     this.root.addEventListener("click", (event) => this.click(event));
     this.root.addEventListener("pointermove", (event) => this.hover(event));
-    this.root.addEventListener("pointerleave", () => { this.tip.hidden = true; });
+    this.root.addEventListener("pointerleave", () => {
+      this.tip.hidden = true;
+    });
   }
 
   // x from relative cost, and back.
@@ -101,7 +58,9 @@ class Chart {
       this.layers.filter(({ key }) => !this.view.hidden.has(key)).forEach((layer) => add(layer, Infinity));
       relative.push(0, 1);
     }
-    const bases = [this.front.baseline.accuracy].concat(seen.some(({ key }) => key === "held") ? [this.front.held.baseline.accuracy] : []);
+    const bases = [this.front.baseline.accuracy].concat(
+      seen.some(({ key }) => key === "held") ? [this.front.held.baseline.accuracy] : [],
+    );
     bases.forEach((base) => up.push(this.up(0, base)));
     if (region !== null) bases.forEach((base) => up.push(this.up(region, base - region)));
     const reach = (values, share) => {
@@ -130,7 +89,10 @@ class Chart {
     this.py = (y) => MARGIN.top + outer * (view.y === "drop" ? rise(y) : 1 - rise(y)); // a small drop is up
     this.box = { x: MARGIN.left, y: MARGIN.top, width: inner, height: outer };
     const curves = svg("g", { "clip-path": "url(#explorer-clip)" });
-    [...this.layers].reverse().filter(({ key }) => !view.hidden.has(key)).forEach((layer) => curves.append(...this.shape(layer)));
+    [...this.layers]
+      .reverse()
+      .filter(({ key }) => !view.hidden.has(key))
+      .forEach((layer) => curves.append(...this.shape(layer)));
     this.live = svg("g", {});
     const clip = svg("clipPath", { id: "explorer-clip" }, svg("rect", this.box));
     this.root.replaceChildren(svg("defs", {}, clip), ...this.axes(), curves, this.live, ...Object.values(this.grips));
@@ -139,15 +101,22 @@ class Chart {
   axes() {
     const { box, view } = this;
     const words = {
-      relative: "relative cost", cost: `cost (${this.front.unit})`, saved: "saved of the whole network (%)",
-      drop: "accuracy drop (points)", accuracy: "accuracy (%)",
+      relative: "relative cost",
+      cost: `cost (${this.front.unit})`,
+      saved: "saved of the whole network (%)",
+      drop: "accuracy drop (points)",
+      accuracy: "accuracy (%)",
     };
     const [bottom, right] = [box.y + box.height, box.x + box.width];
     const parts = [svg("rect", { ...box, class: "frame" })];
     const across = ticks(...this.xs, box.width / 90);
     const costs = view.x === "cost" && this.front.unit === "MACs";
     across.found.forEach((x) => {
-      const text = costs ? say.cost(x, "MACs").replace("MACs", "").trim() : view.x === "cost" ? say.significant(x) : say.number(x, across.decimals);
+      const text = costs
+        ? say.cost(x, "MACs").replace("MACs", "").trim()
+        : view.x === "cost"
+          ? say.significant(x)
+          : say.number(x, across.decimals);
       parts.push(svg("line", { x1: this.px(x), x2: this.px(x), y1: box.y, y2: bottom, class: "grid" }));
       parts.push(svg("text", { x: this.px(x), y: bottom + 17, class: "tick middle" }, text));
     });
@@ -158,7 +127,9 @@ class Chart {
     });
     parts.push(svg("text", { x: box.x + box.width / 2, y: this.height - 7, class: "title middle" }, words[view.x]));
     const middle = box.y + box.height / 2;
-    parts.push(svg("text", { x: 14, y: middle, class: "title middle", transform: `rotate(-90 14 ${middle})` }, words[view.y]));
+    parts.push(
+      svg("text", { x: 14, y: middle, class: "title middle", transform: `rotate(-90 14 ${middle})` }, words[view.y]),
+    );
     if (!view.hidden.has("final")) parts.push(...this.baseline());
     return parts;
   }
@@ -171,9 +142,17 @@ class Chart {
     const parts = [svg("line", { x1: box.x, x2: box.x + box.width, y1: y, y2: y, class: "base" })];
     const x = this.across(1);
     if (x > this.xs[1]) {
-      parts.push(svg("text", { x: box.x + box.width, y: box.y - 6, class: "note end" }, "final exit alone: dotted, relative cost 1 \u2192"));
+      parts.push(
+        svg(
+          "text",
+          { x: box.x + box.width, y: box.y - 6, class: "note end" },
+          "final exit alone: dotted, relative cost 1 \u2192",
+        ),
+      );
     } else if (x < this.xs[0]) {
-      parts.push(svg("text", { x: box.x, y: box.y - 6, class: "note" }, "\u2190 final exit alone: dotted, relative cost 1"));
+      parts.push(
+        svg("text", { x: box.x, y: box.y - 6, class: "note" }, "\u2190 final exit alone: dotted, relative cost 1"),
+      );
     }
     return parts;
   }
@@ -185,14 +164,26 @@ class Chart {
   shape(layer) {
     const spots = Array.from(layer.relative, (_, i) => this.spot(layer, i));
     const look = `look-${layer.look}`;
-    const step = layer.kind === "stairs" ? ([x, y]) => `H${x.toFixed(1)}V${y.toFixed(1)}` : ([x, y]) => `L${x.toFixed(1)} ${y.toFixed(1)}`;
+    const step =
+      layer.kind === "stairs"
+        ? ([x, y]) => `H${x.toFixed(1)}V${y.toFixed(1)}`
+        : ([x, y]) => `L${x.toFixed(1)} ${y.toFixed(1)}`;
     const [first, ...rest] = spots;
     if (!first) return [];
     if (layer.kind === "stairs" || layer.kind === "line") {
       const d = `M${first[0].toFixed(1)} ${first[1].toFixed(1)}${rest.map(step).join("")}`;
-      const parts = [svg("path", { d, class: `curve ${layer.kind} ${look}${layer.dashed ? " dashed" : ""}${layer.key === "front" ? " own" : ""}` })];
-      const inside = spots.filter(([x, y]) => x >= this.box.x && x <= this.box.x + this.box.width && y >= this.box.y && y <= this.box.y + this.box.height);
-      if (layer.kind === "stairs" && inside.length <= 60) parts.push(...inside.map(([cx, cy]) => svg("circle", { cx, cy, r: 2.6, class: `dot ${look}` })));
+      const parts = [
+        svg("path", {
+          d,
+          class: `curve ${layer.kind} ${look}${layer.dashed ? " dashed" : ""}${layer.key === "front" ? " own" : ""}`,
+        }),
+      ];
+      const inside = spots.filter(
+        ([x, y]) =>
+          x >= this.box.x && x <= this.box.x + this.box.width && y >= this.box.y && y <= this.box.y + this.box.height,
+      );
+      if (layer.kind === "stairs" && inside.length <= 60)
+        parts.push(...inside.map(([cx, cy]) => svg("circle", { cx, cy, r: 2.6, class: `dot ${look}` })));
       return parts;
     }
     return spots.map(([x, y]) => svg("path", { d: markAt(layer.kind, x, y), class: `mark ${layer.kind} ${look}` }));
@@ -213,7 +204,15 @@ class Chart {
     if (limits.relative !== null) {
       const x = Math.max(box.x, Math.min(right, this.px(this.across(limits.relative))));
       const flipped = this.view.x === "saved";
-      parts.push(svg("rect", { x: flipped ? box.x : x, y: box.y, width: flipped ? x - box.x : right - x, height: box.height, class: "beyond" }));
+      parts.push(
+        svg("rect", {
+          x: flipped ? box.x : x,
+          y: box.y,
+          width: flipped ? x - box.x : right - x,
+          height: box.height,
+          class: "beyond",
+        }),
+      );
       parts.push(svg("line", { x1: x, x2: x, y1: box.y, y2: bottom, class: "limit" }));
       this.moveGrip("relative", x, bottom - 12);
     }
@@ -224,12 +223,31 @@ class Chart {
       const held = this.layers.find(({ key }) => key === "held");
       if (held && !this.view.hidden.has("held")) {
         const there = this.spot(this.front.held, index);
-        if (this.holds(...there)) parts.push(svg("line", { x1: x, y1: y, x2: there[0], y2: there[1], class: "tie" }), svg("circle", { cx: there[0], cy: there[1], r: 5, class: "delivered" }));
+        if (this.holds(...there))
+          parts.push(
+            svg("line", { x1: x, y1: y, x2: there[0], y2: there[1], class: "tie" }),
+            svg("circle", { cx: there[0], cy: there[1], r: 5, class: "delivered" }),
+          );
       }
-      if (this.holds(x, y)) parts.push(svg("circle", { cx: x, cy: y, r: 8, class: "selected" }), svg("circle", { cx: x, cy: y, r: 2.5, class: "kernel" }));
-      else parts.push(svg("text", { x: box.x + 8, y: bottom - 10, class: "note" }, "the selected point is outside of this view"));
+      if (this.holds(x, y))
+        parts.push(
+          svg("circle", { cx: x, cy: y, r: 8, class: "selected" }),
+          svg("circle", { cx: x, cy: y, r: 2.5, class: "kernel" }),
+        );
+      else
+        parts.push(
+          svg("text", { x: box.x + 8, y: bottom - 10, class: "note" }, "the selected point is outside of this view"),
+        );
     }
     this.live.replaceChildren(...parts);
+  }
+
+  // What the picture shows, for those who do not see it.
+  inWords() {
+    const across = { relative: "relative cost", cost: "cost", saved: "saved share" }[this.view.x];
+    const upwards = this.view.y === "drop" ? "Accuracy drop" : "Accuracy";
+    const seen = this.layers.filter(({ key }) => !this.view.hidden.has(key)).map(({ name }) => name);
+    return `${upwards} against ${across}: ${seen.join(", ")}. The limits beside it choose a point.`;
   }
 
   holds(x, y) {
@@ -240,19 +258,28 @@ class Chart {
   labelled(layer, i, text) {
     const [x, y] = this.spot(layer, i);
     if (!this.holds(x, y)) return [];
-    return [svg("circle", { cx: x, cy: y, r: 9, class: "pin" }), svg("text", { x, y: y + 4, class: "pinned middle" }, text)];
+    return [
+      svg("circle", { cx: x, cy: y, r: 9, class: "pin" }),
+      svg("text", { x, y: y + 4, class: "pinned middle" }, text),
+    ];
   }
 
   // A grip on a limit, for mouse, pen and finger; the sliders beside the picture do the same for the keyboard. It stays
   // in its place in the document while it is dragged: a finger loses what is taken away.
   grip(which) {
-    const grip = svg("g", { class: `grip ${which}`, "aria-hidden": "true" }, svg("title", {}, "drag the limit"),
-      svg("circle", { r: 20, class: "reach" }), svg("circle", { r: 7, class: "knob" }));
+    const grip = svg(
+      "g",
+      { class: `grip ${which}`, "aria-hidden": "true" },
+      svg("title", {}, "drag the limit"),
+      svg("circle", { r: 20, class: "reach" }),
+      svg("circle", { r: 7, class: "knob" }),
+    );
     const valueOf = (event) => {
       const { x, y } = this.valueAt(event);
       return which === "up" ? y : this.relativeAt(x);
     };
-    grip.addEventListener("touchstart", (event) => event.preventDefault(), { passive: false }); // the page stays where it is
+    // the page stays where it is
+    grip.addEventListener("touchstart", (event) => event.preventDefault(), { passive: false });
     grip.addEventListener("pointerdown", (event) => {
       event.preventDefault();
       const move = (moved) => this.told.dragged(which, valueOf(moved));
@@ -309,14 +336,8 @@ class Chart {
     const { index, x, y } = this.nearest(event);
     this.tip.hidden = index === null;
     if (index === null) return;
-    this.tip.textContent = `drop ${say.points(this.front.drop[index])} at relative cost ${say.relative(this.front.relative[index])}`;
+    this.tip.textContent = `drop ${say.at(this.front, index)}`;
     this.tip.style.left = `${Math.min(x + 12, this.width - 190)}px`;
     this.tip.style.top = `${Math.max(0, y - 40)}px`;
   }
-}
-
-function markAt(kind, x, y) {
-  if (kind === "crosses") return `M${x - 3.5} ${y - 3.5}l7 7m0 -7l-7 7`;
-  if (kind === "diamond") return `M${x} ${y - 8}l6.5 8l-6.5 8l-6.5 -8z`;
-  return `M${x - 5} ${y - 5}h10v10h-10z`;
 }

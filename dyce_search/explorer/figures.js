@@ -20,12 +20,19 @@ function unpackedRepeats(entry) {
 
 // The digits and the exponent of ten of a decimal number as text, or null where it is none.
 function decimal(text) {
-  let plain = text.trim().replace(/[\s\u00a0_]/g, "").replace(MINUS, "-");
+  let plain = text
+    .trim()
+    .replace(/[\s\u00a0_]/g, "")
+    .replace(MINUS, "-");
   if (/^[+-]?[1-9]\d{0,2}(,\d{3})+(\.\d*)?(e[+-]?\d+)?$/i.test(plain)) plain = plain.replace(/,/g, "");
   const found = /^([+-]?)(\d*)(?:[.,](\d*))?(?:e([+-]?\d+))?$/i.exec(plain);
   if (!found || !(found[2] || found[3])) return null;
   const after = found[3] || "";
-  return { sign: found[1] === "-" ? "-" : "", digits: found[2] + after, exponent: Number(found[4] || 0) - after.length };
+  return {
+    sign: found[1] === "-" ? "-" : "",
+    digits: found[2] + after,
+    exponent: Number(found[4] || 0) - after.length,
+  };
 }
 
 // The number that text says, times ten to the power of `places`: exactly the double nearest to that decimal, so that
@@ -71,8 +78,10 @@ const say = {
   gap: (drop, unit = " points") => (drop > 0 ? "+" : "") + say.number(100 * drop, 2) + unit,
   percent: (share, digits = 2) => (Number.isFinite(share) ? `${say.number(100 * share, digits)} %` : NONE),
   relative: (value) => say.number(value, 4),
+  at: (on, i) => `${say.points(on.drop[i])} at relative cost ${say.relative(on.relative[i])}`,
   count: (value) => Math.round(value).toLocaleString("en"),
-  threshold: (value) => (Number.isFinite(value) ? signed(String(shortest32(value))) : value > 0 ? "\u221e" : `${MINUS}\u221e`),
+  threshold: (value) =>
+    Number.isFinite(value) ? signed(String(shortest32(value))) : value > 0 ? "\u221e" : `${MINUS}\u221e`,
   cost(value, unit) {
     if (!Number.isFinite(value)) return NONE;
     if (unit === "MACs" && Math.abs(value) >= 1e3) {

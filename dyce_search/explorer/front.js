@@ -1,4 +1,4 @@
-// The front: its points, what is within limits, and the configuration of a point. As in limits.py and ParetoFront.select.
+// The front: its points, what is within limits (as in limits.py and ParetoFront.select), and configurations.
 
 function readFront(data) {
   const { points, baseline, held, layout } = data;
@@ -61,11 +61,16 @@ function costWithin(front, share) {
 
 function figuresFor(front, name, share) {
   switch (name) {
-    case "max_accuracy_drop": return front.drop;
-    case "min_accuracy": return front.accuracy;
-    case "max_cost": return front.cost;
-    case "max_relative_cost": return front.relative;
-    default: return costWithin(front, share);
+    case "max_accuracy_drop":
+      return front.drop;
+    case "min_accuracy":
+      return front.accuracy;
+    case "max_cost":
+      return front.cost;
+    case "max_relative_cost":
+      return front.relative;
+    default:
+      return costWithin(front, share);
   }
 }
 
@@ -74,13 +79,20 @@ function admitted(front, name, limit, share) {
   const kind = front.data.limits[name];
   const slack = kind.on_cost ? Math.abs(limit) * kind.rounding : kind.rounding;
   return Array.from(figuresFor(front, name, share), (figure) =>
-    kind.is_most ? figure <= limit + slack : figure >= limit - slack);
+    kind.is_most ? figure <= limit + slack : figure >= limit - slack,
+  );
+}
+
+// Whether `select` takes a limit at all: numbers, but drops and accuracies that are surely meant in points.
+function isLimit(name, limit) {
+  if (name === "max_accuracy_drop") return Math.abs(limit) < 1;
+  return Number.isFinite(limit) && !(name === "min_accuracy" && limit > 1);
 }
 
 // Index of the best point within limits: the cheapest where accuracy is limited, else the most accurate; null for none.
 function select(front, asked, share) {
   const names = Object.keys(asked);
-  if (!names.length || !names.every((name) => Number.isFinite(asked[name]))) return null;
+  if (!names.length || !names.every((name) => isLimit(name, asked[name]))) return null;
   const within = names.map((name) => admitted(front, name, asked[name], share));
   const key = names.every((name) => front.data.limits[name].on_cost) ? front.drop : front.relative;
   return least(key, (i) => within.every((admits) => admits[i]));
@@ -111,7 +123,12 @@ function exitsOf(front, i) {
     });
   }
   const whole = front.baseline.cost + heads;
-  rows.push({ position: front.positions, name: layout.names[layout.names.length - 1], threshold: null, relative: whole / front.baseline.cost });
+  rows.push({
+    position: front.positions,
+    name: layout.names[layout.names.length - 1],
+    threshold: null,
+    relative: whole / front.baseline.cost,
+  });
   const { held } = front;
   rows.forEach((row, k) => {
     if (!held) return;
@@ -162,10 +179,15 @@ function laidOut(value, line = "\n") {
   if (!inner.some((entry) => entry && typeof entry === "object")) {
     if (Array.isArray(value)) return `[${value.map((entry) => JSON.stringify(entry)).join(", ")}]`;
     if (!inner.length) return JSON.stringify(value);
-    return `{${Object.entries(value).map(([key, entry]) => `${JSON.stringify(key)}: ${JSON.stringify(entry)}`).join(", ")}}`;
+    return `{${Object.entries(value)
+      .map(([key, entry]) => `${JSON.stringify(key)}: ${JSON.stringify(entry)}`)
+      .join(", ")}}`;
   }
-  if (Array.isArray(value)) return `[${value.map((entry) => `${line} ${laidOut(entry, `${line} `)}`).join(",")}${line}]`;
-  const parts = Object.entries(value).map(([key, entry]) => `${line} ${JSON.stringify(key)}: ${laidOut(entry, `${line} `)}`);
+  if (Array.isArray(value))
+    return `[${value.map((entry) => `${line} ${laidOut(entry, `${line} `)}`).join(",")}${line}]`;
+  const parts = Object.entries(value).map(
+    ([key, entry]) => `${line} ${JSON.stringify(key)}: ${laidOut(entry, `${line} `)}`,
+  );
   return `{${parts.join(",")}${line}}`;
 }
 

@@ -10,7 +10,8 @@ from html import escape
 from importlib.resources import files
 from typing import Any
 
-SCRIPTS = ("figures", "front", "chart", "panels", "pins", "controls")  # each knows those before it
+STYLES = ("theme", "explorer", "chart")
+SCRIPTS = ("figures", "front", "layers", "chart", "panels", "pins", "limits", "controls")  # each knows those before it
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,7 +31,11 @@ class View:
 
 def view_of(content: Mapping[str, Any]) -> View:
     """The view of what `explorer_content` gave."""
-    return View(style=_part("explorer.css"), body=_part("explorer.html") + data_block(content), script=_script())
+    return View(
+        style="".join(_part(f"{name}.css") for name in STYLES),
+        body=_part("explorer.html") + data_block(content),
+        script=_script(),
+    )
 
 
 def data_block(content: Mapping[str, Any]) -> str:

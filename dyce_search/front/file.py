@@ -1,6 +1,6 @@
 """The file of a front: versioned JSON that a person can read, every float exact."""
 
-from dataclasses import asdict
+from dataclasses import fields
 from typing import TYPE_CHECKING, Any, Literal
 
 import msgspec
@@ -8,11 +8,13 @@ import numpy as np
 import numpy.typing as npt
 
 from dyce_search.errors import DyceError, FileFormatError
-from dyce_search.evaluation.config_file import Count, Threshold, thresholds_from_json, thresholds_to_json
+from dyce_search.evaluation.config_file import Threshold, thresholds_from_json, thresholds_to_json
 from dyce_search.evaluation.cost_tails import SHARES
-from dyce_search.files import PathLike, read_json, typed
+from dyce_search.files import PathLike
+from dyce_search.json_files import read_json, typed
 from dyce_search.provenance import Provenance
 from dyce_search.records.costs import ExitCosts
+from dyce_search.records.costs_file import CostsFile, Count
 from dyce_search.records.layout import ExitLayout
 
 if TYPE_CHECKING:
@@ -23,6 +25,19 @@ FORMAT, VERSION = "dyce_search.front", 2
 
 class _Entry(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     """An object of the file, of which every key is known."""
+
+
+class OriginEntry(_Entry):
+    """How expected scores came about, a `ScoreOrigin`; empty for others."""
+
+    ridge: float | msgspec.UnsetType = msgspec.UNSET
+    forest: float | msgspec.UnsetType = msgspec.UNSET
+    strength: float | msgspec.UnsetType = msgspec.UNSET
+    weight: float | msgspec.UnsetType = msgspec.UNSET
+    loss: float | msgspec.UnsetType = msgspec.UNSET
+    loss_of_means: float | msgspec.UnsetType = msgspec.UNSET
+    fitted: int | msgspec.UnsetType = msgspec.UNSET
+    seed: int | msgspec.UnsetType = msgspec.UNSET
 
 
 class ProvenanceEntry(_Entry):
@@ -37,7 +52,7 @@ class ProvenanceEntry(_Entry):
     versions: dict[str, str]
     scores: str = "observed"
     caution: float = 0.0
-    expected: dict[str, Any] = {}
+    expected: OriginEntry = msgspec.field(default_factory=OriginEntry)
 
 
 class RecordsEntry(_Entry):
@@ -54,16 +69,6 @@ class ConfidenceEntry(_Entry):
 
     measure: str | None
     temperature: list[float] | None
-
-
-class CostsEntry(_Entry):
-    """The network and what its exits cost."""
-
-    unit: str
-    names: list[str]
-    backbone: list[float]
-    head: list[float]
-    position: list[int]
 
 
 class PointEntry(_Entry):
@@ -85,7 +90,7 @@ class FrontFile1(_Entry):
     version: Literal[1]
     provenance: ProvenanceEntry
     records: RecordsEntry
-    costs: CostsEntry
+    costs: CostsFile
     exit_accuracy: list[float]
     points: list[PointEntry]
 
@@ -121,7 +126,7 @@ def front_content(front: "ParetoFront") -> dict[str, Any]:
     return {
         "format": FORMAT,
         "version": VERSION,
-        "provenance": asdict(front.provenance),
+        "provenance": {one.name: getattr(front.provenance, one.name) for one in fields(front.provenance)},
         "records": {
             "digest": front.records_digest,
             "n_samples": front.n_samples,
@@ -150,12 +155,15 @@ def read_front(path: PathLike) -> dict[str, Any]:
         )
         shape = (len(found.points), costs.n_positions)
         candidate, threshold = np.full(shape, -1), np.zeros(shape, np.float32)
-        for f, point in enumerate(found.points):
+        for point in found.points:
             _require_exits(point, costs.n_positions)
-            candidate[f, point.position] = point.candidate
-            threshold[f, point.position] = thresholds_from_json(point.threshold)
+        at = np.repeat(np.arange(len(found.points)), [len(point.position) for point in found.points])
+        on = [p for point in found.points for p in point.position]
+        candidate[at, on] = [k for point in found.points for k in point.candidate]
+        threshold[at, on] = thresholds_from_json([level for point in found.points for level in point.threshold])
         tails = _tails(found)
-    except (DyceError, ValueError) as cause:
+        provenance = Provenance(**msgspec.to_builtins(found.provenance))
+    except DyceError as cause:
         raise FileFormatError(f"{path} is damaged: {cause}") from cause
     return {
         "costs": costs,
@@ -172,7 +180,7 @@ def read_front(path: PathLike) -> dict[str, Any]:
         "exit_accuracy": np.array(found.exit_accuracy, np.float64),
         "n_samples": found.records.n_samples,
         "records_digest": found.records.digest,
-        "provenance": Provenance(**msgspec.structs.asdict(found.provenance)),
+        "provenance": provenance,
         "fingerprint": tuple(found.records.marks),
     }
 
@@ -180,9 +188,12 @@ def read_front(path: PathLike) -> dict[str, Any]:
 def _tails(found: FrontFile1) -> npt.NDArray[np.float64] | None:
     """(F, S) the costs of the dearest samples; None where the file has none, or those of other shares."""
     tails = [point.cost_tail for point in found.points if point.cost_tail is not None]
+    size = len(found.cost_tail_shares) if isinstance(found, FrontFile) else 0
+    if any(len(tail) != size for tail in tails):
+        raise FileFormatError(f"a point's cost_tail must have {size} numbers, as cost_tail_shares has")
     if not isinstance(found, FrontFile) or found.cost_tail_shares != list(SHARES) or len(tails) < len(found.points):
         return None
-    return np.array(tails, np.float64).reshape(len(tails), len(SHARES))
+    return np.array(tails, np.float64).reshape(len(tails), size)
 
 
 def _require_exits(point: PointEntry, n_positions: int) -> None:

@@ -1,7 +1,7 @@
 """The non-dominated points of several fronts."""
 
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import fields
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -34,7 +34,7 @@ def merged_fields(fronts: Sequence["ParetoFront"]) -> dict[str, Any]:
     keep = non_dominated(fields["cost"], np.concatenate([front.cautious_accuracy for front in fronts]))
     provenance = Provenance(
         solver=" + ".join(dict.fromkeys(front.provenance.solver for front in fronts)),
-        options={"merged": [asdict(front.provenance) for front in fronts]},
+        options={"merged": [_plain(front.provenance) for front in fronts]},
         seconds=sum(front.provenance.seconds for front in fronts),
         evaluations=sum(front.provenance.evaluations for front in fronts),
         stop_reason="converged",
@@ -50,6 +50,10 @@ def merged_fields(fronts: Sequence["ParetoFront"]) -> dict[str, Any]:
         "layout": layout,
         "provenance": provenance,
     }
+
+
+def _plain(origin: Provenance) -> dict[str, Any]:
+    return {one.name: getattr(origin, one.name) for one in fields(origin)}
 
 
 def _require_comparable(first: "ParetoFront", other: "ParetoFront") -> None:

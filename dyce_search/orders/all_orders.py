@@ -13,7 +13,8 @@ from dyce_search.expected.scores import Effort
 from dyce_search.orders.stages import asked_of, sequence_of, with_last
 from dyce_search.records.records import ExitRecords
 from dyce_search.search import find_solver
-from dyce_search.solvers.run import Run, StopSearch
+from dyce_search.solvers.budget import StopSearch
+from dyce_search.solvers.run import Run
 
 Found = tuple[npt.NDArray[np.int32], npt.NDArray[np.float32]]
 
@@ -114,8 +115,8 @@ def _searched(run: Run, records: ExitRecords, effort: Effort) -> Part:
     sub = Run(records, seed=run.seed, progress=False, max_evaluations=_left(run.evaluations_left), max_seconds=left)
     sub.carry_out(find_solver("coordinate_descent"), {"effort": effort})
     run.book(int(min(sub.evaluations, run.evaluations_left)))
-    exits, threshold = sub.found()
     cost, accuracy = sub.figures()
+    exits, threshold = sub.found()
     best = non_dominated(cost, accuracy)
     return Part(exits[best], threshold[best], cost[best], accuracy[best], sub.stop_reason)
 
@@ -146,8 +147,8 @@ def _left(evaluations: float) -> int | None:
 
 
 def _front_of(run: Run) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.float32]]:
-    exits, threshold = run.found()
     best = non_dominated(*run.figures())
+    exits, threshold = run.found()
     return exits[best], threshold[best]
 
 

@@ -1,8 +1,14 @@
 """Records of a cascade from its log, one row a query and model."""
 
+import os
 from collections.abc import Sequence
+from contextlib import nullcontext
 from typing import Any
 
+from dyce_search.arguments import text
+from dyce_search.errors import RecordsError
+from dyce_search.files import named
+from dyce_search.records.archives import require_bytes
 from dyce_search.records.cascade_log import cascade_from_log
 from dyce_search.records.records import ExitRecords
 from dyce_search.records.router_logs import Confidence, read_log, source_of
@@ -17,6 +23,7 @@ def load_cascade(
     unit: str | None = None,
     drop_incomplete: bool = False,
     measure: str | None = None,
+    max_bytes: int | None = None,
 ) -> ExitRecords:
     """Builds the records of a cascade of whole models from its log: what each model answered to each query.
 
@@ -38,6 +45,8 @@ def load_cascade(
         unit: what the costs count; None is the name of the column.
         drop_incomplete: leave out queries that not all models have a row for. Without it they are an error.
         measure: what the confidences are, see `ExitRecords`.
+        max_bytes: that a file packed by gzip may unpack to; None is 256 MiB, or a hundred times its size where that is
+            more.
 
     Returns:
         Records whose costs differ by sample (`SampleCosts`), with the models as exits, each at a position of its own.
@@ -58,8 +67,13 @@ def load_cascade(
         >>> records.layout.names, records.sample_costs.baseline.tolist()
         (('small', 'large'), [7.0, 9.0])
     """
-    read = read_log(log, confidence=confidence, drop_incomplete=drop_incomplete)
-    arrays = cascade_from_log(read, models=models, cost=cost, drop_incomplete=drop_incomplete)
-    return ExitRecords.from_cascade(
-        **arrays, unit=cost if unit is None else unit, measure=measure, source=source_of(log)
-    )
+    text(cost, "cost", RecordsError)
+    if unit is not None:
+        text(unit, "unit", RecordsError)
+    require_bytes(max_bytes)
+    with named(log) if isinstance(log, (str, os.PathLike)) else nullcontext():
+        read = read_log(log, confidence=confidence, drop_incomplete=drop_incomplete, max_bytes=max_bytes)
+        arrays = cascade_from_log(read, models=models, cost=cost, drop_incomplete=drop_incomplete)
+        return ExitRecords.from_cascade(
+            **arrays, unit=cost if unit is None else unit, measure=measure, source=source_of(log)
+        )

@@ -6,17 +6,19 @@ from typing import Any, Literal, overload
 
 import numpy as np
 
+from dyce_search.arguments import choice, flag, shown, text
 from dyce_search.errors import FileFormatError, RecordsError
-from dyce_search.files import PathLike
+from dyce_search.files import PathLike, named
+from dyce_search.records.archives import require_bytes
 from dyce_search.records.confidence import Measure
 from dyce_search.records.costs import ExitCosts
 from dyce_search.records.file_kinds import kind_of
-from dyce_search.records.frames import read_frame
 from dyce_search.records.npz_files import read_arrays
 from dyce_search.records.outputs import are_probs
 from dyce_search.records.records import ExitRecords
 from dyce_search.records.sample_costs import SampleCosts
 from dyce_search.records.stored import AnyRecords, StoredRecords
+from dyce_search.records.table_files import read_frame
 from dyce_search.records.wrong_files import content_of, not_records, require_plain_table, wrong_file
 
 
@@ -29,6 +31,7 @@ def load_records(
     measure: str | None = ...,
     part: Literal["val", "test"] | None = ...,
     in_memory: Literal[True] = ...,
+    max_bytes: int | None = ...,
 ) -> ExitRecords: ...
 
 
@@ -39,6 +42,7 @@ def load_records(
     costs: ExitCosts | PathLike | None = ...,
     measure: str | None = ...,
     in_memory: Literal[False],
+    max_bytes: int | None = ...,
 ) -> StoredRecords: ...
 
 
@@ -50,6 +54,7 @@ def load_records(
     measure: str | None = None,
     part: Literal["val", "test"] | None = None,
     in_memory: bool = True,
+    max_bytes: int | None = None,
 ) -> AnyRecords:
     """Loads records from a file, whose kind is recognised by its content. Nothing in it is ever run.
 
@@ -75,10 +80,12 @@ def load_records(
         in_memory: False leaves confidences, scores and predictions in the file, for more samples than memory holds: a
             `StoredRecords`, which `search` and `front.evaluate` take. The file is checked from end to end all the
             same. Only for what `ExitRecords.save` wrote with `compress=False`.
+        max_bytes: that an `.npz` may unpack to, which it states and which is looked at first; None is 256 MiB, or a
+            hundred times the size of the file where that is more.
 
     Raises:
         FileFormatError: missing, truncated or pickled file; another format or version; costs that are needed; a file
-            that can only be read as a whole.
+            that can only be read as a whole, or that unpacks to more than `max_bytes`.
         RecordsError: arrays or tables that are no valid records.
         CostsError: costs that do not fit together.
         MissingPackageError: PyTorch or pyarrow, where they are needed.
@@ -92,11 +99,15 @@ def load_records(
 
     Reference: MSDNet is Huang 2018, arXiv 1703.09844.
     """
+    require_bytes(max_bytes)
     kind = kind_of(path)
-    if part is not None and (kind != "torch" or part not in ("val", "test")):
+    flag(in_memory, "in_memory", RecordsError)
+    if part is not None and (kind != "torch" or not isinstance(part, str) or part not in ("val", "test")):
         raise RecordsError(
-            f"part must be 'val' or 'test', for MSDNet's .pth only, got {part!r} for {path}: leave it out"
+            f"part must be 'val' or 'test', for MSDNet's .pth only, got {shown(part)} for {path}: leave it out"
         )
+    if measure is not None:
+        text(measure, "measure", RecordsError)
     if kind in ("json", "npy", "pickle", "empty", "foreign text", "unknown"):
         raise not_records(path, kind)
     if costs is not None and not isinstance(costs, (ExitCosts, SampleCosts)):
@@ -108,15 +119,8 @@ def load_records(
             f"{path} can only be read as a whole, in_memory=False is for the .npz of records.save(path, compress=False)"
         )
     if kind == "npz":
-        found = read_arrays(path, costs, confidence, in_memory=in_memory)
-        if None not in (measure, found.measure) and measure != found.measure:
-            raise RecordsError(f"measure must be that of {path}, {found.measure!r}, got {measure!r}: leave it out")
-        rest: dict[str, Any] = {
-            "measure": found.measure or measure, "temperature": found.temperature, "source": found.source
-        }  # fmt: skip
-        if in_memory:
-            return ExitRecords(**found.arrays, costs=found.costs, **rest)
-        return StoredRecords(**found.arrays, costs=found.costs, **rest)
+        with named(path):
+            return _load_npz(path, costs, confidence, measure=measure, in_memory=in_memory, max_bytes=max_bytes)
     if kind in ("text", "gzip"):
         require_plain_table(path)
     if costs is None:
@@ -127,12 +131,31 @@ def load_records(
     if kind == "torch":
         return _load_msdnet(path, costs, confidence or "max_prob", part or "val")
     if confidence is not None:
-        raise RecordsError(f"{path} holds confidences as they are, got confidence={confidence!r}: say measure= of them")
+        raise RecordsError(
+            f"{path} holds confidences as they are, got confidence={shown(confidence)}: say measure= of them"
+        )
     frame = read_frame(path, parquet=kind == "parquet")
-    try:
+    with named(path):
         return ExitRecords.from_frame(frame, costs=costs, measure=measure, source=f"table {path}")
-    except RecordsError as cause:
-        raise RecordsError(f"{path}: {cause}") from cause
+
+
+def _load_npz(
+    path: PathLike,
+    costs: ExitCosts | SampleCosts | None,
+    confidence: str | Measure | None,
+    *,
+    measure: str | None,
+    in_memory: bool,
+    max_bytes: int | None,
+) -> AnyRecords:
+    found = read_arrays(path, costs, confidence, in_memory=in_memory, max_bytes=max_bytes)
+    if None not in (measure, found.measure) and measure != found.measure:
+        raise RecordsError(f"measure must be that of {path}, {found.measure!r}, got {measure!r}: leave it out")
+    known = measure if found.measure is None else found.measure
+    rest: dict[str, Any] = {"measure": known, "temperature": found.temperature, "source": found.source}
+    if in_memory:
+        return ExitRecords(**found.arrays, costs=found.costs, **rest)
+    return StoredRecords(**found.arrays, costs=found.costs, **rest)
 
 
 def load_example(part: Literal["search", "test"] = "search") -> ExitRecords:
@@ -148,8 +171,7 @@ def load_example(part: Literal["search", "test"] = "search") -> ExitRecords:
         >>> load_example()
         ExitRecords(15,000 samples, 46 exits at 15 positions, baseline 0.9315 at 14.6 M MACs)
     """
-    if part not in ("search", "test"):
-        raise RecordsError(f"part must be 'search' or 'test', got {part!r}")
+    choice(part, ("search", "test"), "part", RecordsError)
     package = Path(__file__).parent.parent
     folders = (package / "example_data", package.parent / "data")  # in a wheel; in a checkout
     folder = next(folder for folder in folders if folder.is_dir())

@@ -1,6 +1,5 @@
 """This library's records in an `.npz`, as plain arrays; and which of the two `.npz` formats a file has."""
 
-import json
 from collections.abc import Iterable
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -9,8 +8,9 @@ import numpy as np
 import numpy.typing as npt
 
 from dyce_search.arrays import require_finite_rows, whole_numbers
-from dyce_search.errors import DyceError, FileFormatError, RecordsError
-from dyce_search.files import PathLike, check_header, entry, write_atomically
+from dyce_search.errors import FileFormatError, RecordsError
+from dyce_search.files import PathLike, write_atomically
+from dyce_search.records.archives import Archive, opened
 from dyce_search.records.checks import require_score_rows
 from dyce_search.records.costs import ExitCosts
 from dyce_search.records.dyce_files import read_predictions
@@ -20,7 +20,8 @@ from dyce_search.records.stored_arrays import StoredArray, stored_array
 if TYPE_CHECKING:
     from dyce_search.records.records import ExitRecords
 
-FORMAT, VERSION, OLDER = "dyce_search.records", 2, (1,)
+DYCE = ("label", "preds", "confs")
+COSTS = ("backbone", "head", "position")
 OPTIONAL = ("label", "prediction", "group")
 SAMPLE_COSTS = ("sample_backbone", "sample_head", "most_backbone", "most_head")  # all of them, or none
 Arrays = dict[str, Any]  # arrays, by argument
@@ -52,6 +53,8 @@ def write_records(path: PathLike, records: "ExitRecords", *, compress: bool, hal
         RecordsError: confidences that float16 cannot hold.
         FileFormatError: the folder cannot be written.
     """
+    from dyce_search.records.npz_header import header_bytes
+
     every = {name: getattr(records, name) for name in ("confidence", "score", *OPTIONAL)}
     arrays = {name: value for name, value in every.items() if value is not None}
     costs = records.costs if records.sample_costs is None else records.sample_costs
@@ -61,24 +64,22 @@ def write_records(path: PathLike, records: "ExitRecords", *, compress: bool, hal
     if isinstance(costs, SampleCosts):
         by_sample = (costs.backbone, costs.head, costs.most.backbone, costs.most.head)
         arrays, mean = arrays | dict(zip(SAMPLE_COSTS, by_sample, strict=True)), costs.mean
-    header = {
-        "format": FORMAT,
-        "version": VERSION,
-        "unit": costs.unit,
-        "names": list(costs.names),
-        "measure": records.measure,
-        "temperature": None if records.temperature is None else records.temperature.tolist(),
-        "source": records.source,
-    }
     score = arrays["score"]
     if all(np.all((row == 0) | (row == 1)) and not np.signbit(row).any() for row in score):
         arrays = {**arrays, "score": score.astype(np.uint8)}  # right or wrong: a quarter of the space
+    header = header_bytes(
+        unit=costs.unit,
+        names=list(costs.names),
+        measure=records.measure,
+        temperature=None if records.temperature is None else records.temperature.tolist(),
+        source=records.source,
+    )
     write = np.savez_compressed if compress else np.savez
     write_atomically(
         path,
         lambda stream: write(
             stream,
-            header=np.frombuffer(json.dumps(header).encode(), np.uint8),
+            header=header,
             backbone=mean.backbone,
             head=mean.head,
             position=mean.position,
@@ -101,7 +102,12 @@ def _halved(confidence: npt.NDArray[np.float32]) -> npt.NDArray[np.float16]:
 
 
 def read_arrays(
-    path: PathLike, costs: ExitCosts | SampleCosts | None, confidence: object, *, in_memory: bool = True
+    path: PathLike,
+    costs: ExitCosts | SampleCosts | None,
+    confidence: object,
+    *,
+    in_memory: bool = True,
+    max_bytes: int | None = None,
 ) -> Content:
     """Reads this library's format, or DyCE's.
 
@@ -110,68 +116,44 @@ def read_arrays(
         costs: in place of the file's, or of DyCE's format, which has none.
         confidence: of DyCE's format.
         in_memory: False leaves the large arrays of this library's format in the file, as `StoredArray`s.
+        max_bytes: that the file may unpack to.
 
     Raises:
         FileFormatError: see `load_records`.
         RecordsError: arrays of DyCE's format that do not fit together; a confidence for this library's.
         ConfigError: costs of other exits than the file's.
     """
-    try:
-        with open(path, "rb") as stream:
-            archive = np.load(stream, allow_pickle=False)
-            names = set(archive.files)
-            if not in_memory and "header" not in names:
-                raise FileFormatError(
-                    f"{path} was not written by records.save, and can only be read as a whole: leave out "
-                    "in_memory=False, or load it once and save it with compress=False"
-                )
-            if "header" in names:
-                if confidence is not None:
-                    raise RecordsError(
-                        f"{path} holds confidences as they are, got confidence={confidence!r}: leave it out"
-                    )
-                return _read_own(archive, names, path, costs, in_memory)
-            if {"label", "preds", "confs"} <= names:
-                if costs is None:
-                    raise FileFormatError(
-                        f"{path} is in DyCE's format, which has no costs: pass costs= (its JSON of MACs), "
-                        "--costs on the command line"
-                    )
-                confidence = "max_prob" if confidence is None else confidence
-                wanted = {name: _array(archive, name) for name in ("label", "preds", "confs")}
-                return Content(
-                    arrays=read_predictions(wanted, path, confidence),
-                    costs=costs,
-                    source=f"DyCE records {path}",
-                    measure=str(confidence),
-                    temperature=None,
-                )
-    except DyceError:
-        raise
-    except Exception as cause:  # a damaged archive makes zipfile and NumPy fail in a dozen ways
-        raise FileFormatError(f"cannot read {path}: {_reason(cause)}") from cause
-    raise FileFormatError(
-        f"{path} is in no known format: it needs 'label', 'preds' and 'confs' (DyCE), or what "
-        f"ExitRecords.save writes; it has {', '.join(sorted(names)) or 'nothing'}"
-    )
+    with opened(path, max_bytes) as archive:
+        if not in_memory and "header" not in archive.names:
+            raise FileFormatError(
+                f"{path} was not written by records.save, and can only be read as a whole: leave out "
+                "in_memory=False, or load it once and save it with compress=False"
+            )
+        if "header" in archive.names:
+            if confidence is not None:
+                raise RecordsError(f"{path} holds confidences as they are, got confidence={confidence!r}: leave it out")
+            return _read_own(archive, costs, in_memory)
+        if not archive.names.issuperset(DYCE):
+            raise FileFormatError(
+                f"{path} is in no known format: it needs 'label', 'preds' and 'confs' (DyCE), or what "
+                f"ExitRecords.save writes; it has {', '.join(sorted(archive.names)) or 'nothing'}"
+            )
+        if costs is None:
+            raise FileFormatError(
+                f"{path} is in DyCE's format, which has no costs: pass costs= (its JSON of MACs), "
+                "--costs on the command line"
+            )
+        confidence = "max_prob" if confidence is None else confidence
+        return Content(
+            arrays=read_predictions({name: archive.array(name) for name in DYCE}, path, confidence),
+            costs=costs,
+            source=f"DyCE records {path}",
+            measure=str(confidence),
+            temperature=None,
+        )
 
 
-def _reason(cause: Exception) -> str:
-    if "pickle" in str(cause).lower():
-        return "it holds pickled objects; pickles can run code and are never loaded: save plain arrays"
-    if isinstance(cause, OSError) and cause.strerror:
-        return cause.strerror
-    return f"the file is truncated or damaged ({cause}): fetch or write it anew"
-
-
-def _array(archive: Any, name: str) -> npt.NDArray[Any]:
-    found = archive[name]
-    if not isinstance(found, np.ndarray):
-        raise ValueError(f"its entry {name!r} is no array")
-    return found
-
-
-def _left_in_file(archive: Any, name: str, path: PathLike) -> StoredArray:
+def _left_in_file(archive: Archive, name: str) -> StoredArray:
     """A large array, read through once to check it."""
 
     def require(rows: Iterable[npt.NDArray[Any]]) -> None:
@@ -184,57 +166,52 @@ def _left_in_file(archive: Any, name: str, path: PathLike) -> StoredArray:
             for row in rows:
                 whole_numbers(row, name, RecordsError, ndim=1)
 
-    return stored_array(path, archive.zip, name, require)
+    return stored_array(archive.path, archive.zip, name, require)
 
 
-def _read_own(
-    archive: Any, names: set[str], path: PathLike, costs: ExitCosts | SampleCosts | None, in_memory: bool
-) -> Content:
-    try:
-        header = json.loads(_array(archive, "header").tobytes().decode())
-    except (json.JSONDecodeError, UnicodeDecodeError) as cause:
-        raise FileFormatError(f"{path} has a damaged header: {cause}") from cause
-    version = check_header(header, FORMAT, (VERSION, *OLDER), path)
-    missing = {"confidence", "score", "backbone", "head", "position"} - names
-    if missing:
-        raise FileFormatError(f"{path} lacks the arrays {', '.join(sorted(missing))}")
-    mean = ExitCosts(
-        **{name: _array(archive, name) for name in ("backbone", "head", "position")},
-        unit=entry(header, "unit", path),
-        names=entry(header, "names", path),
-    )
+def _read_own(archive: Archive, costs: ExitCosts | SampleCosts | None, in_memory: bool) -> Content:
+    from dyce_search.records.npz_header import read_header
+
+    path, names = archive.path, archive.names
+    header = read_header(archive.array("header"), path)
+    _require_arrays(archive, {"confidence", "score", *COSTS})
+    mean = ExitCosts(**{name: archive.array(name) for name in COSTS}, unit=header.unit, names=header.names)
     by_sample = names & set(SAMPLE_COSTS)
     if by_sample and not in_memory and costs is None:
         raise RecordsError(
             f"{path} holds costs that differ by sample, which need memory: leave out in_memory=False, or pass others"
         )
-    own = _sample_costs(archive, names, path, mean) if by_sample and in_memory else mean
+    own = _sample_costs(archive, mean) if by_sample and in_memory else mean
     if costs is not None:  # in place of the file's, for the same exits
         own = replace(costs, names=own.layout.joined(costs.layout, f"the file {path}", "costs").names)
     arrays: dict[str, Any] = {}
     for name in ("confidence", "score", *OPTIONAL):
         if name in names:
             large = not in_memory and name in ("confidence", "score", "prediction")
-            arrays[name] = _left_in_file(archive, name, path) if large else _array(archive, name)
+            arrays[name] = _left_in_file(archive, name) if large else archive.array(name)
     return Content(
         arrays=arrays,
         costs=own,
-        source=str(entry(header, "provenance" if version == 1 else "source", path)),
-        measure=None if version == 1 else entry(header, "measure", path),  # version 1 did not know it
-        temperature=None if version == 1 else entry(header, "temperature", path),
+        source=header.source,
+        measure=header.measure,
+        temperature=header.temperature,
     )
 
 
-def _sample_costs(archive: Any, names: set[str], path: PathLike, mean: ExitCosts) -> SampleCosts:
-    missing = set(SAMPLE_COSTS) - names
-    if missing:
-        raise FileFormatError(f"{path} lacks the arrays {', '.join(sorted(missing))}")
-    most = replace(mean, backbone=_array(archive, "most_backbone"), head=_array(archive, "most_head"))
+def _sample_costs(archive: Archive, mean: ExitCosts) -> SampleCosts:
+    _require_arrays(archive, set(SAMPLE_COSTS))
+    most = replace(mean, backbone=archive.array("most_backbone"), head=archive.array("most_head"))
     return SampleCosts(
-        backbone=_array(archive, "sample_backbone"),
-        head=_array(archive, "sample_head"),
+        backbone=archive.array("sample_backbone"),
+        head=archive.array("sample_head"),
         position=mean.position,
         unit=mean.unit,
         names=mean.names,
         most=most,
     ).with_exact_mean(mean)
+
+
+def _require_arrays(archive: Archive, needed: set[str]) -> None:
+    missing = needed - archive.names
+    if missing:
+        raise FileFormatError(f"{archive.path} lacks the arrays {', '.join(sorted(missing))}")

@@ -8,25 +8,34 @@ them, as a field `confidence` of each row or by a function of a row.
 """
 
 import gzip
-import json
+import os
+import re
+import zlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from dyce_search.arguments import flag, shown
 from dyce_search.errors import FileFormatError, MissingPackageError, RecordsError
+from dyce_search.files import require_path
+from dyce_search.json_files import parsed
+from dyce_search.records.archives import allowance, require_size
 from dyce_search.records.cascade_log import Log
-from dyce_search.records.frames import read_frame
+from dyce_search.records.table_files import read_frame
 
 Row = dict[str, Any]
 Confidence = str | Callable[[Mapping[str, Any]], float | None]
 
+WHOLE = re.compile(r"-?(0|[1-9][0-9]{0,17})")
 NO_CONFIDENCE = (
     "{name}'s files hold none: add a field 'confidence' to each row, or pass confidence= a function of a row that "
     "returns it"
 )
 
 
-def read_log(source: Any, *, confidence: Confidence, drop_incomplete: bool = False) -> Log:
+def read_log(
+    source: Any, *, confidence: Confidence, drop_incomplete: bool = False, max_bytes: int | None = None
+) -> Log:
     """The rows of a log.
 
     Args:
@@ -34,18 +43,24 @@ def read_log(source: Any, *, confidence: Confidence, drop_incomplete: bool = Fal
             dictionaries, or a table of pandas, Polars or Arrow.
         confidence: name of the column, or a function of a row as it stands in the file.
         drop_incomplete: leave out rows that lack a field of their layout.
+        max_bytes: that a file packed by gzip may unpack to, see `archives`.
 
     Raises:
         FileFormatError: no such file, or one that cannot be read.
         RecordsError: something else, or a row that lacks a field.
     """
+    if not (isinstance(confidence, str) or callable(confidence)):
+        raise RecordsError(f"confidence must be the name of a column, or a function of a row, got {shown(confidence)}")
+    flag(drop_incomplete, "drop_incomplete", RecordsError)
     if isinstance(source, (str, Path)) or hasattr(source, "__fspath__"):
+        require_path(source, "log")
         source = _files_of(Path(source))
     if isinstance(source, Sequence) and source and all(isinstance(entry, Mapping) for entry in source):
         where = [f"row {k}" for k in range(len(source))]
-        return _from_rows([dict(entry) for entry in source], where, confidence, drop_incomplete)
+        rows = [{key if isinstance(key, str) else shown(key): entry[key] for key in entry} for entry in source]
+        return _from_rows(rows, where, confidence, drop_incomplete)
     if isinstance(source, Sequence) and source and all(isinstance(entry, (str, Path)) for entry in source):
-        return _from_files([Path(entry) for entry in source], confidence, drop_incomplete)
+        return _from_files([Path(entry) for entry in source], confidence, drop_incomplete, max_bytes)
     return _from_columns(_columns_of(source), confidence)
 
 
@@ -60,58 +75,63 @@ def _files_of(path: Path) -> list[Path]:
     return found
 
 
-def _from_files(files: list[Path], confidence: Confidence, drop_incomplete: bool) -> Log:
+def _from_files(files: list[Path], confidence: Confidence, drop_incomplete: bool, max_bytes: int | None) -> Log:
     if len(files) == 1 and any(suffix in (".csv", ".tsv", ".parquet") for suffix in files[0].suffixes):
-        frame = read_frame(files[0], parquet=files[0].suffix == ".parquet")
-        return _from_columns(_columns_of(frame), confidence, of=f" of {files[0].name}")
+        parquet = files[0].suffix == ".parquet"
+        columns = _columns_of(read_frame(files[0], parquet=parquet))
+        return _from_columns(columns if parquet else _numbered(columns), confidence, of=f" of {files[0].name}")
     rows, where = [], []
     for file in files:
-        for place, row in _rows_of(file):
+        for place, row in _rows_of(file, max_bytes):
             rows.append(row)
             where.append(place)
     return _from_rows(rows, where, confidence, drop_incomplete)
 
 
-def _rows_of(file: Path) -> Iterator[tuple[str, Row]]:
+def _rows_of(file: Path, max_bytes: int | None) -> Iterator[tuple[str, Row]]:
     """The rows of a file with where they stand: a JSON object with `records`, else an object a line."""
-    text = _text_of(file)
+    content = _content_of(file, max_bytes)
     if file.suffix == ".json":
-        try:
-            content = json.loads(text)
-        except ValueError as cause:
-            raise FileFormatError(f"{file} is no JSON: {cause}") from cause
-        records = content.get("records") if isinstance(content, dict) else content
+        found = parsed(content, file, infinite=True)
+        records = found.get("records") if isinstance(found, dict) else found
         if not isinstance(records, list):
             raise FileFormatError(f"{file} must hold a list, or an object with 'records', as LLMRouterBench's files do")
         _, *folders = file.parts[::-1]
         told = (
-            dict(zip(("model_name", "split", "dataset_id"), folders, strict=False)) if isinstance(content, dict) else {}
+            dict(zip(("model_name", "split", "dataset_id"), folders, strict=False)) if isinstance(found, dict) else {}
         )
         for k, entry in enumerate(records):
             if not isinstance(entry, dict):
                 raise FileFormatError(f"record {k} of {file} must be an object, got {type(entry).__name__}")
             yield f"record {k} of {file}", {**told, **entry}
         return
-    for k, line in enumerate(text.splitlines(), start=1):
+    for k, line in enumerate(content.split(b"\n"), start=1):
         if not line.strip():
             continue
-        try:
-            entry = json.loads(line)
-        except ValueError as cause:
-            raise FileFormatError(f"line {k} of {file} is no JSON: {cause}") from cause
+        entry = parsed(line, f"line {k} of {file}", infinite=True)
         if not isinstance(entry, dict):
             raise FileFormatError(f"line {k} of {file} must be an object, got {type(entry).__name__}")
         yield f"line {k} of {file.name}", entry
 
 
-def _text_of(file: Path) -> str:
+def _content_of(file: Path, max_bytes: int | None) -> bytes:
+    """The bytes of a file, unpacked by gzip where it is packed, as far as was agreed to (`archives`)."""
+    require_path(file)
     try:
-        content = file.read_bytes()
-        return (gzip.decompress(content) if content[:2] == b"\x1f\x8b" else content).decode()
+        with open(file, "rb") as stream:
+            if stream.read(2) != b"\x1f\x8b":
+                stream.seek(0)
+                return stream.read()
+            stream.seek(0)
+            most = allowance(os.fstat(stream.fileno()).st_size) if max_bytes is None else max_bytes
+            with gzip.open(stream) as packed:
+                content = packed.read(most + 1)
+            require_size(file, len(content), stream, max_bytes)
+            return content
+    except (gzip.BadGzipFile, EOFError, zlib.error) as cause:
+        raise FileFormatError(f"{file} is damaged, or no text: {cause}") from cause
     except OSError as cause:
         raise FileFormatError(f"cannot read {file}: {cause.strerror or cause}") from cause
-    except (UnicodeDecodeError, EOFError) as cause:
-        raise FileFormatError(f"{file} is damaged, or no text: {cause}") from cause
 
 
 def _from_rows(rows: list[Row], where: list[str], confidence: Confidence, drop_incomplete: bool) -> Log:
@@ -189,7 +209,24 @@ def _columns_of(table: Any) -> dict[str, list[Any]]:
             f"a log must be a file, a list of dictionaries, or a DataFrame of pandas, Polars or Arrow, got "
             f"{type(table).__name__}{': collect it first' if 'Lazy' in type(table).__name__ else ''}"
         ) from cause
-    return {str(name): frame[name].to_list() for name in frame.columns}
+    except Exception as cause:  # each library has errors of its own for names that come twice
+        raise RecordsError(f"a log must be a table whose columns have names of their own: {cause}") from cause
+    columns = [
+        (name if isinstance(name, str) else shown(name), column)
+        for name, column in zip(frame.columns, frame.iter_columns(), strict=True)
+    ]
+    if len(dict(columns)) < len(columns):
+        raise RecordsError("the columns of a log must have names of their own, got one more than once")
+    return {name: column.to_list() for name, column in columns}
+
+
+def _numbered(columns: dict[str, list[Any]]) -> dict[str, list[Any]]:
+    """Predictions and labels of a text file as whole numbers, where all of them are written as such."""
+    told = [name for name in ("prediction", "label") if name in columns]
+    entries = [entry for name in told for entry in columns[name] if entry is not None]
+    if not all(isinstance(entry, str) and WHOLE.fullmatch(entry) for entry in entries):
+        return columns
+    return columns | {name: [None if entry is None else int(entry) for entry in columns[name]] for name in told}
 
 
 def _from_columns(columns: dict[str, list[Any]], confidence: Confidence, of: str = "") -> Log:

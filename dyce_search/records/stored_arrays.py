@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 from dyce_search.errors import FileFormatError
 from dyce_search.files import PathLike
+from dyce_search.records.archives import header_of
 
 Row = npt.NDArray[Any]
 Stamp = tuple[int, int, int]
@@ -117,11 +118,7 @@ def _start(path: PathLike, entry: zipfile.ZipInfo) -> int:
 
 
 def _npy_header(stream: IO[bytes], name: str, path: PathLike) -> tuple[tuple[int, int], np.dtype[Any]]:
-    version = np.lib.format.read_magic(stream)
-    read = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}.get(version)
-    if read is None:
-        raise ValueError(f"its entry {name!r} has version {version}")
-    shape, by_columns, dtype = read(stream)
+    shape, by_columns, dtype = header_of(stream, name)
     if dtype.kind not in "biuf" or len(shape) != 2 or by_columns:
         raise FileFormatError(
             f"{name!r} of {path} must be numbers (E, N), row by row, got {dtype} of shape {shape}"

@@ -1,15 +1,26 @@
 """Heads in a file of their own, without pickle: safetensors, with the layout of the exits in its header."""
 
 import json
-from typing import Any
+from typing import Any, Literal
 
+import msgspec
 from torch import nn
 
-from dyce_search.errors import FileFormatError, MissingPackageError
-from dyce_search.files import PathLike, check_header, write_atomically
+from dyce_search.errors import ConfigError, FileFormatError, MissingPackageError
+from dyce_search.evaluation.config_file import LayoutEntry, layout_of
+from dyce_search.files import PathLike, require_path, write_atomically
+from dyce_search.json_files import parsed, typed
 from dyce_search.records.layout import ExitLayout
 
 FORMAT, VERSION = "dyce_search.heads", 1
+
+
+class HeadsHeader(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+    """What stands in the header of the file, under "dyce_search", beside the tensors' names and shapes."""
+
+    format: str
+    version: Literal[1]
+    layout: LayoutEntry
 
 
 class Heads(nn.ModuleDict):
@@ -39,16 +50,21 @@ def load_heads(heads: nn.ModuleDict, layout: ExitLayout, path: PathLike) -> None
         FileFormatError: a file that is damaged or something else, or heads of another make.
         ConfigError: heads of other exits; says which.
     """
+    require_path(path)
     safetensors = _safetensors()
+    require_path(path)
     try:
         with safetensors.safe_open(path, "pt") as file:
             header = (file.metadata() or {}).get("dyce_search", "null")
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-        content = json.loads(header)
     except (OSError, ValueError, safetensors.SafetensorError) as cause:
         raise FileFormatError(f"cannot read {path}: no file of heads, or damaged ({cause})") from cause
-    check_header(content, FORMAT, (VERSION,), path)
-    layout.network.joined(ExitLayout(**content["layout"]).network, "the model", str(path))
+    found = typed(parsed(header.encode(errors="surrogatepass"), path), FORMAT, {VERSION: HeadsHeader}, path)
+    try:
+        theirs = layout_of(found.layout).network
+    except ConfigError as cause:
+        raise FileFormatError(f"{path} is damaged: {cause}") from cause
+    layout.network.joined(theirs, "the model", str(path))
     try:
         heads.load_state_dict(tensors)
     except RuntimeError as cause:

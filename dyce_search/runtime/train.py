@@ -5,22 +5,38 @@ import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
+import msgspec
 import numpy as np
 import numpy.typing as npt
 import torch
 from torch.nn import functional
 
-from dyce_search.arrays import require_type
+from dyce_search.arguments import LARGEST, flag, iterable, real, require_type, whole
 from dyce_search.errors import FileFormatError, ModelError, RecordsError
-from dyce_search.files import PathLike, check_header, write_atomically
+from dyce_search.files import PathLike, require_path, write_atomically
+from dyce_search.json_files import typed
 from dyce_search.runtime.feature_cache import Batch, Features
 from dyce_search.runtime.inputs import Call
 from dyce_search.runtime.model import EarlyExitModel
 from dyce_search.runtime.modes import device_of, unchanged
 
 FORMAT, VERSION = "dyce_search.train_heads", 1
+MOST_EPOCHS = 1_000_000
+
+
+class Checkpoint(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+    """The content of a checkpoint; what PyTorch saves of its own stays as it is."""
+
+    format: str
+    version: Literal[1]
+    options: dict[str, Any]
+    loss: list[list[float]]
+    held_out_loss: list[list[float]]
+    best: list[dict[str, Any]]
+    heads: dict[str, Any]
+    optimizer: dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -104,14 +120,24 @@ def train_heads(
         "seed": seed,
     }
     require_type(model, EarlyExitModel, "model", ModelError)
-    require_type(loader, Iterable, "loader", RecordsError)
+    iterable(loader, "loader", RecordsError)
     _check(options)
+    if held_out is not None:
+        iterable(held_out, "held_out", RecordsError)
+    if not isinstance(cache, bool):
+        require_path(cache, "cache")
+    if checkpoint is not None:
+        require_path(checkpoint, "checkpoint")
+    if progress is not None:
+        flag(progress, "progress", ModelError)
     bar = tqdm(desc="train heads", unit="batch", disable=None if progress is None else not progress)
     with unchanged(model), bar:
         model.eval()
         training = _Training(model, {**options, "exits": list(model.exit_names), "held_out": held_out is not None}, bar)
         learned = Features(model, loader, cache, bar)
         judged = None if held_out is None else Features(model, held_out, cache, bar)
+        if checkpoint is not None:
+            require_path(checkpoint, "checkpoint")
         if checkpoint is not None and Path(checkpoint).exists():
             training.load(checkpoint)
         while not training.ended:
@@ -244,16 +270,16 @@ class _Training:
             content = torch.load(path, map_location=device_of(self.model), weights_only=True)
         except Exception as cause:  # a damaged archive makes torch fail in a dozen ways
             raise FileFormatError(f"cannot read {path}: no checkpoint of train_heads, or damaged ({cause})") from cause
-        check_header(content, FORMAT, (VERSION,), path)
-        if content["options"] != self.options:
-            changed = [name for name, value in self.options.items() if content["options"].get(name) != value]
+        found = typed(content, FORMAT, {VERSION: Checkpoint}, path)
+        if found.options != self.options:
+            changed = [name for name, value in self.options.items() if found.options.get(name) != value]
             raise FileFormatError(f"{path} was made with other {', '.join(changed)}: use the same, or another file")
         try:
-            self.model.heads.load_state_dict(content["heads"])
-        except RuntimeError as cause:
+            self.model.heads.load_state_dict(found.heads)
+            self.optimizer.load_state_dict(found.optimizer)
+        except (AttributeError, IndexError, KeyError, RuntimeError, TypeError, ValueError) as cause:
             raise FileFormatError(f"{path} was made with other heads: {cause}") from cause
-        self.optimizer.load_state_dict(content["optimizer"])
-        self.loss, self.held_out_loss, self.best = content["loss"], content["held_out_loss"], content["best"]
+        self.loss, self.held_out_loss, self.best = found.loss, found.held_out_loss, found.best
 
     def finish(self) -> TrainingHistory:
         """Gives each head its best weights."""
@@ -270,14 +296,7 @@ class _Training:
 
 def _check(options: dict[str, Any]) -> None:
     for name, least in (("epochs", 1), ("patience", 1), ("seed", 0)):
-        if not isinstance(options[name], int) or options[name] < least:
-            raise ModelError(f"{name} must be a whole number >= {least}, got {options[name]!r}")
-    numbers = {name: options[name] for name in ("learning_rate", "distillation temperature", "distillation")}
-    for name, value in numbers.items():
-        if isinstance(value, bool) or not isinstance(value, (int, float)):
-            raise ModelError(f"{name} must be a number, got {value!r}")
+        whole(options[name], name, ModelError, least=least, most=LARGEST if name == "seed" else MOST_EPOCHS)
     for name in ("learning_rate", "distillation temperature"):
-        if not 0 < numbers[name] < math.inf:
-            raise ModelError(f"{name} must be above 0, got {numbers[name]!r}")
-    if not 0 <= numbers["distillation"] <= 1:
-        raise ModelError(f"distillation must be in [0, 1], got {numbers['distillation']!r}")
+        real(options[name], name, ModelError, "be above 0", lambda value: 0 < value < math.inf)
+    real(options["distillation"], "distillation", ModelError, "be in [0, 1]", lambda value: 0 <= value <= 1)

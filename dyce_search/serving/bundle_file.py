@@ -4,13 +4,15 @@ import hashlib
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import msgspec
 
 from dyce_search.errors import FileFormatError
 from dyce_search.evaluation.config_file import LayoutEntry
-from dyce_search.files import PathLike, check_header, read_json, require_path, typed, write_json
+from dyce_search.files import PathLike, require_path
+from dyce_search.json_files import check_header, read_json, typed, write_json
+from dyce_search.records.costs_file import CostsFile, Count
 from dyce_search.records.wrong_files import needing
 
 FORMAT, VERSION, MANIFEST = "dyce_search.bundle", 1, "manifest.json"
@@ -26,7 +28,7 @@ class FileEntry(_Entry):
     """A file of the bundle."""
 
     name: str
-    sha256: str
+    sha256: Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{64}$")]
 
 
 class InputEntry(_Entry):
@@ -35,7 +37,7 @@ class InputEntry(_Entry):
     name: str
     value: str
     dtype: str
-    shape: list[int | str]
+    shape: list[Count | str]
 
 
 class SizeEntry(_Entry):
@@ -65,12 +67,12 @@ class BundleFile(_Entry):
     """The manifest."""
 
     format: str
-    version: int
+    version: Literal[1]
     layout: LayoutEntry
-    precision: str
-    largest_difference: float
+    precision: Literal["float", "int8"]
+    largest_difference: Annotated[float, msgspec.Meta(ge=0)]
     made_with: dict[str, str]
-    costs: dict[str, Any] | None
+    costs: CostsFile | None
     inputs: Annotated[list[InputEntry], msgspec.Meta(min_length=1)]
     sizes: list[SizeEntry]
     axes: dict[str, Axis | None]
@@ -116,7 +118,11 @@ def read_manifest(folder: PathLike) -> BundleFile:
             raise FileFormatError(f"{path} is missing: {folder} is no bundle, export_onnx writes one")
     content = read_json(path)
     check_header(content, FORMAT, (VERSION,), path)
-    if content.get("digest") != digest_of_manifest(content):
+    try:
+        digest = digest_of_manifest(content)
+    except RecursionError as cause:
+        raise FileFormatError(f"{path} is damaged: it is nested too deeply; export anew") from cause
+    if content.get("digest") != digest:
         raise FileFormatError(f"{path} was changed since it was written: its digest differs; export anew")
     found = typed(content, FORMAT, {VERSION: BundleFile}, path)
     for entry in files_of(found):

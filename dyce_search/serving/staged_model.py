@@ -4,17 +4,18 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
+import msgspec
 import numpy as np
 import numpy.typing as npt
 
 from dyce_search.arrays import to_numpy, whole_numbers
 from dyce_search.certify.certificate import CertifiedPoint
-from dyce_search.errors import ConfigError, ModelError, RecordsError
+from dyce_search.errors import ConfigError, CostsError, FileFormatError, ModelError, RecordsError
 from dyce_search.evaluation.config import ExitConfig, leaves
 from dyce_search.evaluation.config_file import layout_of
 from dyce_search.evaluation.curve import OperatingPoint
 from dyce_search.files import PathLike
-from dyce_search.records.confidence import MEASURES, Measure, softmax
+from dyce_search.records.confidence import MEASURES, Measure, as_two_classes, softmax
 from dyce_search.records.costs import ExitCosts
 from dyce_search.records.layout import ExitLayout
 from dyce_search.records.records import ExitRecords
@@ -89,8 +90,12 @@ class StagedModel:
     ) -> None:
         """See the class."""
         manifest = read_manifest(folder)
-        self._manifest, self._layout = manifest, layout_of(manifest.layout)
-        self._costs = None if manifest.costs is None else ExitCosts.from_dict(manifest.costs, f"{folder}/{MANIFEST}")
+        self._manifest = manifest
+        try:
+            self._layout = layout_of(manifest.layout)
+            self._costs = None if manifest.costs is None else ExitCosts(**msgspec.structs.asdict(manifest.costs))
+        except (ConfigError, CostsError) as cause:
+            raise FileFormatError(f"{folder}/{MANIFEST} is damaged: {cause}: export anew") from cause
         self._measures = {**MEASURES, **(measures or {})}
         self._configs = {name: _read_config(entry, name, folder) for name, entry in manifest.configs.items()}
         loader = Loader(folder, threads, providers)
@@ -274,14 +279,15 @@ class StagedModel:
         plan = self._ready(None)
         for batch in loader:
             inputs, labels = _pair(batch)
-            logits = self.all_logits(inputs)
+            raw = self.all_logits(inputs)
+            logits = as_two_classes(raw)
             if len(labels) != logits.shape[1] or labels.min() < 0 or labels.max() >= logits.shape[2]:
                 raise RecordsError(
                     f"labels must be {logits.shape[1]} classes in [0, {logits.shape[2]}), got {len(labels)} from "
                     f"{labels.min()} to {labels.max()}"
                 )
             rows = np.arange(len(labels))
-            confidence.append([self._judged(plan, values, e, rows) for e, values in enumerate(logits)])
+            confidence.append([self._judged(plan, values, e, rows) for e, values in enumerate(raw)])
             prediction.append(logits.argmax(axis=2).astype(np.int32))
             label.append(labels)
         if not label:

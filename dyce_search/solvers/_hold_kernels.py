@@ -1,14 +1,14 @@
 """The compiled loop of `SampleLimit.held`: the least confidence at each exit that has to leave there."""
 
 import numpy as np
-from numba import njit
 
+from dyce_search.compiled import inlined, loop
 from dyce_search.evaluation import config
 
-leaves = njit(inline="always")(config.leaves)
+leaves = inlined(config.leaves)
 
 
-@njit(nogil=True, cache=True)
+@loop
 def hold(confidence, charges, exits, threshold, first, stop, most, spare, level):  # type: ignore[no-untyped-def]
     """Fills level (F, P) for the configurations first .. stop - 1: -inf lets everybody leave, NaN changes nothing.
 

@@ -2,7 +2,7 @@
 
 import itertools
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 import numpy as np
 import numpy.typing as npt
@@ -15,18 +15,19 @@ CHUNK = 1 << 14  # configurations at a time
 Options = list[list[tuple[int, np.float32]]]
 
 
-def options_of(records: ExitRecords, levels: int) -> Options:
+def options_of(records: ExitRecords, levels: int, each: Callable[[range], Iterable[int]] = iter) -> Options:
     """Of each position: none, and each candidate with each threshold of its grid.
 
     Args:
         records: with the confidences.
         levels: thresholds per candidate, see `grid`.
+        each: iterates over exits, as `Run.timely` does.
     """
     first = records.costs.first
     return [
         [
             (-1, np.float32(0)),
-            *((e, level) for e in range(first[p], first[p + 1]) for level in grid(records.confidence[e], levels)),
+            *((e, level) for e in each(range(first[p], first[p + 1])) for level in grid(records.confidence[e], levels)),
         ]
         for p in range(records.costs.n_positions)
     ]

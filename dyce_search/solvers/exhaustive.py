@@ -2,8 +2,9 @@
 
 import numpy as np
 
+from dyce_search.arguments import whole
 from dyce_search.errors import SolverError
-from dyce_search.evaluation.evaluate import evaluate_arrays, non_dominated
+from dyce_search.evaluation.evaluate import BatchEvaluation, evaluate_arrays, non_dominated
 from dyce_search.solvers.every import CHUNK, chunks_of, options_of, size_of
 from dyce_search.solvers.run import Run
 
@@ -30,9 +31,9 @@ def exhaustive(run: Run, *, levels: int = 10, max_configurations: int = 2_000_00
         >>> ds.search(records, solver="exhaustive", levels=5).provenance.stop_reason
         'optimal'
     """
-    if levels < 1:
-        raise SolverError(f"levels must be at least 1, got {levels}")
-    options = options_of(run.records, levels)
+    whole(levels, "levels", SolverError, least=1)
+    whole(max_configurations, "max_configurations", SolverError, least=1)
+    options = options_of(run.records, levels, run.timely)
     size = size_of(options)
     if size > max_configurations:
         raise SolverError(
@@ -44,7 +45,8 @@ def exhaustive(run: Run, *, levels: int = 10, max_configurations: int = 2_000_00
     for _ in run.bar(range(-(-size // CHUNK)), "exhaustive"):
         exits_here, threshold = next(every)
         run.spend(len(exits_here))
-        measured = evaluate_arrays(run.records, exits_here, threshold)
+        parts = run.timely(run.parts_of(len(exits_here)))
+        measured = BatchEvaluation.joined([evaluate_arrays(run.records, exits_here[k], threshold[k]) for k in parts])
         kept = np.flatnonzero(run.admits(exits_here, threshold, measured))
         best = kept[non_dominated(measured.cost[kept], measured.accuracy[kept])]
         figures = measured.cost[best], measured.accuracy[best]

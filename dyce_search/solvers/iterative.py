@@ -30,7 +30,7 @@ def iterative(run: Run, *, lambdas: Sequence[float] = LAMBDAS) -> None:
     Reference: Wang 2024, "DyCE", arXiv 2403.01695, Algorithm 2.
     """
     weights = check_lambdas(lambdas)
-    lines, trade_off = Lines(run.records), TradeOff.of(run.records)
+    lines, trade_off = Lines(run), TradeOff.of(run.records)
     for weight in run.bar(weights, "iterative"):
         with growing(run) as (exits, threshold):
             value = np.inf

@@ -1,6 +1,6 @@
 """Configurations as vectors and as named parameters, for solvers without gradients."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -12,6 +12,7 @@ from dyce_search.records.records import ExitRecords, require_records
 from dyce_search.solvers.run import Exits, Thresholds
 
 FloatArray = npt.NDArray[np.float64]
+Rows = npt.NDArray[np.float32]
 LAMBDAS = (0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.98)  # from the cheap end to the dear one
 NO_EXIT = 0.7  # share of the positions without an exit in what `draw` returns
 
@@ -27,11 +28,16 @@ class SearchSpace:
         n_candidates: (P,) number of candidates of each position.
     """
 
-    def __init__(self, records: ExitRecords) -> None:
-        """Sorts the confidences of every exit but the final one."""
+    def __init__(self, records: ExitRecords, each: Callable[[Rows], Iterable[Rows]] = iter) -> None:
+        """Sorts the confidences of every exit but the final one.
+
+        Args:
+            records: of the exits.
+            each: iterates over them, as `Run.timely` does.
+        """
         self.records = records
         self.n_candidates = records.costs.n_candidates
-        self._falling = np.sort(records.confidence[:-1], axis=1)[:, ::-1]
+        self._falling: Rows = np.stack([np.sort(row) for row in each(records.confidence[:-1])])[:, ::-1]
 
     @property
     def dimension(self) -> int:

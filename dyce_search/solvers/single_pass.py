@@ -27,7 +27,7 @@ def single_pass(run: Run, *, lambdas: Sequence[float] = LAMBDAS) -> None:
     Reference: Wang 2024, "DyCE", arXiv 2403.01695, Algorithm 1.
     """
     weights = check_lambdas(lambdas)
-    first, lines, trade_off = run.records.costs.first, Lines(run.records), TradeOff.of(run.records)
+    first, lines, trade_off = run.records.costs.first, Lines(run), TradeOff.of(run.records)
     for weight in run.bar(weights, "single_pass"):
         with growing(run) as (exits, threshold):
             for p in range(len(exits)):

@@ -7,10 +7,13 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from dyce_search.arguments import shown
+from dyce_search.arrays import numbers
 from dyce_search.errors import SolverError
 from dyce_search.evaluation.outcomes import outcomes, paid_at, prices
 from dyce_search.records.records import ExitRecords
 from dyce_search.records.sample_costs import SampleCosts, differing
+from dyce_search.solvers.run import Run
 
 ROUNDING = 1e-9  # np.arange(0.5, 1.01, 0.01) ends at 1.0000000000000004
 FloatArray = npt.NDArray[np.float64]
@@ -63,13 +66,10 @@ def check_lambdas(lambdas: Sequence[float]) -> list[float]:
     Raises:
         SolverError: none given, or one outside [0, 1].
     """
-    try:
-        given = [float(weight) for weight in lambdas]
-    except (TypeError, ValueError) as cause:
-        raise SolverError(f"lambdas must be one or more numbers in [0, 1], got {lambdas!r}") from cause
+    given = numbers(lambdas, "lambdas", SolverError, dtype=np.float64, ndim=1).tolist()
     weights = [next((end for end in (0.0, 1.0) if abs(weight - end) <= ROUNDING), weight) for weight in given]
     if not weights or not all(0 <= weight <= 1 for weight in weights):
-        raise SolverError(f"lambdas must be one or more numbers in [0, 1], got {lambdas!r}")
+        raise SolverError(f"lambdas must be one or more numbers in [0, 1], got {shown(lambdas)}")
     return weights
 
 
@@ -80,11 +80,16 @@ class Lines:
     order of falling confidence, prefix sums of the differences give accuracy and cost for any number of leavers.
     """
 
-    def __init__(self, records: ExitRecords) -> None:
-        """Sorts every exit's samples once: (E, N) int32."""
-        self.records = records
+    def __init__(self, run: Run) -> None:
+        """Sorts every exit's samples once: (E, N) int32.
+
+        Raises:
+            StopSearch: the time is over.
+        """
+        records = self.records = run.records
         self._charged = differing(records.sample_costs)
-        self._order = np.stack([np.argsort(-row, kind="stable").astype(np.int32) for row in records.confidence])
+        rows = run.timely(records.confidence)
+        self._order = np.stack([np.argsort(-row, kind="stable").astype(np.int32) for row in rows])
 
     def at(self, exits: npt.NDArray[np.int32], threshold: npt.NDArray[np.float32], position: int) -> "Line":
         """The line at one position of a configuration, exits and threshold (P,)."""

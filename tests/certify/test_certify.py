@@ -347,6 +347,56 @@ def everybody_leaves():
     return replace(front_of(EVERYBODY), candidate=[[0]], threshold=[[-np.inf]], **figures)
 
 
+class TestLimitsFarAway:
+    """A limit that everything keeps: proven at once, and the bound is that of the costs, not of the limit."""
+
+    @pytest.mark.parametrize("method", ["auto", "hoeffding_bentkus"])
+    @pytest.mark.parametrize(
+        ("name", "limit"),
+        [("max_cost", 1e200), ("max_cost", 1e308), ("max_relative_cost", 1e300), ("max_sample_cost", 1e300)],
+    )
+    def test_the_bound_says_something(self, name, limit, method):
+        records = answers(5, 0, 400)
+        front = front_of(EVERYBODY)
+        more = {"max_accuracy_drop": 0.05} if method == "auto" else {"share": 0.1}
+        found = {
+            one.name: one for one in front.certify(records, **{name: limit}, **more, method=method).certificate.limits
+        }
+        assert name in found
+        dearest = 0.1 if name == "max_sample_cost" else 1.0 if name == "max_relative_cost" else 4.0
+        assert found[name].measured <= found[name].bound <= dearest * (1 + 1e-9)
+        assert found[name].limit == limit
+
+    def test_so_it_does_where_costs_differ_by_sample(self):
+        plain, rng = answers(5, 0, 400), np.random.default_rng(0)
+        backbone = np.cumsum(rng.random((2, 400)), axis=0)
+        costs = ds.SampleCosts(backbone=backbone, head=np.zeros((2, 400)), position=TWO.position)
+        records = replace(plain, costs=costs)
+        front = front_of(EVERYBODY, records=replace(answers(5, 0, 400, seed=99), costs=costs))
+        for name in ("max_cost", "max_relative_cost"):
+            for method in ("auto", "hoeffding_bentkus"):
+                for limit in (1e300, 1e308):
+                    (found,) = front.certify(records, **{name: limit}, method=method).certificate.limits
+                    assert found.measured <= found.bound < 100
+
+    def test_what_else_cannot_be_had_is_still_said(self):
+        plain = answers(5, 0, 400)
+        costs = ds.SampleCosts(backbone=np.ones((2, 400)).cumsum(axis=0), head=np.zeros((2, 400)), position=[0, 1])
+        for records in (plain, replace(plain, costs=costs)):
+            front = front_of(EVERYBODY, records=records.subset(range(50)))
+            others = replace(records, confidence=records.confidence + 1)
+            for name in ("max_cost", "max_relative_cost"):
+                with pytest.raises(
+                    ds.InfeasibleError, match=r"no point could be certified for .*max_accuracy_drop=1e-06"
+                ):
+                    front.certify(others, max_accuracy_drop=1e-6, **{name: 1e308})
+
+    def test_a_bound_near_its_limit_is_as_before(self, parts, front):
+        point = front.certify(parts[1], max_relative_cost=0.5, max_accuracy_drop=0.05)
+        (found,) = [one for one in point.certificate.limits if one.name == "max_relative_cost"]
+        assert found.measured < found.bound <= 0.5
+
+
 class TestRefusals:
     def test_the_samples_searched_on(self, either, parts):
         with pytest.raises(ds.RecordsError, match=r"are the samples that the front was searched on.*split the records"):

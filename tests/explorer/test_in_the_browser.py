@@ -153,7 +153,7 @@ def test_every_configuration_loads_as_it_is(opened, front, certified) -> None:
 def test_any_double_comes_through(opened) -> None:
     rng = np.random.default_rng(8)
     for name, drawn in {
-        "max_accuracy_drop": 0.05 + 10.0 ** rng.uniform(-9, 0, 60),
+        "max_accuracy_drop": 0.05 + 10.0 ** rng.uniform(-9, -0.1, 60),
         "max_cost": 10.0 ** rng.uniform(7, 30, 60),
         "max_relative_cost": rng.uniform(0.5, 2, 60),
     }.items():
@@ -390,6 +390,16 @@ def test_what_is_no_number_selects_nothing_and_says_so(opened, text) -> None:
     assert opened.run(SELECT, [[["accuracy", "max_accuracy_drop", text, None]]])[0] == ["", "", ""]
     assert "is no number" in opened.text("[data-part=headline]")
     assert opened.one("[data-limit=accuracy] [data-field=text]").get_attribute("aria-invalid") == "true"
+
+
+@pytest.mark.parametrize(
+    ("name", "text"), [("max_accuracy_drop", "100"), ("max_accuracy_drop", "-100"), ("min_accuracy", "101")]
+)
+def test_what_select_refuses_selects_nothing(opened, front, name, text) -> None:
+    with pytest.raises(ds.FrontError):
+        front.select(**{name: float(text) / 100})
+    assert opened.run(SELECT, [[["accuracy", name, text, None]]])[0] == ["", "", ""]
+    assert f"\u201c{text}\u201d is out of range" in opened.text("[data-part=headline]")
 
 
 def test_limits_beyond_reach_say_what_is_closest(opened, front) -> None:

@@ -287,14 +287,14 @@ class TestRefusals:
     def test_files_that_are_no_logs(self, tmp_path):
         path = tmp_path / "log.jsonl"
         for text, message in (
-            ('{"query": 1\n', "line 1 of .* is no JSON"),
+            ('{"query": 1\n', "line 1 of .* is not valid JSON"),
             ("[1, 2]\n", "line 1 of .* must be an object, got list"),
         ):
             path.write_text(text)
             with pytest.raises(ds.FileFormatError, match=message):
                 ds.load_cascade(path)
         path.write_bytes(b"\xff\xfe\x00")
-        with pytest.raises(ds.FileFormatError, match="is damaged, or no text"):
+        with pytest.raises(ds.FileFormatError, match="is not valid JSON"):
             ds.load_cascade(path)
         with pytest.raises(ds.FileFormatError, match="cannot read"):
             ds.load_cascade(tmp_path / "nothing.jsonl")

@@ -44,9 +44,9 @@ class TestOwnFormat:
             ({"format": "other"}, "is not a dyce_search.records file: its 'format' entry is 'other'"),
             ({"version": 3}, "has format version 3, this release reads 1 and 2"),
             ({"version": True}, "has format version True, this release reads 1 and 2"),
-            ({"measure": None}, "lacks the key 'measure'"),
-            ({"unit": None}, "lacks the key 'unit'"),
-            ({"names": None}, "lacks the key 'names'"),
+            ({"measure": None}, "missing required field `measure`"),
+            ({"unit": None}, "missing required field `unit`"),
+            ({"names": None}, "missing required field `names`"),
         ],
     )
     def test_another_version_or_a_missing_key_is_refused(self, records, tmp_path, header, message):

@@ -1,17 +1,15 @@
 """The compiled loops of coordinate descent: one descent, which archives every threshold that it prices."""
 
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Self
 
 import numpy as np
-from numba import njit
 
+from dyce_search.compiled import loop, part
 from dyce_search.solvers.descent._lines import (
     LEAST_GAIN,
     MOST_BINS,
-    Leaving,
     backbone_of,
     head_of,
-    own_score,
     price,
     unpack,
     value_of,
@@ -19,7 +17,7 @@ from dyce_search.solvers.descent._lines import (
 
 
 class Flow(NamedTuple):
-    """Who arrives where under a choice of exits. `arrive` fills it.
+    """Who arrives where under a choice of exits, and what becomes of them: room for one descent.
 
     Attributes:
         samples: (P+1, N) int32; row 0 holds all samples, row l those that l exits let pass, rising.
@@ -29,6 +27,10 @@ class Flow(NamedTuple):
         left_score: (P+1,) int64, sum over those that left before a position.
         left_cost: (P+1,) int64, the same for their costs.
         spent: (N,) int64, what each sample has paid for heads; (0,) where costs are the same for all.
+        onward: (N,) int64, what becomes of a sample that goes on past the position at hand, its score and what it pays,
+            but for the heads before that position, packed; `commit` keeps it true.
+        change: (N,) int64, what leaving at the position at hand changes for each that arrives, but for its score here.
+        bins: (B,) int64, sums of what leaving changes; zeros between two lines.
     """
 
     samples: Any
@@ -38,10 +40,31 @@ class Flow(NamedTuple):
     left_score: Any
     left_cost: Any
     spent: Any
+    onward: Any
+    change: Any
+    bins: Any
+
+    @classmethod
+    def of(cls, n_positions: int, n: int, by_sample: bool) -> Self:
+        """For so many positions and samples."""
+        size, row, heads, left_score, left_cost = np.zeros((5, n_positions + 1), np.int64)
+        onward, change = np.empty((2, n), np.int64)
+        return cls(
+            samples=np.empty((n_positions + 1, n), np.int32),
+            size=size,
+            row=row,
+            heads=heads,
+            left_score=left_score,
+            left_cost=left_cost,
+            spent=np.empty(n if by_sample else 0, np.int64),
+            onward=onward,
+            change=change,
+            bins=np.zeros(MOST_BINS, np.int64),
+        )
 
 
-@njit(nogil=True, cache=True)
-def descend(coded, score, costs, objective, choice, archive, max_sweeps, max_lines):  # type: ignore[no-untyped-def]
+@loop
+def descend(coded, scores, costs, objective, choice, archive, flow, max_sweeps, max_lines):  # type: ignore[no-untyped-def]
     """Coordinate descent on J, from a choice of exits and cuts, which changes in place.
 
     Each sweep goes from the last position to the first. There, with the rest fixed, a sample that arrives either
@@ -50,27 +73,29 @@ def descend(coded, score, costs, objective, choice, archive, max_sweeps, max_lin
 
     Args:
         coded: `Coded`, the records.
-        score: (E, N) int16, or None where scores are 0/1 and the codes hold them.
+        scores: `Scores`.
         costs: `WholeCosts` of each sample, or None where they are the same for all.
         objective: `Objective`.
         choice: `Choice`.
         archive: `Archive`, which takes over what is better.
+        flow: `Flow`.
         max_sweeps: limit.
         max_lines: limit of lines (one candidate, priced at all its thresholds).
 
     Returns:
         J, number of lines.
     """
-    flow, leaving, onward = scratch(coded, costs)
     exits, cuts = choice.exits, choice.cuts
+    last, final = len(exits), len(coded.codes) - 1
     lines = 0
     value = np.inf
     settled = -1  # the last position that changed: when a sweep comes back to it unchanged, no change helps
     for _sweep in range(max_sweeps):
-        arrive(coded, score, costs, choice, flow)
-        value = value_of(objective, coded.step, go_home(coded, score, costs, flow, onward))
+        arrive(coded, scores, costs, choice, flow)
+        commit(last, final, np.int64(0), coded, scores, costs, flow.onward)  # everybody goes on to the final exit
+        value = value_of(objective, coded.step, go_on(last, coded, costs, flow))
         changed = -1
-        for p in range(len(exits) - 1, -1, -1):
+        for p in range(last - 1, -1, -1):
             if p == settled and changed < 0:
                 return value, lines
             if flow.size[flow.row[p]] == 0:
@@ -80,9 +105,9 @@ def descend(coded, score, costs, objective, choice, archive, max_sweeps, max_lin
             if lines + candidates > max_lines:
                 return value, lines
             lines += candidates
-            rest = go_on(p, coded, costs, flow, onward, leaving)
+            rest = go_on(p, coded, costs, flow)
             none = value_of(objective, coded.step, rest)
-            best, best_exit, best_cut = price(p, rest, coded, score, costs, objective, flow, leaving, choice, archive)
+            best, best_exit, best_cut = price(p, rest, coded, scores, costs, objective, flow, choice, archive)
             if best < value - LEAST_GAIN:
                 changed = p
                 value = best
@@ -92,40 +117,23 @@ def descend(coded, score, costs, objective, choice, archive, max_sweeps, max_lin
                 value = none
                 exits[p] = -1
             if exits[p] >= 0:
-                commit(p, coded, score, costs, choice, onward)
+                commit(p, np.int64(exits[p]), 2 * cuts[p], coded, scores, costs, flow.onward)
         if changed < 0:
             break
         settled = changed
     return value, lines
 
 
-@njit(nogil=True, cache=True)
-def scratch(coded, costs):  # type: ignore[no-untyped-def]
-    """Room for one descent: `Flow`, `Leaving`, and onward (N,) int64.
-
-    `onward` is what becomes of a sample that goes on past the position at hand, its score and what it pays, but for
-    the heads before that position, packed; `go_home` starts it, `commit` keeps it true.
-    """
-    n_positions = len(coded.first) - 1
-    n = coded.codes.shape[1]
-    flow = Flow(
-        np.empty((n_positions + 1, n), np.int32), np.empty(n_positions + 1, np.int64),
-        np.empty(n_positions + 1, np.int64), np.zeros(n_positions + 1, np.int64),
-        np.zeros(n_positions + 1, np.int64), np.zeros(n_positions + 1, np.int64),
-        np.empty(0 if costs is None else n, np.int64),
-    )  # fmt: skip
-    return flow, Leaving(np.empty(n, np.int64), np.zeros(MOST_BINS, np.int64)), np.empty(n, np.int64)
-
-
-@njit(nogil=True, cache=True)
-def arrive(coded, score, costs, choice, flow):  # type: ignore[no-untyped-def]
+@part
+def arrive(coded, scores, costs, choice, flow):  # type: ignore[no-untyped-def]
     """Sends all samples through a choice of exits, and notes who arrives where."""
     samples, size, level, spent = flow.samples, flow.size, flow.row, flow.spent
     left_score, left_cost = flow.left_score, flow.left_cost
     n = samples.shape[1]
     for i in range(n):
         samples[0, i] = i
-    spent[:] = 0
+    for i in range(len(spent)):
+        spent[i] = 0
     size[0] = n
     level[0] = 0
     heads = np.int64(0)
@@ -146,11 +154,10 @@ def arrive(coded, score, costs, choice, flow):  # type: ignore[no-untyped-def]
         total = np.int64(0)
         for j in range(m):
             i = here[j]
-            c = row[i]
-            out = c >= limit
+            out = row[i] >= limit
             on[stay] = i
             stay += not out
-            total += out * own_score(score, c, e, i)
+            total += out * (scores.values[e, i] & scores.mask)
         size[level[p + 1]] = stay
         left_score[p + 1] += total
         if costs is None:
@@ -169,50 +176,27 @@ def arrive(coded, score, costs, choice, flow):  # type: ignore[no-untyped-def]
         flow.heads[p + 1] = kept
 
 
-@njit(nogil=True, cache=True)
-def go_home(coded, score, costs, flow, onward):  # type: ignore[no-untyped-def]
-    """Has everybody go on to the final exit. Returns sums of score and cost of the whole choice."""
-    last = len(flow.row) - 1
-    final = len(coded.codes) - 1
-    for i in range(len(onward)):
-        paid = backbone_of(coded, costs, last, i) + head_of(coded, costs, final, i)
-        onward[i] = (paid << coded.shift) + own_score(score, coded.codes[final, i], final, i)
-    return waiting(last, coded, flow, onward)
-
-
-@njit(inline="always")
-def waiting(p, coded, flow, onward):  # type: ignore[no-untyped-def]
-    """Sums of score and cost over all samples when all that arrive at position p go on."""
-    here = flow.samples[flow.row[p]]
-    total = np.int64(0)
-    for j in range(flow.size[flow.row[p]]):
-        total += onward[here[j]]
-    cost, score = unpack(total, coded.shift)
-    return flow.left_score[p] + score, flow.left_cost[p] + flow.heads[p] + cost
-
-
-@njit(nogil=True, cache=True)
-def go_on(p, coded, costs, flow, onward, leaving):  # type: ignore[no-untyped-def]
+@part
+def go_on(p, coded, costs, flow):  # type: ignore[no-untyped-def]
     """What each sample that arrives at position p would change by leaving.
 
     Returns:
         Sums of score and cost when all that arrive go on.
     """
-    here = flow.samples[flow.row[p]]
-    change = leaving.change
+    here, onward, change = flow.samples[flow.row[p]], flow.onward, flow.change
+    total = np.int64(0)
     for j in range(flow.size[flow.row[p]]):
         i = here[j]
-        change[j] = (backbone_of(coded, costs, p, i) << coded.shift) - onward[i]
-    return waiting(p, coded, flow, onward)
+        total += onward[i]
+        change[j] = (backbone_of(coded, costs, p, np.int64(i)) << coded.shift) - onward[i]
+    score, cost = unpack(total, coded.shift)
+    return flow.left_score[p] + score, flow.left_cost[p] + flow.heads[p] + cost
 
 
-@njit(nogil=True, cache=True)
-def commit(p, coded, score, costs, choice, onward):  # type: ignore[no-untyped-def]
-    """Has the samples leave at position p that its exit and cut let leave; all that come by pay for its head."""
-    e = choice.exits[p]
-    limit = 2 * choice.cuts[p]
-    row = coded.codes[e]
+@part
+def commit(p, e, limit, coded, scores, costs, onward):  # type: ignore[no-untyped-def]
+    """Has the samples leave at exit e of position p whose codes reach a limit; all that come by pay for its head."""
+    row, values, mask = coded.codes[e], scores.values[e], scores.mask
     for i in range(len(onward)):
-        c = row[i]
-        stop = (backbone_of(coded, costs, p, i) << coded.shift) + own_score(score, c, e, i)
-        onward[i] = (stop if c >= limit else onward[i]) + (head_of(coded, costs, e, i) << coded.shift)
+        stop = (backbone_of(coded, costs, p, i) << coded.shift) + (values[i] & mask)
+        onward[i] = (stop if row[i] >= limit else onward[i]) + (head_of(coded, costs, e, i) << coded.shift)

@@ -1,16 +1,16 @@
 """The compiled loops that move thresholds from the bounds of bins to the best place in the true order of samples."""
 
 import numpy as np
-from numba import njit
 
+from dyce_search.compiled import inlined, loop, part
 from dyce_search.evaluation import config
 from dyce_search.solvers.descent._lines import LEAST_GAIN, backbone_of, head_of, value_of
 from dyce_search.solvers.descent._ranks import between
 
-leaves = njit(inline="always")(config.leaves)
+leaves = inlined(config.leaves)
 
 
-@njit(nogil=True, cache=True)
+@loop
 def polish(confidence, score, coded, costs, edges, objective, choice, threshold):  # type: ignore[no-untyped-def]
     """Moves each threshold (P,) to the best place within the two bins around its cut.
 
@@ -32,11 +32,11 @@ def polish(confidence, score, coded, costs, edges, objective, choice, threshold)
         found = near[start[p] : start[p + 1]]
         if len(found) == 0:
             continue
-        e, cut = choice.exits[p], choice.cuts[p]
+        e, cut = np.int64(choice.exits[p]), choice.cuts[p]
         order = found[np.argsort(-confidence[e][found])]
         gained, added = np.empty(len(order)), np.empty(len(order), np.int64)  # what leaving changes
         for j in range(len(order)):
-            i = order[j]
+            i = np.int64(order[j])
             on_score, on_cost = goes_on(confidence, score, coded, costs, choice.exits, threshold, i, p)
             gained[j], added[j] = score[e, i] - on_score, backbone_of(coded, costs, p, i) - on_cost
             if coded.codes[e, i] >> 1 == cut:
@@ -47,7 +47,7 @@ def polish(confidence, score, coded, costs, edges, objective, choice, threshold)
         )
 
 
-@njit(nogil=True, cache=True)
+@part
 def near_cuts(coded, costs, score, choice):  # type: ignore[no-untyped-def]
     """The samples that arrive at an exit in the two bins around its cut.
 
@@ -62,13 +62,13 @@ def near_cuts(coded, costs, score, choice):  # type: ignore[no-untyped-def]
     m = n
     total_score, total_cost = 0.0, np.int64(0)
     for p in range(n_positions):
-        e = exits[p]
+        e = np.int64(exits[p])
         start[p + 1] = start[p]
         if e < 0:
             continue
         stay = 0
         for j in range(m):
-            i = here[j]
+            i = np.int64(here[j])
             b = coded.codes[e, i] >> 1
             total_cost += head_of(coded, costs, e, i)
             if b >= cuts[p]:
@@ -85,18 +85,18 @@ def near_cuts(coded, costs, score, choice):  # type: ignore[no-untyped-def]
             start[p + 1] = start[p]
     final = len(coded.codes) - 1
     for j in range(m):
-        i = here[j]
+        i = np.int64(here[j])
         total_score += score[final, i]
         total_cost += backbone_of(coded, costs, n_positions, i) + head_of(coded, costs, final, i)
     return near, start, total_score, total_cost
 
 
-@njit(nogil=True, cache=True)
+@part
 def goes_on(confidence, score, coded, costs, exits, threshold, i, p):  # type: ignore[no-untyped-def]
     """Score of sample i when it does not leave at position p, and what it pays, but for the heads up to there."""
     heads = np.int64(0)
     for q in range(p + 1, len(exits)):
-        e = exits[q]
+        e = np.int64(exits[q])
         if e >= 0:
             heads += head_of(coded, costs, e, i)
             if leaves(confidence[e, i], threshold[q]):
@@ -106,7 +106,7 @@ def goes_on(confidence, score, coded, costs, exits, threshold, i, p):  # type: i
     return score[final, i], last + heads
 
 
-@njit(nogil=True, cache=True)
+@part
 def best_level(confidence, edges, cut, gained, added, score, cost, objective):  # type: ignore[no-untyped-def]
     """The best threshold of one exit among those near its cut, and the sums of score and cost with it.
 

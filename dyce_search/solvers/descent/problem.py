@@ -1,6 +1,7 @@
 """Records as coordinate descent sees them: ranks in bins, costs as whole numbers."""
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -8,10 +9,10 @@ import numpy as np
 import numpy.typing as npt
 
 from dyce_search.records.records import ExitRecords
-from dyce_search.solvers.descent._kernels import descend
-from dyce_search.solvers.descent._lines import MOST_BINS
+from dyce_search.solvers.descent._kernels import Flow, descend
+from dyce_search.solvers.descent._lines import MOST_BINS, Scores
 from dyce_search.solvers.descent._polish import polish
-from dyce_search.solvers.descent._ranks import encode
+from dyce_search.solvers.descent._ranks import Sorting, encode
 from dyce_search.solvers.descent.archive import Archive, Choice
 from dyce_search.solvers.descent.objective import Objective
 from dyce_search.solvers.descent.prices import Prices, WholeCosts
@@ -74,17 +75,28 @@ class Problem:
     trade_off: TradeOff
 
     @classmethod
-    def of(cls, records: ExitRecords, bins: int) -> "Problem":
-        """Encodes the records, exit by exit, on all threads; lines price about `bins` cuts first."""
+    def of(cls, records: ExitRecords, bins: int, look: Callable[[], None] = lambda: None) -> "Problem":
+        """Encodes the records, exit by exit, on all threads; lines price about `bins` cuts first.
+
+        Args:
+            records: to search on.
+            bins: cuts that lines price first.
+            look: is called before each exit, such as `Run.require`, which looks at the clock; what it raises ends it.
+        """
         n_exits, n = records.confidence.shape
         finest = min(n, MOST_BINS)
         codes = np.empty((n_exits, n), np.uint16)
         edges = np.empty((n_exits, finest), np.float32)
         binary = np.ones(n_exits, bool)
         parts = np.linspace(0, n_exits, 4 * n_threads() + 1).astype(int)
+        keys = records.confidence.view(np.uint32)
 
         def encode_some(first: int, stop: int) -> None:
-            encode(records.confidence, records.score, first, stop, codes, edges, binary)
+            sorting = Sorting.of(n)
+            for e in range(first, stop):
+                look()
+                rows = records.confidence[e], keys[e], records.score[e], sorting, codes[e], edges[e]
+                binary[e] = encode(*rows)
 
         side_by_side(encode_some, parts[:-1], parts[1:])
         coarse = max(0, (-(-finest // bins) - 1).bit_length())
@@ -158,8 +170,14 @@ class Problem:
     ) -> tuple[float, int]:
         """Descends from a choice (P,) in int32, which is changed in place. Returns J and the number of lines."""
         most = int(min(max_lines, 1 << 62))
-        value, lines = descend(self.coded, self.score, self.costs, objective, choice, archive, max_sweeps, most)
+        flow = Flow.of(self.n_positions, self.n, by_sample=self.costs is not None)
+        value, lines = descend(self.coded, self._scores, self.costs, objective, choice, archive, flow, max_sweeps, most)
         return float(value), int(lines)
+
+    @property
+    def _scores(self) -> Scores:
+        """For the compiled loops: beside the codes, or in them."""
+        return Scores(self.coded.codes.view(np.int16), 1) if self.score is None else Scores(self.score, -1)
 
     def polish(self, objective: Objective, choice: Choice) -> npt.NDArray[np.float32]:
         """The thresholds (P,) of a choice, each moved to the best place near its cut, in the true order."""

@@ -10,7 +10,8 @@ import sys
 import threading
 from typing import Any
 
-MESSAGE = "dyce_search: compiling the search for this machine; it is kept for the next"
+MESSAGE = "dyce_search: compiling the search for this machine"
+KEPT = "; it is kept for the next"
 LOG = logging.getLogger("dyce_search")
 _lock, _waiting = threading.Lock(), True
 
@@ -28,8 +29,9 @@ def announce_compiling(needed: Any, shown: bool | None = None) -> None:
             return
         _waiting = False
     seen = is_watched() if shown is None else shown
+    message = MESSAGE + KEPT * hasattr(getattr(needed, "_cache", None), "_cache_file")
     if not is_compiled(needed):
-        say(seen)
+        say(message, seen)
         return
     from numba.core import event
 
@@ -40,7 +42,7 @@ def announce_compiling(needed: Any, shown: bool | None = None) -> None:
             """Numba compiles a function: perhaps one of this package."""
             if event.data["dispatcher"].py_func.__module__.startswith("dyce_search.") and not said.is_set():
                 said.set()
-                say(seen)
+                say(message, seen)
 
         def on_end(self, event: Any) -> None:
             """Numba has compiled it."""
@@ -57,13 +59,13 @@ def is_compiled(loop: Any) -> bool:
         return True
 
 
-def say(shown: bool) -> None:
-    """The line itself: to the log, and above the bars of progress."""
-    LOG.info(MESSAGE)
+def say(message: str, shown: bool) -> None:
+    """Puts a line into the log, and above the bars of progress."""
+    LOG.info(message)
     if shown:
         from tqdm import tqdm
 
-        tqdm.write(MESSAGE, file=sys.stderr)
+        tqdm.write(message, file=sys.stderr)
 
 
 def is_watched() -> bool:

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 from numba.core import event
 
-from dyce_search import compiling
-from dyce_search.compiling import MESSAGE, announce_compiling, is_compiled, is_watched
+from dyce_search import announcement
+from dyce_search.announcement import KEPT, MESSAGE, announce_compiling, is_compiled, is_watched
 
 CODE = "from numba import njit\n\n\n@njit(cache=True)\ndef double(value):\n    return 2 * value\n"
 
@@ -29,7 +29,7 @@ def loop_of(path: Path) -> Any:
 @pytest.fixture
 def loops(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A module with a loop that was never compiled, in a process that has not said anything yet."""
-    monkeypatch.setattr(compiling, "_waiting", True)
+    monkeypatch.setattr(announcement, "_waiting", True)
     (tmp_path / "loops.py").write_text(CODE)
     return tmp_path / "loops.py"
 
@@ -50,8 +50,8 @@ def test_it_is_said_at_once_where_nothing_was_ever_compiled(
 ) -> None:
     caplog.set_level(logging.INFO, "dyce_search")
     announce_compiling(loop_of(loops), shown=True)
-    assert capsys.readouterr().err.rstrip().endswith(MESSAGE)
-    assert caplog.messages == [MESSAGE]
+    assert capsys.readouterr().err.rstrip().endswith(MESSAGE + KEPT)
+    assert caplog.messages == [MESSAGE + KEPT]
     announce_compiling(loop_of(loops), shown=True)
     assert capsys.readouterr().err == ""
 
@@ -82,4 +82,11 @@ def test_nothing_is_shown_where_nobody_watches(
 
 
 def test_the_line_fits_a_terminal() -> None:
-    assert len(MESSAGE) < 80
+    assert len(MESSAGE + KEPT) < 80
+
+
+def test_nothing_is_promised_where_nothing_is_kept(loops: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    loops.write_text(CODE.replace("cache=True", ""))
+    announce_compiling(loop_of(loops), shown=True)
+    with event.trigger_event("numba:compile", data={"dispatcher": SimpleNamespace(py_func=announce_compiling)}):
+        assert capsys.readouterr().err.rstrip().endswith(MESSAGE)
