@@ -106,12 +106,12 @@ def coordinate_descent(
         real(max_relative_cost, "max_relative_cost", SolverError, "be a finite number", hint=hint)
     work = EFFORTS[effort]
     weights = None if lambdas is None else check_lambdas(lambdas)
-    problem = Problem.of(run.records, work.bins)
+    problem = Problem.of(run.records, work.bins, run.require)
     sampled = problem.n > 2 * PART
     if sampled:
         part = np.sort(run.rng.permutation(problem.n)[:PART])
         if problem.score is not None:
-            problem, sampled = Problem.of(run.records.subset(part), work.bins), False
+            problem, sampled = Problem.of(run.records.subset(part), work.bins, run.require), False
     first = problem.sample(part) if sampled else problem
     stages = [Search(run, first, work)]
     try:

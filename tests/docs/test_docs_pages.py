@@ -123,5 +123,5 @@ def test_every_command_is_described():
     (commands,) = (action.choices for action in parser()._actions if isinstance(action.choices, dict))
     assert re.findall(r"^\| `(\w+)` \|", text, re.M) != []
     assert set(re.findall(r"^\| `(\w+)` \|", text, re.M)) == set(commands)
-    for line in re.findall(r"^\$ dyce-search ([^#\n]*)", text, re.M):
+    for line in re.findall(r"^\$ dyce-search ([^#|\n]*)", text, re.M):
         parser().parse_args(line.split())
