@@ -14,27 +14,45 @@ if TYPE_CHECKING:
 
 
 def to_numpy(value: Any, name: str, error: type[DyceError]) -> npt.NDArray[Any]:
-    """Converts an array-like, or a PyTorch tensor on any device, without importing torch."""
-    if hasattr(value, "detach") and hasattr(value, "cpu"):
-        value = value.detach().cpu()
-        if str(value.dtype) == "torch.bfloat16":  # NumPy has no such type
-            value = value.float()
-    elif isinstance(value, (list, tuple)) and any(hasattr(item, "detach") for item in value):
-        value = [to_numpy(item, name, error) for item in value]
+    """Converts an array-like, or a PyTorch tensor on any device, without importing torch.
+
+    Raises:
+        DyceError: of the type `error`: a tensor without data, entries that are masked, what is no rectangular array.
+    """
+    if getattr(value, "is_meta", False):
+        raise error(f"{name} must hold data, got a tensor on the device 'meta', which has a shape alone")
+    if isinstance(value, np.ma.MaskedArray) and np.ma.getmaskarray(value).any():
+        raise error(
+            f"{name} must have every entry, got {int(np.ma.getmaskarray(value).sum())} that are masked: fill them in, "
+            "or leave those samples out"
+        )
     try:
-        array = np.asarray(value)
-    except (TypeError, ValueError, RuntimeError) as cause:
+        array = np.asarray(_plain(value, name, error))
+    except DyceError:
+        raise
+    except Exception as cause:  # of NumPy, of torch (sparse, nested), of whoever has an __array__ of its own
         raise error(f"{name} must be a rectangular array of numbers: {cause}") from cause
     if array.dtype == object:
         raise error(f"{name} must be a rectangular array of numbers, got an array of Python objects")
+    if array.dtype == np.longdouble:
+        with np.errstate(over="ignore"):  # what is beyond float64 is infinite, and refused as such
+            return array.astype(np.float64)
     return array
 
 
-def require_type(value: object, kind: type, name: str, error: type[DyceError]) -> None:
-    """For functions that are given a value of this library's types; names the argument where it is something else."""
-    if not isinstance(value, kind):
-        article = "an" if kind.__name__[0] in "AEIOU" else "a"
-        raise error(f"{name} must be {article} {kind.__name__}, got {type(value).__name__}")
+def _plain(value: Any, name: str, error: type[DyceError]) -> Any:
+    """A tensor, or a list of them, as NumPy takes it."""
+    if hasattr(value, "detach") and hasattr(value, "cpu"):
+        value = value.detach().cpu()
+        return value.float() if str(value.dtype) == "torch.bfloat16" else value  # NumPy has no such type
+    if isinstance(value, (list, tuple)) and any(_is_own_kind(item) for item in value):
+        return [to_numpy(item, name, error) for item in value]
+    return value
+
+
+def _is_own_kind(item: Any) -> bool:
+    """Whether NumPy alone would read it amiss: a tensor, or an array with a mask."""
+    return hasattr(item, "detach") or isinstance(item, np.ma.MaskedArray)
 
 
 def read_only(array: npt.NDArray[Any], dtype: npt.DTypeLike, *, copy: bool = False) -> npt.NDArray[Any]:
@@ -77,6 +95,35 @@ def whole_numbers(value: Any, name: str, error: type[DyceError], *, ndim: int, c
     if array.ndim != ndim:
         raise error(f"{name} must have {ndim} axes, got {array.ndim} (shape {array.shape})")
     return read_only(array, array.dtype, copy=copy)
+
+
+def checked_index(index: Any, n_samples: int, error: type[DyceError]) -> npt.NDArray[Any]:
+    """(M,) integers in [-N, N), of integers or of a mask (N,).
+
+    Raises:
+        DyceError: of the type `error`: an index out of range, a mask of the wrong length, no sample left.
+    """
+    chosen = to_numpy(index, "index", error)
+    if chosen.ndim != 1 or (chosen.dtype.kind not in "iub" and chosen.size):
+        raise error(f"index must be (M,) integers or (N,) booleans, got shape {chosen.shape}, dtype {chosen.dtype}")
+    if chosen.dtype.kind == "b":
+        require_length(chosen, "a boolean index", n_samples, error)
+        chosen = np.flatnonzero(chosen)
+    if not chosen.size:
+        raise error("index selects no sample: records must have at least one")
+    if chosen.min() < -n_samples or chosen.max() >= n_samples:
+        raise error(f"index must lie in [-{n_samples}, {n_samples}), got {chosen.tolist()[:3]}...")
+    return chosen
+
+
+def require_length(array: npt.NDArray[Any], name: str, n_samples: int, error: type[DyceError]) -> None:
+    """Checks that there is one entry per sample.
+
+    Raises:
+        DyceError: of the type `error`: there is not.
+    """
+    if len(array) != n_samples:
+        raise error(f"{name} must have one entry per sample, {n_samples}, got {len(array)}")
 
 
 def require_finite_rows(rows: Iterable[npt.NDArray[Any]], name: str, error: type[DyceError]) -> None:

@@ -11,14 +11,14 @@ searches are parallel inside, and joblib gives each process its share of the cor
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar, overload
 
-import numpy as np
-
+from dyce_search.arguments import is_whole, shown
 from dyce_search.errors import RecordsError, SolverError
 from dyce_search.front.front import ParetoFront
 from dyce_search.records.records import ExitRecords
 from dyce_search.search import search
 
 T = TypeVar("T")
+MOST_JOBS = 1 << 16
 
 
 @overload
@@ -82,7 +82,6 @@ def run_all(
     """
     from joblib import Parallel, delayed
 
-    whole = isinstance(n_jobs, (int, np.integer)) and not isinstance(n_jobs, bool)
-    if n_jobs is not None and not (whole and n_jobs != 0):
-        raise SolverError(f"n_jobs must be a whole number other than 0 (-1: one a core), or None, got {n_jobs!r}")
+    if n_jobs is not None and not (is_whole(n_jobs) and n_jobs != 0 and abs(n_jobs) <= MOST_JOBS):
+        raise SolverError(f"n_jobs must be a whole number other than 0 (-1: one a core), or None, got {shown(n_jobs)}")
     return list(Parallel(n_jobs=n_jobs)(delayed(function)(*arguments, **options) for arguments, options in calls))

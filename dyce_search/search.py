@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from dyce_search.announcement import announce_compiling
+from dyce_search.arguments import shown
 from dyce_search.errors import SolverError
 from dyce_search.evaluation.config import ExitConfig
 from dyce_search.evaluation.departures import counting_loop
@@ -18,6 +19,7 @@ from dyce_search.expected.searched import Scores, SearchedScores
 from dyce_search.front.front import ParetoFront
 from dyce_search.provenance import Provenance
 from dyce_search.records.stored import AnyRecords, StoredRecords, require_any_records
+from dyce_search.solvers.budget import check_budget
 from dyce_search.solvers.run import Run
 from dyce_search.solvers.sample_limit import SampleLimit
 from dyce_search.solvers.within_limit import within_limit
@@ -166,7 +168,8 @@ def run_solver(
         first, seed=seed, max_evaluations=max_evaluations, max_seconds=max_seconds, progress=progress, limit=limit
     )
     if not isinstance(scores, SearchedScores):
-        effort: Effort = "fast" if options.get("effort") == "fast" else "default"
+        asked = options.get("effort")
+        effort: Effort = "fast" if isinstance(asked, str) and asked == "fast" else "default"
         try:
             (scores,) = [
                 SearchedScores.of(records, scores, caution, effort=effort) for _ in run.bar([0], "scores to search on")
@@ -224,7 +227,7 @@ def find_solver(solver: str | Solver) -> Solver:
     if callable(solver):
         return solver
     if not isinstance(solver, str) or solver not in SOLVERS:
-        raise SolverError(f"unknown solver {solver!r}: use one of {', '.join(SOLVERS)}, or a callable")
+        raise SolverError(f"unknown solver {shown(solver)}: use one of {', '.join(SOLVERS)}, or a callable")
     module, function = SOLVERS[solver]
     found: Solver = getattr(importlib.import_module(f"dyce_search.solvers.{module}"), function)
     return found
@@ -236,7 +239,10 @@ def check_options(name: str, solve: Solver, options: Mapping[str, Any]) -> None:
     Raises:
         SolverError: it does not; the message lists those that it takes.
     """
-    parameters = list(inspect.signature(solve).parameters.values())[1:]
+    try:
+        parameters = list(inspect.signature(solve).parameters.values())[1:]
+    except (TypeError, ValueError):  # of a function in C, which has none that Python can read
+        return
     if any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters):
         return
     known = [parameter.name for parameter in parameters]
@@ -245,20 +251,6 @@ def check_options(name: str, solve: Solver, options: Mapping[str, Any]) -> None:
             raise SolverError(
                 f"solver {name!r} does not take the option {option!r}: it takes {', '.join(known) or 'none'}"
             )
-
-
-def check_budget(seed: int, max_evaluations: int | None, max_seconds: float | None) -> None:
-    """Checks what all solvers share.
-
-    Raises:
-        SolverError: a seed or a budget that is out of range.
-    """
-    if not isinstance(seed, (int, np.integer)) or seed < 0:
-        raise SolverError(f"seed must be a whole number >= 0, got {seed!r}")
-    if max_evaluations is not None and (not isinstance(max_evaluations, (int, np.integer)) or max_evaluations < 1):
-        raise SolverError(f"max_evaluations must be a whole number >= 1, got {max_evaluations!r}")
-    if max_seconds is not None and not (isinstance(max_seconds, (int, float, np.number)) and max_seconds > 0):
-        raise SolverError(f"max_seconds must be above 0, got {max_seconds!r}")
 
 
 def _said(limit: SampleLimit | None) -> dict[str, float]:

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import dyce_search as ds
-from dyce_search.solvers.run import StopSearch
+from dyce_search.solvers.budget import StopSearch
 from dyce_search.testing import SolverContract, awkward_records, require_valid_front, small_example, tied_records
 
 

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from dyce_search.arrays import read_only, restore
+from dyce_search.arguments import real, whole
+from dyce_search.arrays import read_only, restore, whole_numbers
 from dyce_search.errors import RecordsError
-from dyce_search.evaluation.limits import is_number
 from dyce_search.records.costs import ExitCosts
 from dyce_search.records.records import ExitRecords, require_records
 from dyce_search.wording import one_line
@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 FloatArray = npt.NDArray[np.float64]
+
+MOST_BINS = 100_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -68,11 +70,22 @@ class Reliability:
 
         Returns:
             The axes.
+
+        Raises:
+            RecordsError: no such exit.
         """
         from dyce_search.drawing import axes, diagnostics
 
         costs = self.costs
-        chosen = _exits_to_show(costs) if exits is None else [range(costs.n_exits)[e] for e in exits]
+        chosen = _exits_to_show(costs)
+        if exits is not None:
+            given = whole_numbers(exits, "exits", RecordsError, ndim=1)
+            if not given.size or given.min() < -costs.n_exits or given.max() >= costs.n_exits:
+                raise RecordsError(
+                    f"exits must be one or more indices from 0 to {costs.n_exits - 1} (-1 is the final exit), "
+                    f"got {given.tolist()[:6]}"
+                )
+            chosen = [range(costs.n_exits)[e] for e in given]
         ax = axes.given_or_new(ax)
         diagnostics.draw_reliability(
             ax,
@@ -192,8 +205,7 @@ def exit_auroc(records: ExitRecords, *, right_from: float = 0.5) -> ExitAuroc:
         [1.0, 0.5]
     """
     require_records(records)
-    if not is_number(right_from) or not 0 < right_from <= 1:
-        raise RecordsError(f"right_from must lie in (0, 1], got {right_from!r}: scores do")
+    real(right_from, "right_from", RecordsError, "lie in (0, 1]", lambda value: 0 < value <= 1, hint="scores do")
     right = records.score >= np.float32(right_from)
     areas = [_auroc(row, hit) for row, hit in zip(records.confidence, right, strict=True)]
     return ExitAuroc(
@@ -219,11 +231,9 @@ def bin_edges(bins: int) -> FloatArray:
     """(B+1,) bounds of bins of equal width on [0, 1].
 
     Raises:
-        RecordsError: no whole number >= 1.
+        RecordsError: no whole number from 1 to 100,000.
     """
-    if isinstance(bins, bool) or not isinstance(bins, (int, np.integer)) or bins < 1:
-        raise RecordsError(f"bins must be a whole number >= 1, got {bins!r}")
-    return np.linspace(0, 1, bins + 1)
+    return np.linspace(0, 1, whole(bins, "bins", RecordsError, least=1, most=MOST_BINS) + 1)
 
 
 def in_bins(

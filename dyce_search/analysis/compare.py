@@ -7,6 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from dyce_search.analysis.comparison import ComparedSearch, Comparison
+from dyce_search.arguments import has_entries, is_whole, shown
 from dyce_search.errors import FrontError, RecordsError, SolverError
 from dyce_search.evaluation.evaluate import non_dominated
 from dyce_search.expected.searched import SearchedScores
@@ -15,13 +16,13 @@ from dyce_search.records.records import ExitRecords
 from dyce_search.search import (
     SOLVERS,
     Solver,
-    check_budget,
     check_options,
     find_solver,
     run_solver,
     search,
     solver_name,
 )
+from dyce_search.solvers.budget import check_budget
 from dyce_search.solvers.run import Run
 
 FloatArray = npt.NDArray[np.float64]
@@ -91,8 +92,9 @@ def compare(
     check_budget(0, max_evaluations, max_seconds)
     budget = {"max_evaluations": max_evaluations, "max_seconds": max_seconds, "progress": progress}
     kinds = list(scores) if isinstance(scores, (list, tuple)) else [scores]
-    if kinds not in (["expected"], ["observed"], ["expected", "observed"], ["observed", "expected"]):
-        raise SolverError(f"scores must be 'expected', 'observed' or a list of both, got {scores!r}")
+    words = all(isinstance(kind, str) for kind in kinds) and len(set(kinds)) == len(kinds)
+    if not words or not kinds or not {*kinds} <= {"expected", "observed"}:
+        raise SolverError(f"scores must be 'expected', 'observed' or a list of both, got {shown(scores)}")
     shared = {kind: SearchedScores.of(records, kind, caution) for kind in kinds}
     calls = [
         ((records, test, label if len(kinds) == 1 else f"{label}, {kind}", solver, seed, options, made), budget)
@@ -166,8 +168,8 @@ def _choose(
     """By label: solver and options, all of them known to fit together."""
     if solvers is None:
         solvers = [name for name in SOLVERS if name not in ONLY_SMALL]
-    if isinstance(solvers, str) or not isinstance(solvers, Iterable):
-        raise SolverError(f"solvers must be a list of names or callables, or a dictionary of them, got {solvers!r}")
+    if isinstance(solvers, (str, bytes)) or not has_entries(solvers):
+        raise SolverError(f"solvers must be a list, or a dictionary, of names or callables, got {shown(solvers)}")
     if not isinstance(solvers, Mapping):
         named = [(solver_name(solver), solver) for solver in solvers]
         twice = [label for label, _ in named if [other for other, _ in named].count(label) > 1]
@@ -199,8 +201,11 @@ def _check_records(records: ExitRecords, test: ExitRecords | None) -> None:
 
 
 def _check_seeds(seeds: Sequence[int]) -> tuple[int, ...]:
-    if isinstance(seeds, (int, np.integer)):
-        raise SolverError(f"seeds must be a list of whole numbers, got {seeds!r}: pass range({seeds}) for so many")
+    if is_whole(seeds):
+        count = shown(seeds)
+        raise SolverError(f"seeds must be a list of whole numbers, got {count}: pass range({count}) for so many")
+    if isinstance(seeds, (str, bytes)) or not has_entries(seeds):
+        raise SolverError(f"seeds must be a list of whole numbers, got {shown(seeds)}")
     found = tuple(seeds)
     if not found:
         raise SolverError("seeds must be one or more, got none")

@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 import numpy.typing as npt
 
+from dyce_search.arguments import choice
 from dyce_search.arrays import restore
 from dyce_search.errors import FileFormatError, FrontError, SolverError
 from dyce_search.evaluation.curve import Curve
-from dyce_search.evaluation.drawn import Drawable, series_of
+from dyce_search.evaluation.drawn import Drawable, drawables, series_of
 from dyce_search.evaluation.limits import FEW_DROPS
 from dyce_search.files import PathLike, require_path, write_atomically
 from dyce_search.front.front import ParetoFront
@@ -114,11 +115,9 @@ class Comparison:
         Raises:
             SolverError: it did not take part.
         """
-        found = [entry for entry in self.searches if entry.solver == solver]
-        if not found:
-            known = ", ".join(dict.fromkeys(entry.solver for entry in self.searches))
-            raise SolverError(f"solver {solver!r} is not in this comparison: it has {known}")
-        return found
+        known = dict.fromkeys(entry.solver for entry in self.searches)
+        choice(solver, known, "solver of this comparison", SolverError)
+        return [entry for entry in self.searches if entry.solver == solver]
 
     def to_frame(self) -> "pd.DataFrame":
         """A pandas DataFrame with one row a solver, in the order of `solvers`.
@@ -202,12 +201,13 @@ class Comparison:
 
         fronts = self.fronts
         base = next(iter(fronts.values())).baseline_accuracy
-        rows = -(-(len(fronts) + len(others or {})) // 3)
+        drawn = drawables(others)
+        rows = -(-(len(fronts) + len(drawn)) // 3)
         ax = axes.new_axes(6.4, max(3.0, 1.0 + 0.95 * rows)) if ax is None else axes.given_or_new(ax)
         draw_fronts(
             ax,
             [series_of(name, front, base, mixed=False) for name, front in fronts.items()],
-            [series_of(name, curve, base, mixed=False) for name, curve in (others or {}).items()],
+            [series_of(name, curve, base, mixed=False) for name, curve in drawn.items()],
             drop_limit=drop_limit,
         )
         return ax
@@ -232,8 +232,7 @@ class Comparison:
         from dyce_search.drawing import axes
         from dyce_search.drawing.comparison import draw_anytime
 
-        if over not in ("evaluations", "seconds"):
-            raise FrontError(f"over must be 'evaluations' or 'seconds', got {over!r}")
+        choice(over, ("evaluations", "seconds"), "over", FrontError)
         curves = {}
         for label in self.solvers:
             entries = self.of(label)

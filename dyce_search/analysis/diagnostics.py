@@ -7,8 +7,9 @@ import numpy as np
 import numpy.typing as npt
 
 from dyce_search.analysis.optimism import measured_on
+from dyce_search.arguments import choice, whole
 from dyce_search.arrays import frame_of, read_only, restore
-from dyce_search.errors import RecordsError
+from dyce_search.errors import FrontError, RecordsError
 from dyce_search.evaluation.config import ExitConfig
 from dyce_search.evaluation.evaluate import evaluate, evaluate_arrays
 from dyce_search.evaluation.outcomes import outcomes, paid_there
@@ -171,6 +172,7 @@ class GroupDrops:
         """
         from dyce_search.drawing import axes, diagnostics
 
+        whole(most, "most", FrontError, least=1)
         ax = axes.given_or_new(ax)
         diagnostics.draw_bars(
             ax,
@@ -271,8 +273,7 @@ def worst_groups(
     require_records(records)
     if by is None:
         by = "group" if records.group is not None else "label"
-    if by not in ("group", "label"):
-        raise RecordsError(f"by must be 'group' or 'label', got {by!r}")
+    choice(by, ("group", "label"), "by", RecordsError)
     parts = records.group if by == "group" else records.label
     if parts is None:
         raise RecordsError(f"these records have no {by}: build them with {by}=, one entry a sample")

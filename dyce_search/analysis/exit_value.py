@@ -7,8 +7,9 @@ import numpy as np
 import numpy.typing as npt
 
 from dyce_search.analysis.optimism import measured_on
+from dyce_search.arguments import choice
 from dyce_search.arrays import frame_of, read_only, restore
-from dyce_search.errors import FrontError, RecordsError
+from dyce_search.errors import FrontError, RecordsError, SolverError
 from dyce_search.evaluation.baselines import RulePoints, static_exits
 from dyce_search.evaluation.curve import Curve
 from dyce_search.evaluation.limits import LIMITS, require_drop
@@ -20,6 +21,7 @@ from dyce_search.records.costs import ExitCosts
 from dyce_search.records.records import ExitRecords, require_records
 from dyce_search.records.sample_costs import SampleCosts
 from dyce_search.search import search
+from dyce_search.solvers.budget import check_budget
 from dyce_search.wording import one_line
 
 if TYPE_CHECKING:
@@ -74,9 +76,8 @@ class MarginalValue:
         """
         from dyce_search.drawing import axes, diagnostics
 
+        choice(show, ("extra_cost", "loss"), "show", FrontError)
         ax = axes.given_or_new(ax)
-        if show not in ("extra_cost", "loss"):
-            raise FrontError(f"show must be 'extra_cost' or 'loss', got {show!r}")
         wanted = f"extra cost at a {100 * self.max_accuracy_drop:g}-point drop (%)"
         diagnostics.draw_bars(
             ax,
@@ -185,6 +186,9 @@ def marginal_value(
     require_drop(max_accuracy_drop)
     if max_accuracy_drop < 0:
         raise FrontError(f"max_accuracy_drop must be a number >= 0, got {max_accuracy_drop:g}: 0.01 is one point")
+    choice(effort, ("fast", "default", "high"), "effort", SolverError)
+    check_budget(seed, None, None)
+    choice(by, ("position", "exit", "type"), "by", RecordsError)
     costs = records.costs
     removed = _removals(costs, by)
     kept = [np.setdiff1d(np.arange(costs.n_exits), exits) for exits in removed.values()]
@@ -261,10 +265,8 @@ def _removals(costs: ExitCosts, by: str) -> dict[str, IntArray]:
         labels = [f"position {costs.position[e]}, {costs.names[e]}" for e in before_final]
         unique = len(set(labels)) == len(labels)
         return {label if unique else f"{label} ({rank[e]})": before_final[e : e + 1] for e, label in enumerate(labels)}
-    if by == "type":
-        types = np.array(costs.types[:-1])
-        return {name: np.flatnonzero(types == name) for name in dict.fromkeys(costs.types[:-1])}
-    raise RecordsError(f"by must be 'position', 'exit' or 'type', got {by!r}")
+    types = np.array(costs.types[:-1])
+    return {name: np.flatnonzero(types == name) for name in dict.fromkeys(costs.types[:-1])}
 
 
 def _with_exits(records: ExitRecords, exits: IntArray) -> ExitRecords:

@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
+from dyce_search.arguments import real, whole
 from dyce_search.arrays import frame_of, read_only, restore
-from dyce_search.errors import FrontError
+from dyce_search.errors import FrontError, RecordsError
 from dyce_search.evaluation.curve import Curve
-from dyce_search.evaluation.limits import is_number
 from dyce_search.evaluation.outcomes import outcomes
 from dyce_search.front.front import ParetoFront
 from dyce_search.records.records import ExitRecords, require_records
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 FloatArray = npt.NDArray[np.float64]
 
+MOST_RESAMPLES = 1_000_000
 WINDOW = 0.1  # a smooth figure is the mean over the points up to 10 % cheaper or dearer
 BLOCK_BYTES = 1 << 26  # of per-sample outcomes at a time
 
@@ -198,7 +199,8 @@ def bootstrap_band(
     Raises:
         FrontError: a level, a number of resamples or a seed out of range.
         ConfigError: records of other exits, or of confidences of another measure or temperature.
-        RecordsError: `records` is something else.
+        RecordsError: `records` is something else, or has fewer than 1 / (1 - level) samples, or groups of them: so few
+            would give bounds that are far too narrow.
 
     Reference: the percentile bootstrap of Efron 1979, point by point.
 
@@ -210,13 +212,12 @@ def bootstrap_band(
         >>> bool((low <= high).all())
         True
     """
-    if not is_number(level) or not 0 < level < 1:
-        raise FrontError(f"level must lie in (0, 1), got {level!r}: 0.95 holds 95 % of the resamples")
-    if isinstance(resamples, bool) or not isinstance(resamples, (int, np.integer)) or resamples < 2:
-        raise FrontError(f"resamples must be a whole number >= 2, got {resamples!r}")
-    if isinstance(seed, bool) or not isinstance(seed, (int, np.integer)) or seed < 0:
-        raise FrontError(f"seed must be a whole number >= 0, got {seed!r}")
+    hint = "0.95 holds 95 % of the resamples"
+    real(level, "level", FrontError, "lie in (0, 1)", lambda value: 0 < value < 1, hint=hint)
+    whole(resamples, "resamples", FrontError, least=2, most=MOST_RESAMPLES)
+    whole(seed, "seed", FrontError)
     held = measured_on(front, records)
+    require_units(records, level)
     weight = _resampled(records, resamples, np.random.default_rng(seed))
     accuracy, cost = np.empty((len(front), resamples)), np.empty((len(front), resamples))
     step = max(1, BLOCK_BYTES // (8 * records.n_samples))
@@ -236,6 +237,26 @@ def bootstrap_band(
         level=float(level),
         resamples=int(resamples),
     )
+
+
+def n_units(records: ExitRecords) -> int:
+    """How many independent units the records hold: their groups, else their samples."""
+    return records.n_samples if records.group is None else len(np.unique(records.group))
+
+
+def require_units(records: ExitRecords, level: float) -> None:
+    """Checks that there are enough to draw from for bounds at a level.
+
+    Raises:
+        RecordsError: fewer than 1 / (1 - level).
+    """
+    least, found = max(2, round(1 / (1 - level))), n_units(records)
+    if found < least:
+        what = "samples" if records.group is None else "groups of samples"
+        raise RecordsError(
+            f"records must have {least:,} {what} or more for bounds at level {level:g}, got {found:,}: the bounds "
+            "would be far too narrow; take more, or a lower level"
+        )
 
 
 def measured_on(front: ParetoFront, records: ExitRecords, name: str = "records") -> Curve:

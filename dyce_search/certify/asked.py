@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal, Self
 
+from dyce_search.arguments import choice
 from dyce_search.errors import FrontError
 from dyce_search.evaluation.limits import (
     LIMITS,
@@ -50,8 +51,7 @@ class Asked:
         require_provable(asked)
         require_share(share, provable=any(LIMITS[name].of_samples for name in asked))
         require_confidence(confidence)
-        if method not in ("auto", "betting", "hoeffding_bentkus"):
-            raise FrontError(f"method must be 'auto', 'betting' or 'hoeffding_bentkus', got {method!r}")
+        choice(method, ("auto", "betting", "hoeffding_bentkus"), "method", FrontError)
         return cls(
             limits={name: float(limit) for name, limit in asked.items()},
             share=float(share),

@@ -8,14 +8,14 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
-from dyce_search.arrays import require_type
+from dyce_search.arguments import real, require_type, shown
 from dyce_search.certify.asked import Asked
 from dyce_search.certify.certificate import CertifiedPoint
 from dyce_search.certify.confirmed import confirmed
 from dyce_search.certify.limit_tests import LimitTest, Trial
 from dyce_search.errors import FrontError
 from dyce_search.evaluation.evaluate import evaluate
-from dyce_search.evaluation.limits import LIMITS, is_number
+from dyce_search.evaluation.limits import LIMITS
 from dyce_search.records.records import ExitRecords, require_records
 from dyce_search.wording import one_line
 
@@ -179,12 +179,13 @@ def _margins(given: Mapping[str, float] | None, promised: Mapping[str, Any]) -> 
     for name, limit in promised.items():
         kind = LIMITS[name]
         margins[name] = limit.share if kind.of_samples else DEARER * limit.limit if kind.on_cost else ONE_POINT
-    for name, margin in (given or {}).items():
+    require_type({} if given is None else given, Mapping, "margins", FrontError)
+    for name, margin in ({} if given is None else given).items():
         if name not in promised:
-            raise FrontError(f"margins must be of limits of the certificate, {', '.join(promised)}, got {name!r}")
-        if not is_number(margin) or not 0 < margin < math.inf:
-            raise FrontError(f"the margin of {name} must be above 0, got {margin!r}")
-        margins[name] = float(margin)
+            raise FrontError(f"margins must be of limits of the certificate, {', '.join(promised)}, got {shown(name)}")
+        margins[name] = real(
+            margin, f"the margin of {name}", FrontError, "be above 0", lambda most: 0 < most < math.inf
+        )
     return margins
 
 

@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 import numpy.typing as npt
 
-from dyce_search.arrays import numbers, require_type, whole_numbers
+from dyce_search.arguments import function, real, require_type
+from dyce_search.arrays import numbers, whole_numbers
 from dyce_search.certify.certificate import CertifiedLimit, CertifiedPoint
 from dyce_search.certify.watched import Watched, exact_interval, ranks_among, upper_mean
 from dyce_search.errors import FrontError, RecordsError
 from dyce_search.evaluation.curve import OperatingPoint
-from dyce_search.evaluation.limits import LIMITS, is_number
+from dyce_search.evaluation.limits import LIMITS
 from dyce_search.evaluation.outcomes import Outcomes, outcomes, prices
 from dyce_search.records.records import ExitRecords, require_records
 from dyce_search.records.sample_costs import differing
@@ -81,9 +82,11 @@ class DriftMonitor:
         """See the class."""
         require_type(point, OperatingPoint, "point", FrontError)
         require_records(calibration, "calibration")
-        if not is_number(alpha) or not 0 < alpha < 1:
-            raise FrontError(f"alpha must lie in (0, 1), got {alpha!r}: at 0.05 one monitor in twenty errs, ever")
-        self.config, self.alpha, self.on_alarm = point.config, float(alpha), on_alarm
+        hint = "at 0.05 one monitor in twenty errs, ever"
+        self.alpha = real(alpha, "alpha", FrontError, "lie in (0, 1)", lambda value: 0 < value < 1, hint=hint)
+        if on_alarm is not None:
+            function(on_alarm, "on_alarm", FrontError)
+        self.config, self.on_alarm = point.config, on_alarm
         self.state: State = "ok"
         self._promised = _promises(point, max_accuracy_drop)
         exits = self.config.exits(calibration.layout, "the calibration records")
@@ -287,9 +290,10 @@ def _promises(point: OperatingPoint, max_accuracy_drop: float | None) -> dict[st
     """What scores can break, by the limit's name."""
     limits = {limit.name: limit.limit for limit in _certified(point) if limit.name in PROMISES}
     if max_accuracy_drop is not None:
-        if not is_number(max_accuracy_drop) or not 0 < max_accuracy_drop < 1:
-            raise FrontError(f"max_accuracy_drop must lie in (0, 1), got {max_accuracy_drop!r}: 0.01 is one point")
-        limits["max_accuracy_drop"] = float(max_accuracy_drop)
+        name, hint = "max_accuracy_drop", "0.01 is one point"
+        limits[name] = real(
+            max_accuracy_drop, name, FrontError, "lie in (0, 1)", lambda value: 0 < value < 1, hint=hint
+        )
     promises = {}
     for name, limit in limits.items():
         high, least, most = (limit, -1.0, 1.0) if name == "max_accuracy_drop" else (-limit, -1.0, 0.0)

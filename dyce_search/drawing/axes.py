@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 import numpy.typing as npt
 
-from dyce_search.arrays import require_type
+from dyce_search.arguments import require_type
 from dyce_search.drawing.style import NARROW, THEMES, inches, is_narrow, keep_style
 from dyce_search.errors import FrontError
 

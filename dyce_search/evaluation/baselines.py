@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 import numpy.typing as npt
 
-from dyce_search.arrays import read_only, restore
+from dyce_search.arguments import is_whole, real, require_type, shown, text
+from dyce_search.arrays import numbers, read_only, restore, to_numpy
 from dyce_search.errors import FrontError, RecordsError
 from dyce_search.evaluation.cost_tails import cost_tails
 from dyce_search.evaluation.curve import Curve, dominated_area
@@ -56,10 +57,16 @@ class RulePoints:
     def __post_init__(self) -> None:
         """Checks and freezes the arrays."""
         for name in ("accuracy", "cost"):
-            object.__setattr__(self, name, read_only(np.asarray(getattr(self, name)), np.float64, copy=True))
+            values = numbers(getattr(self, name), name, FrontError, dtype=np.float64, ndim=1, copy=True)
+            object.__setattr__(self, name, values)
+        require_type(self.costs, ExitCosts, "costs", FrontError)
+        text(self.name, "name", FrontError)
+        real(self.baseline_accuracy, "baseline_accuracy", FrontError, "be a finite number")
+        require_type(self.setting, Mapping, "setting", FrontError)
         setting = {}
         for name, values in self.setting.items():
-            setting[name] = read_only(np.asarray(values), np.asarray(values).dtype, copy=True)
+            settings = to_numpy(values, f"setting {shown(name)}", FrontError)
+            setting[name] = read_only(settings, settings.dtype, copy=True)
         object.__setattr__(self, "setting", setting)
         shapes = [self.accuracy.shape, self.cost.shape, *(values.shape for values in setting.values())]
         if len(set(shapes)) != 1 or self.cost.ndim != 1:
@@ -275,15 +282,15 @@ def _exits_of_types(costs: ExitCosts, type: int | str | None) -> dict[Any, IntAr
             raise RecordsError(f"no exit is of type {type!r}: use one of {known}, or a number")
         _, first = np.unique(costs.position[named], return_index=True)
         return {type: named[first]}
-    if isinstance(type, bool) or not isinstance(type, (int, np.integer)) or not 0 <= type <= rank.max():
-        raise RecordsError(f"type must be a name or a whole number from 0 to {rank.max()}, got {type!r}")
+    if not is_whole(type) or not 0 <= type <= rank.max():
+        raise RecordsError(f"type must be a name or a whole number from 0 to {rank.max()}, got {shown(type)}")
     return {int(type): np.flatnonzero(rank == type)}
 
 
 def _patience_values(k: int | Sequence[int], most: int) -> IntArray:
-    values: IntArray = np.atleast_1d(np.asarray(k))
+    values: IntArray = np.atleast_1d(to_numpy(k, "k", RecordsError))
     if values.dtype.kind not in "iu" or values.ndim != 1 or not values.size or values.min() < 1 or values.max() > most:
         raise RecordsError(
-            f"k must be one or more whole numbers from 1 to the number of exits of a type, {most}, got {k!r}"
+            f"k must be one or more whole numbers from 1 to the number of exits of a type, {most}, got {shown(k)}"
         )
     return values

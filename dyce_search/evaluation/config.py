@@ -6,14 +6,16 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 import numpy.typing as npt
 
+from dyce_search.arguments import shown, text, whole
 from dyce_search.arrays import numbers, read_only, restore, whole_numbers
 from dyce_search.errors import ConfigError, RecordsError
-from dyce_search.files import PathLike, named
+from dyce_search.files import PathLike, named, require_path
 from dyce_search.json_files import read_json, typed, write_json
 from dyce_search.records.layout import ExitLayout, require_layout
 from dyce_search.records.wrong_files import needing
 from dyce_search.wording import line, number
 
+MOST_POSITIONS = 1_000_000
 LOWEST = np.finfo(np.float32).min  # what -inf is kept as in records, so that everybody leaves where a threshold is -inf
 
 
@@ -147,6 +149,7 @@ class ExitConfig:
                 temperature.
         """
         require_layout(layout, "layout")
+        text(of, "of", ConfigError)
         if self.layout is not None and self.layout is not layout:
             self.layout.joined(layout, "the configuration", of)
         return layout.exits(self.candidate)
@@ -208,22 +211,20 @@ class ExitConfig:
             >>> config.leaves(0, 0.9), config.leaves(0, 0.5), config.leaves(1), config.leaves(2)
             (True, False, False, True)
         """
-        if isinstance(position, bool) or not isinstance(position, (int, np.integer)):
-            raise ConfigError(f"position must be a whole number from 0 to {self.n_positions}, got {position!r}")
-        if not 0 <= position <= self.n_positions:
-            raise ConfigError(f"position must lie between 0 and {self.n_positions}, the final exit, got {position}")
+        position = whole(position, "position", ConfigError, most=self.n_positions)
         if position == self.n_positions or self.candidate[position] < 0:
             return bool(position == self.n_positions)
         threshold = self.threshold[position]
         if np.isneginf(threshold):
             return True
-        sure = np.float32("nan") if confidence is None else np.asarray(confidence, np.float32)
-        if np.ndim(sure) or np.isnan(sure):
+        given = np.float32("nan") if confidence is None else confidence
+        sure = numbers(given, f"confidence at position {position}", ConfigError, dtype=np.float32, ndim=0)
+        if np.isnan(sure).any():
             raise ConfigError(
-                f"confidence must be a number at position {position}, got {confidence!r}: say -inf for an answer that "
-                "must not be taken"
+                f"confidence must be a number at position {position}, got {shown(confidence)}: say -inf for an answer "
+                "that must not be taken"
             )
-        return bool(leaves(np.maximum(sure, LOWEST), threshold))
+        return bool(leaves(np.maximum(sure, LOWEST), threshold).all())
 
     def to_rules(self) -> list[dict[str, Any]]:
         """The cascade as plain JSON, for a gateway: one rule a model that is used, in order, the first to ask first.
@@ -262,7 +263,11 @@ class ExitConfig:
 
         Args:
             n_positions: P, 1 or more.
+
+        Raises:
+            ConfigError: no whole number from 1 to 1,000,000.
         """
+        n_positions = whole(n_positions, "n_positions", ConfigError, least=1, most=MOST_POSITIONS)
         return cls(candidate=np.full(n_positions, -1), threshold=np.zeros(n_positions, np.float32))
 
     def to_dict(self) -> dict[str, Any]:
@@ -312,6 +317,7 @@ class ExitConfig:
         """
         from dyce_search.evaluation.config_file import FORMAT, TYPES, read_content
 
+        require_path(path)
         found = typed(content, FORMAT, TYPES, path)
         with named(path):
             candidate, threshold, layout = read_content(found, path)

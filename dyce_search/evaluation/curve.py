@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from dyce_search.arrays import frame_of, numbers, read_only, require_type, restore
+from dyce_search.arguments import flag, is_whole, length, real, require_type, shown, text, whole
+from dyce_search.arrays import frame_of, numbers, restore, to_numpy, whole_numbers
 from dyce_search.errors import FrontError
 from dyce_search.evaluation.config import ExitConfig
 from dyce_search.evaluation.cost_tails import SHARES
-from dyce_search.evaluation.drawn import Drawable, draw_curve
-from dyce_search.evaluation.limits import is_number, require_count, require_number, require_share
+from dyce_search.evaluation.drawn import Drawable, draw_curve, drawables
+from dyce_search.evaluation.limits import require_count, require_number, require_share
 from dyce_search.records.costs import ExitCosts
 from dyce_search.records.layout import ExitLayout, require_layout
 from dyce_search.wording import line, points
@@ -121,11 +122,12 @@ class Curve:
 
     def __post_init__(self) -> None:
         """Checks and freezes the arrays."""
+        require_type(self.costs, ExitCosts, "costs", FrontError)
         if self.layout is None:
             object.__setattr__(self, "layout", self.costs.layout)
         require_layout(self.layout, "layout")
         self.layout.joined(self.costs.layout, "the layout", "the costs")
-        n_points, n_positions = len(self.cost), self.costs.n_positions
+        n_points, n_positions = max(length(self.cost), 0), self.costs.n_positions
         if self.disagreement is None:
             object.__setattr__(self, "disagreement", np.full(n_points, np.nan))
         if self.cost_tail is None:
@@ -140,13 +142,19 @@ class Curve:
             "exit_accuracy": (self.costs.n_exits,),
         }
         for name, shape in shapes.items():
-            array = np.asarray(getattr(self, name))
+            array = to_numpy(getattr(self, name), name, FrontError)
             if array.shape != shape:
                 raise FrontError(f"{name} must have shape {shape}, got {array.shape}")
+            if name == "candidate":
+                array = whole_numbers(array, name, FrontError, ndim=2)
+            elif name == "threshold":
+                array = np.where(self.candidate >= 0, array, np.float32(0))
             dtype = {"candidate": np.int64, "threshold": np.float32}.get(name, np.float64)
-            if name == "threshold":
-                array = np.where(np.asarray(self.candidate) >= 0, array, np.float32(0))
-            object.__setattr__(self, name, read_only(array, dtype, copy=True))
+            kept = numbers(array, name, FrontError, dtype=dtype, ndim=len(shape), copy=True)
+            object.__setattr__(self, name, kept)
+        whole(self.n_samples, "n_samples", FrontError, least=1)
+        for name in ("records_digest", "scores"):
+            text(getattr(self, name), name, FrontError)
         if np.any(self.candidate < -1) or np.any(self.candidate >= self.costs.n_candidates):
             raise FrontError("candidate must hold, per position, the index of one of its candidates, or -1 for none")
         self._check_figures()
@@ -191,8 +199,10 @@ class Curve:
 
     def __getitem__(self, index: int) -> OperatingPoint:
         """One configuration with its figures; negative indices count from the end."""
+        if not is_whole(index):
+            raise TypeError(f"index must be a whole number, got {shown(index)}")
         if not -len(self) <= index < len(self):
-            raise IndexError(f"index {index} is out of range for {len(self)} points")
+            raise IndexError(f"index {shown(index)} is out of range for {len(self)} points")
         return OperatingPoint(
             config=ExitConfig(candidate=self.candidate[index], threshold=self.threshold[index], layout=self.layout),
             accuracy=float(self.accuracy[index]),
@@ -324,8 +334,12 @@ class Curve:
         """
         from dyce_search.drawing import axes
 
-        if drop_limit is not None and (not is_number(drop_limit) or not 0 < drop_limit <= 1):
-            raise FrontError(f"drop_limit must lie in (0, 1] or be None, got {drop_limit!r}: 0.05 is five points")
+        if drop_limit is not None:
+            what, hint = "lie in (0, 1] or be None", "0.05 is five points"
+            real(drop_limit, "drop_limit", FrontError, what, lambda limit: 0 < limit <= 1, hint=hint)
+        if label is not None:
+            text(label, "label", FrontError)
+        flag(static_exits, "static_exits", FrontError)
         if held_out is not None:
             require_type(held_out, Curve, "held_out", FrontError)
             if len(held_out) != len(self):
@@ -336,9 +350,10 @@ class Curve:
         points = [(name, one) for name, one in (("selected", selected), ("certified", certified)) if one is not None]
         for name, point in points:
             require_type(point, OperatingPoint, name, FrontError)
+        drawn = drawables(others)
         ax = axes.given_or_new(ax)
         draw_curve(
-            ax, self, label or "front", others or {}, held_out, points, static_exits=static_exits, drop_limit=drop_limit
+            ax, self, label or "front", drawn, held_out, points, static_exits=static_exits, drop_limit=drop_limit
         )
         return ax
 
@@ -364,6 +379,6 @@ def dominated_area(
         raise FrontError("the hypervolume is relative to the baseline accuracy, which is 0 here")
     corner = numbers(reference, "reference", FrontError, dtype=np.float64, ndim=1)
     if corner.shape != (2,) or not np.isfinite(corner).all():
-        raise FrontError(f"reference must be (relative cost, relative accuracy), got {reference}")
+        raise FrontError(f"reference must be (relative cost, relative accuracy), got {shown(reference)}")
     points = np.column_stack([relative_cost, accuracy / baseline_accuracy])
     return float(moocore.hypervolume(points, ref=corner, maximise=[False, True]))

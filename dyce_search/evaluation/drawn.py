@@ -6,7 +6,9 @@ from typing import TYPE_CHECKING, Protocol
 import numpy as np
 import numpy.typing as npt
 
+from dyce_search.arguments import require_type, shown
 from dyce_search.drawing.style import short
+from dyce_search.errors import FrontError
 from dyce_search.evaluation.lookup import rows_of
 
 if TYPE_CHECKING:
@@ -28,6 +30,20 @@ class Drawable(Protocol):
     @property
     def accuracy(self) -> FloatArray:
         """(F,) mean score."""
+
+
+def drawables(others: Mapping[str, Drawable] | None) -> dict[str, Drawable]:
+    """What to draw beside a curve, checked.
+
+    Raises:
+        FrontError: it is no mapping, or holds what cannot be drawn.
+    """
+    require_type({} if others is None else others, Mapping, "others", FrontError)
+    found = dict(others or {})
+    for name, curve in found.items():
+        if not (hasattr(curve, "relative_cost") and hasattr(curve, "accuracy")):
+            raise FrontError(f"others must be curves or points by name, got {type(curve).__name__} at {shown(name)}")
+    return found
 
 
 def draw_curve(

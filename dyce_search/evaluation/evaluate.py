@@ -7,15 +7,15 @@ from typing import NamedTuple, Self
 import numpy as np
 import numpy.typing as npt
 
-from dyce_search.arrays import read_only, require_type
+from dyce_search.arguments import flag, real, require_type, several
+from dyce_search.arrays import numbers, read_only, whole_numbers
 from dyce_search.errors import ConfigError, FrontError
 from dyce_search.evaluation.config import ExitConfig
 from dyce_search.evaluation.cost_tails import is_over, tail_of
 from dyce_search.evaluation.departures import departures
-from dyce_search.evaluation.limits import is_number, require_share
 from dyce_search.evaluation.outcomes import outcomes, prices
 from dyce_search.records.costs import ExitCosts
-from dyce_search.records.records import ExitRecords
+from dyce_search.records.records import ExitRecords, require_records
 from dyce_search.records.stored import AnyRecords, require_any_records
 from dyce_search.wording import line, one_line, percent, points
 
@@ -79,10 +79,8 @@ class Evaluation:
             >>> evaluation.cost_quantile(0.5), evaluation.cost_quantile(0.99), evaluation.over_budget(2.0)
             (1.5, 4.5, 0.5)
         """
-        if share == 0:
-            return float(self.sample_cost.min())
-        require_share(1 - share)
-        return tail_of(self.sample_cost, 1 - share)
+        least = real(share, "share", FrontError, "lie in [0, 1]", lambda value: 0 <= value <= 1)
+        return tail_of(self.sample_cost, 1 - least) if least else float(self.sample_cost.min())
 
     def over_budget(self, budget: float) -> float:
         """Share of the samples that cost more than a budget, by more than float32 rounds.
@@ -93,9 +91,8 @@ class Evaluation:
         Raises:
             FrontError: no number.
         """
-        if not is_number(budget) or np.isnan(budget):
-            raise FrontError(f"budget must be a number, in the unit of the costs, got {budget!r}")
-        return float(np.mean(is_over(self.sample_cost, float(budget))))
+        most = real(budget, "budget", FrontError, "be a number, in the unit of the costs", lambda value: value == value)
+        return float(np.mean(is_over(self.sample_cost, most)))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -152,6 +149,9 @@ def evaluate(records: ExitRecords, config: ExitConfig, *, per_sample: bool = Fal
         >>> evaluation.accuracy, evaluation.cost  # one leaves at 1.5, the other pays 4.5
         (1.0, 3.0)
     """
+    flag(per_sample, "per_sample", ConfigError)
+    require_records(records)
+    require_type(config, ExitConfig, "config", ConfigError)
     batch = evaluate_many(records, [config])
     found = outcomes(records, config.exits(records.layout, "the records"), config.threshold)
     return Evaluation(
@@ -186,12 +186,10 @@ def evaluate_many(records: AnyRecords, configs: Sequence[ExitConfig]) -> BatchEv
     require_any_records(records)
     if isinstance(configs, ExitConfig):
         raise ConfigError("configs must be a sequence of ExitConfig, got a single one: use evaluate")
-    require_type(configs, Sequence, "configs", ConfigError)
-    shape = (len(configs), records.costs.n_positions)
+    found = several(configs, ExitConfig, "configs", ConfigError)
+    shape = (len(found), records.costs.n_positions)
     exits, threshold = np.full(shape, -1, np.int32), np.zeros(shape, np.float32)
-    for f, config in enumerate(configs):
-        if not isinstance(config, ExitConfig):
-            raise ConfigError(f"expected an ExitConfig, got {type(config).__name__} as config {f}")
+    for f, config in enumerate(found):
         exits[f], threshold[f] = config.exits(records.layout, "the records"), config.threshold
     return evaluate_arrays(records, exits, threshold)
 
@@ -249,8 +247,7 @@ def measured(
         ConfigError: shapes that do not fit, or an exit that is not at its position.
     """
     costs, n = records.costs, records.n_samples
-    exits, threshold = np.asarray(exits, np.int32), np.asarray(threshold, np.float32)
-    _check_exits(exits, threshold, costs)
+    exits, threshold = checked_configs(exits, threshold, costs)
     count, score_sum, cost_sum, differ_sum = departures(
         records, exits, threshold, observed=observed, differences=differences
     )
@@ -275,7 +272,19 @@ def non_dominated(cost: FloatArray | npt.NDArray[np.int64], accuracy: FloatArray
     return kept
 
 
-def _check_exits(exits: npt.NDArray[np.int32], threshold: npt.NDArray[np.float32], costs: ExitCosts) -> None:
+def checked_configs(
+    exits: npt.ArrayLike, threshold: npt.ArrayLike, costs: ExitCosts
+) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.float32]]:
+    """Configurations as arrays (F, P), int32 and float32; those that are such arrays are not copied.
+
+    Raises:
+        ConfigError: other shapes, an exit that is not at its position, a threshold that is NaN.
+    """
+    if not (isinstance(exits, np.ndarray) and exits.dtype == np.int32 and exits.ndim == 2):
+        given = whole_numbers(exits, "exits", ConfigError, ndim=2).astype(np.int64)
+        exits = given.clip(-2, costs.n_exits).astype(np.int32)  # what is out of range stays so
+    if not (isinstance(threshold, np.ndarray) and threshold.dtype == np.float32):
+        threshold = np.array(numbers(threshold, "threshold", ConfigError, dtype=np.float32, ndim=2))
     expected = (len(exits), costs.n_positions)
     if exits.shape != expected or threshold.shape != expected:
         raise ConfigError(
@@ -283,7 +292,14 @@ def _check_exits(exits: npt.NDArray[np.int32], threshold: npt.NDArray[np.float32
             f"got {exits.shape} and {threshold.shape}"
         )
     on = exits >= 0
-    if np.any(exits[on] >= costs.n_exits) or np.any(
-        costs.position[exits[on]] != np.broadcast_to(np.arange(costs.n_positions), expected)[on]
-    ):
-        raise ConfigError("exits must hold, at each position, the flat index of one of its candidates, or -1")
+    wrong = (exits < -1) | (exits >= costs.first[1:]) | (on & (exits < costs.first[:-1]))
+    if wrong.any():
+        f, p = np.argwhere(wrong)[0].tolist()
+        raise ConfigError(
+            "exits must hold, at each position, the flat index of one of its candidates, or -1, "
+            f"got {exits[f, p]} at position {p} of configuration {f}"
+        )
+    if np.isnan(threshold[on]).any():
+        f, p = np.argwhere(on & np.isnan(threshold))[0].tolist()
+        raise ConfigError(f"threshold must not be NaN, got NaN at position {p} of configuration {f}")
+    return exits, threshold

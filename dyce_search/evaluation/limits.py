@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from dyce_search.arguments import real, whole
 from dyce_search.errors import DyceError, FrontError, InfeasibleError
 from dyce_search.wording import number, points
 
@@ -152,8 +153,8 @@ def require_share(share: float, *, provable: bool = False) -> None:
     Raises:
         FrontError: it is something else.
     """
-    if isinstance(share, bool) or not is_number(share) or not 0 <= share < 1:
-        raise FrontError(f"share must lie in [0, 1), got {share!r}: 0.01 lets one sample in a hundred cost more")
+    hint = "0.01 lets one sample in a hundred cost more"
+    real(share, "share", FrontError, "lie in [0, 1)", lambda value: 0 <= value < 1, hint=hint)
     if provable and share == 0:
         raise FrontError(
             "share must be above 0 to be proven, got 0: no number of samples proves that none will ever cost more; "
@@ -168,8 +169,7 @@ def require_finite(asked: Mapping[str, float]) -> None:
         FrontError: one that is no finite number, an accuracy above 1, a drop from 1 on.
     """
     for name, limit in asked.items():
-        if isinstance(limit, bool) or not is_number(limit) or not np.isfinite(limit):
-            raise FrontError(f"limits must be finite numbers, got {name}={limit if is_number(limit) else repr(limit)}")
+        real(limit, name, FrontError, "be a finite number")
         if name == "max_accuracy_drop":
             require_drop(limit)
         elif not LIMITS[name].on_cost and limit > 1:
@@ -182,9 +182,8 @@ def require_drop(drop: float, name: str = "max_accuracy_drop", error: type[DyceE
     Raises:
         error: no number, or one from 1 on, either way.
     """
-    if isinstance(drop, bool) or not is_number(drop) or not abs(drop) < 1:
-        shown = drop if is_number(drop) else repr(drop)
-        raise error(f"{name} must be a number below 1, got {shown}: it is absolute, 0.01 is one point")
+    hint = "it is absolute, 0.01 is one point"
+    real(drop, name, error, "be a number below 1", lambda value: abs(value) < 1, hint=hint)
 
 
 def require_provable(asked: Mapping[str, float]) -> None:
@@ -195,9 +194,8 @@ def require_provable(asked: Mapping[str, float]) -> None:
     """
     for name, limit in asked.items():
         on_cost = LIMITS[name].on_cost
-        if not is_number(limit) or not 0 < limit < (math.inf if on_cost else 1):
-            interval = "be a finite number above 0" if on_cost else "lie in (0, 1)"
-            raise FrontError(f"{name} must {interval}, got {limit}: {LIMITS[name].hint}")
+        interval = "be a finite number above 0" if on_cost else "lie in (0, 1)"
+        real(limit, name, FrontError, interval, _above_0 if on_cost else _share, hint=LIMITS[name].hint)
 
 
 def require_confidence(confidence: float) -> None:
@@ -206,8 +204,8 @@ def require_confidence(confidence: float) -> None:
     Raises:
         FrontError: no number in (0, 1).
     """
-    if not is_number(confidence) or not 0 < confidence < 1:
-        raise FrontError(f"confidence must lie in (0, 1), got {confidence}: at 0.95, one calibration in twenty errs")
+    hint = "at 0.95, one calibration in twenty errs"
+    real(confidence, "confidence", FrontError, "lie in (0, 1)", _share, hint=hint)
 
 
 def require_number(value: object, name: str, low: float, high: float) -> None:
@@ -222,8 +220,7 @@ def require_number(value: object, name: str, low: float, high: float) -> None:
     Raises:
         FrontError: no number, or none between.
     """
-    if isinstance(value, bool) or not is_number(value) or not low <= value <= high:  # type: ignore[operator]
-        raise FrontError(f"{name} must be a number from {low:g} to {high:g}, got {value!r}")
+    real(value, name, FrontError, f"be a number from {low:g} to {high:g}", lambda figure: low <= figure <= high)
 
 
 def require_count(value: object, name: str) -> None:
@@ -232,13 +229,15 @@ def require_count(value: object, name: str) -> None:
     Raises:
         FrontError: no whole number, or none above 0.
     """
-    if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < 1:
-        raise FrontError(f"{name} must be a whole number above 0, got {value!r}")
+    whole(value, name, FrontError, least=1)
 
 
-def is_number(value: object) -> bool:
-    """Whether it is a single real number, of Python or of NumPy."""
-    return isinstance(value, (int, float, np.integer, np.floating))
+def _above_0(value: float) -> bool:
+    return 0 < value < math.inf
+
+
+def _share(value: float) -> bool:
+    return 0 < value < 1
 
 
 def choose(

@@ -3,6 +3,7 @@
 import numpy as np
 import numpy.typing as npt
 
+from dyce_search.arguments import whole
 from dyce_search.arrays import whole_numbers
 from dyce_search.errors import RecordsError
 from dyce_search.evaluation.baselines import RulePoints
@@ -47,8 +48,7 @@ def oracle(records: ExitRecords, *, exits: npt.ArrayLike | None = None, max_poin
         True
     """
     require_records(records)
-    if not isinstance(max_points, (int, np.integer)) or max_points < 2:
-        raise RecordsError(f"max_points must be a whole number >= 2, got {max_points!r}")
+    whole(max_points, "max_points", RecordsError, least=2)
     allowed = _allowed_exits(records.costs, exits)
     charged = differing(records.sample_costs)
     if charged is None:

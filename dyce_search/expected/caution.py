@@ -3,12 +3,14 @@
 import numpy as np
 import numpy.typing as npt
 
+from dyce_search.arguments import real
 from dyce_search.errors import RecordsError
 
 FloatArray = npt.NDArray[np.float32]
 
 MOST = 0.25  # caution on FEW samples or fewer
 FEW = 2500
+DEAREST = 1_000_000  # caution: float32 cannot tell scores beside more
 
 
 def default_caution(n_samples: int) -> float:
@@ -22,6 +24,16 @@ def default_caution(n_samples: int) -> float:
         (0.25, 0.25, 0.0625)
     """
     return MOST * min(1.0, FEW / n_samples)
+
+
+def checked_caution(caution: float) -> float:
+    """A caution that somebody asks for.
+
+    Raises:
+        RecordsError: no number from 0 to 1,000,000.
+    """
+    what = f"be a finite number >= 0, at most {DEAREST:,}"
+    return real(caution, "caution", RecordsError, what, lambda value: 0 <= value <= DEAREST)
 
 
 def cautious_scores(expected: FloatArray, score: FloatArray, caution: float) -> FloatArray:
@@ -48,8 +60,7 @@ def cautious_scores(expected: FloatArray, score: FloatArray, caution: float) -> 
     """
     if np.shape(expected) != np.shape(score):
         raise RecordsError(f"expected must have the shape of score, {np.shape(score)}, got {np.shape(expected)}")
-    if not (isinstance(caution, (int, float, np.number)) and np.isfinite(caution) and caution >= 0):
-        raise RecordsError(f"caution must be a finite number >= 0, got {caution!r}")
+    caution = checked_caution(caution)
     result = np.empty(np.shape(score), np.float32)
     for row, likely, observed in zip(result, expected, score, strict=True):
         np.subtract(observed, score[-1], out=row)

@@ -1,5 +1,7 @@
 """How predictions are joined, mixed with what was observed, and kept at its mean."""
 
+import itertools
+
 import numpy as np
 import numpy.typing as npt
 
@@ -22,8 +24,6 @@ def stack(score: FloatArray, predictions: list[FloatArray]) -> tuple[float, ...]
         score: (E, N) float32, as observed.
         predictions: each (E, N) float32, out of fold.
     """
-    from scipy.optimize import nnls
-
     size = len(predictions)
     columns = [*predictions, score]
 
@@ -36,8 +36,25 @@ def stack(score: FloatArray, predictions: list[FloatArray]) -> tuple[float, ...]
     values, vectors = np.linalg.eigh(total[:size, :size])
     root = np.sqrt(np.maximum(values, 0))
     safe = np.where(root > 1e-9 * max(root[-1], 1e-9), root, np.inf)
-    weights, _ = nnls(root[:, None] * vectors.T, (vectors.T @ total[:size, size]) / safe)
+    weights = none_negative(root[:, None] * vectors.T, (vectors.T @ total[:size, size]) / safe)
     return tuple(float(weight) for weight in weights)
+
+
+def none_negative(columns: npt.NDArray[np.float64], target: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    """Weights (K,) >= 0 of a few columns (M, K), whose weighted sum is closest to the target (M,).
+
+    The best weights are those of plain least squares on the columns that count, so every choice of them is tried.
+    `scipy.optimize.nnls` does so for any number; loading it takes longer than a fast search.
+    """
+    size = columns.shape[1]
+    best, closest = np.zeros(size), float(target @ target)
+    for chosen in itertools.product([False, True], repeat=size):
+        weights = np.zeros(size)
+        weights[list(chosen)] = np.linalg.lstsq(columns[:, chosen], target)[0]
+        off = target - columns @ weights
+        if (weights >= 0).all() and off @ off < closest:
+            best, closest = weights, float(off @ off)
+    return best
 
 
 def trust(normal: FloatArray, score: FloatArray, predicted: FloatArray, more: float = 1.0) -> float:

@@ -8,6 +8,7 @@ from typing import Any, Literal, Self
 import numpy as np
 import numpy.typing as npt
 
+from dyce_search.arguments import choice, real, whole
 from dyce_search.errors import RecordsError
 from dyce_search.expected import forest, mixing, ridge
 from dyce_search.expected.normal_ranks import NormalRanks
@@ -232,10 +233,9 @@ def one_blas_thread() -> AbstractContextManager[Any]:
 
 def _check(seed: Any, effort: Any, weight: Any, most_fitted: Any) -> None:
     """Checks the options."""
-    for name, value, least in (("seed", seed, 0), ("most_fitted", most_fitted, 2)):
-        if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < least:
-            raise RecordsError(f"{name} must be a whole number >= {least}, got {value!r}")
-    if effort not in ("fast", "default"):
-        raise RecordsError(f"effort of expected scores must be fast or default, got {effort!r}")
-    if weight is not None and not (isinstance(weight, (int, float, np.number)) and 0 <= weight <= 1):
-        raise RecordsError(f"weight must lie in [0, 1], got {weight!r}: None chooses it by data")
+    whole(seed, "seed", RecordsError)
+    whole(most_fitted, "most_fitted", RecordsError, least=2)
+    choice(effort, ("fast", "default"), "effort of expected scores", RecordsError)
+    if weight is not None:
+        hint = "None chooses it by data"
+        real(weight, "weight", RecordsError, "lie in [0, 1]", lambda value: 0 <= value <= 1, hint=hint)

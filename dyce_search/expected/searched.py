@@ -7,9 +7,10 @@ from typing import Any, Literal, Self
 import numpy as np
 import numpy.typing as npt
 
+from dyce_search.arguments import shown
 from dyce_search.arrays import numbers, read_only
 from dyce_search.errors import RecordsError
-from dyce_search.expected.caution import cautious_scores, default_caution
+from dyce_search.expected.caution import cautious_scores, checked_caution, default_caution
 from dyce_search.expected.scores import Effort, ScoreOrigin, expected_with_origin
 from dyce_search.expected.units import some_of, units_of
 from dyce_search.records.records import ExitRecords
@@ -75,8 +76,10 @@ class SearchedScores:
         elif kind == "own":
             values = _own(scores, records)
         else:
-            raise RecordsError(f"scores must be 'expected', 'observed' or an array (E, N) in [0, 1], got {scores!r}")
-        if caution is None:
+            raise RecordsError(f"scores must be 'expected', 'observed' or (E, N) in [0, 1], got {shown(scores)}")
+        if caution is not None:
+            caution = checked_caution(caution)
+        else:
             learned = kind == "expected" and values is not records.score
             caution = default_caution(records.n_samples) if learned else 0.0
         plain = records if values is records.score else with_scores(records, values)

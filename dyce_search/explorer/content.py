@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from dyce_search.arrays import numbers, require_type
+from dyce_search.arguments import require_type
+from dyce_search.arrays import numbers
 from dyce_search.certify.certificate import CertifiedPoint
 from dyce_search.errors import FrontError
 from dyce_search.evaluation.config_file import FORMAT, VERSION

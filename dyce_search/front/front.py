@@ -7,16 +7,18 @@ from typing import TYPE_CHECKING, Self
 import numpy as np
 import numpy.typing as npt
 
-from dyce_search.arrays import require_type, restore
+from dyce_search.arguments import require_type, several
+from dyce_search.arrays import restore
 from dyce_search.errors import ConfigError, DyceError, FileFormatError, FrontError
 from dyce_search.evaluation.config import ExitConfig
 from dyce_search.evaluation.cost_tails import cost_tails
 from dyce_search.evaluation.curve import Curve, OperatingPoint
 from dyce_search.evaluation.drawn import Drawable
-from dyce_search.evaluation.evaluate import measured, non_dominated
+from dyce_search.evaluation.evaluate import measured
 from dyce_search.evaluation.limits import asked_for, choose, require_finite, require_share
 from dyce_search.files import PathLike
-from dyce_search.fingerprints import fingerprint, require_marks, united
+from dyce_search.fingerprints import require_marks
+from dyce_search.front.measuring import measured_fields
 from dyce_search.json_files import write_json
 from dyce_search.provenance import Provenance
 from dyce_search.records.records import ExitRecords, require_records
@@ -58,6 +60,8 @@ class ParetoFront(Curve):
 
     def __post_init__(self) -> None:
         """Checks that the points are a front."""
+        require_type(self.provenance, Provenance, "provenance", FrontError)
+        object.__setattr__(self, "fingerprint", tuple(several(self.fingerprint, str, "fingerprint", FrontError)))
         super(ParetoFront, self).__post_init__()  # slots make a new class, which bare super() misses
         if not len(self):
             raise FrontError("a front must have at least one point")
@@ -89,12 +93,11 @@ class ParetoFront(Curve):
             ConfigError: something else, or one that belongs to another network.
         """
         require_records(records)
-        require_type(configs, Iterable, "configs", ConfigError)
-        found = list(configs)
+        found = several(configs, ExitConfig, "configs", ConfigError)
         if not found:
             raise FrontError("a front needs at least one configuration")
-        for config in found:
-            require_type(config, ExitConfig, "each of configs", ConfigError)
+        if provenance is not None:
+            require_type(provenance, Provenance, "provenance", FrontError)
         exits = np.stack([config.exits(records.layout) for config in found])
         threshold = np.stack([config.threshold for config in found])
         return cls.from_arrays(records, exits, threshold, provenance=provenance or BY_HAND)
@@ -121,27 +124,13 @@ class ParetoFront(Curve):
             scored: the same samples with the scores whose means are the accuracies; None is `records`.
             digest: of the records that were to be searched, of which `records` may be a part; None is their own.
             marks: of other samples that had a part in the configurations.
+
+        Raises:
+            ConfigError: shapes that do not fit, an exit that is not at its position, a threshold that is NaN.
+            RecordsError: no records.
+            FrontError: no configuration at all, something else than a provenance, a digest or marks.
         """
-        scored = records if scored is None else scored
-        batch, differs, count = measured(scored, exits, threshold, observed=records.score, differences=True)
-        keep = non_dominated(batch.cost, batch.accuracy - provenance.caution * differs)
-        exits, threshold = exits[keep], threshold[keep]
-        return cls(
-            costs=records.costs,
-            layout=records.layout,
-            candidate=records.layout.candidates(exits),
-            threshold=threshold,
-            accuracy=batch.accuracy[keep],
-            cost=batch.cost[keep],
-            disagreement=differs[keep],
-            cost_tail=cost_tails(records, exits, threshold, count[keep]),
-            scores=provenance.scores,
-            exit_accuracy=scored.exit_accuracy,
-            n_samples=records.n_samples,
-            records_digest=records.digest if digest is None else digest,
-            provenance=provenance,
-            fingerprint=united(fingerprint(records.confidence), marks),
-        )
+        return cls(**measured_fields(records, exits, threshold, provenance, scored, digest, marks))
 
     @property
     def cautious_accuracy(self) -> npt.NDArray[np.float64]:

@@ -13,7 +13,8 @@ from dyce_search.expected.scores import Effort
 from dyce_search.orders.stages import asked_of, sequence_of, with_last
 from dyce_search.records.records import ExitRecords
 from dyce_search.search import find_solver
-from dyce_search.solvers.run import Run, StopSearch
+from dyce_search.solvers.budget import StopSearch
+from dyce_search.solvers.run import Run
 
 Found = tuple[npt.NDArray[np.int32], npt.NDArray[np.float32]]
 

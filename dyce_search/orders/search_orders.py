@@ -2,13 +2,15 @@
 
 from typing import Literal
 
-from dyce_search.errors import RecordsError
+from dyce_search.arguments import choice
+from dyce_search.errors import RecordsError, SolverError
 from dyce_search.expected.searched import Scores, SearchedScores
 from dyce_search.orders.all_orders import all_orders
 from dyce_search.orders.ordered_front import OrderedFront
 from dyce_search.orders.stages import require_cascade, staged
 from dyce_search.records.records import ExitRecords
 from dyce_search.search import run_solver
+from dyce_search.solvers.budget import check_budget
 
 MOST_MODELS = 6
 
@@ -63,6 +65,8 @@ def search_orders(
             f"search_orders takes up to {MOST_MODELS} models, got {len(names)}: choose some with "
             "in_order(records, [...]), say those of a front that search finds"
         )
+    choice(effort, ("fast", "default", "high"), "effort", SolverError)
+    check_budget(seed, max_evaluations, max_seconds)
     made = SearchedScores.of(records, scores, caution, effort="fast" if effort == "fast" else "default")
     accuracy = staged(made.accuracy)
     wide = SearchedScores(

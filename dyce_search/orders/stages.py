@@ -1,11 +1,11 @@
 """Cascades as stages: any model at any stage, so that one search is one of all orders."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 import numpy.typing as npt
 
-from dyce_search.arrays import require_type
+from dyce_search.arguments import several
 from dyce_search.errors import RecordsError
 from dyce_search.expected.searched import with_scores
 from dyce_search.records.costs import ExitCosts
@@ -33,8 +33,7 @@ def in_order(records: ExitRecords, models: Sequence[str]) -> ExitRecords:
         ('c', 'a')
     """
     names = require_cascade(records)
-    require_type(models, Iterable, "models", RecordsError)
-    chosen = list(map(str, models)) if not isinstance(models, str) else [models]
+    chosen = several(models, str, "models", RecordsError) if not isinstance(models, str) else [models]
     if len(chosen) < 2 or len(set(chosen)) < len(chosen) or not set(chosen) <= set(names):
         raise RecordsError(f"models must be two or more different ones of {', '.join(names)}, got {chosen}")
     return _reordered(records, np.array([names.index(name) for name in chosen]))

@@ -6,7 +6,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from dyce_search.arrays import to_numpy
+from dyce_search.arguments import shown
+from dyce_search.arrays import numbers, require_length, to_numpy
 from dyce_search.errors import RecordsError
 from dyce_search.records.checks import require_one_length
 from dyce_search.records.costs import ExitCosts
@@ -66,17 +67,21 @@ def _confidences(confidence: Any, shape: tuple[int, ...], names: Sequence[str]) 
     Raises:
         RecordsError: NaN or +inf before the last model, another shape than the scores'.
     """
-    rows = list(confidence) if _is_list(confidence) else list(to_numpy(confidence, "confidence", RecordsError))
+    rows = list(confidence if _is_list(confidence) else _numbers(confidence, "confidence", names))
     if len(rows) == shape[0] - 1:
         rows.append(None)
-    if len(rows) == shape[0] and (rows[-1] is None or np.isnan(np.asarray(rows[-1], np.float64)).all()):
-        rows[-1] = np.zeros(shape[1])
+    if len(rows) != shape[0]:
+        raise RecordsError(f"score must have the shape of confidence, {(len(rows), *shape[1:])}, got {shape}")
+    sure = np.empty(shape)
     for m, row in enumerate(rows):
-        if row is None:
+        if row is None and m < len(rows) - 1:
             raise RecordsError(
                 f"confidence must be given for every model but the last, got none of {model_of(m, names)}"
             )
-    sure = _numbers(np.stack([to_numpy(row, "confidence", RecordsError) for row in rows]), "confidence", names)
+        given = np.zeros(shape[1]) if row is None else row
+        values = numbers(given, f"confidence of {model_of(m, names)}", RecordsError, dtype=np.float64, ndim=1)
+        require_length(values, f"confidence of {model_of(m, names)}", shape[1], RecordsError)
+        sure[m] = values
     sure = np.where(np.isneginf(sure), LOWEST, sure)
     bad = np.argwhere(~np.isfinite(sure[:-1]))
     if len(bad):
@@ -112,24 +117,39 @@ def _coded(prediction: Any, label: Any) -> tuple[Any, Any]:
     Raises:
         RecordsError: strings and numbers mixed, or answers that are missing.
     """
-    parts = [("prediction", prediction), ("label", label)]
-    given = [(name, np.asarray(value)) for name, value in parts if value is not None]
-    if not any(array.dtype.kind in "USO" for _, array in given):
+    parts = (("prediction", prediction), ("label", label))
+    given = {name: _objects(value, name) for name, value in parts if value is not None}
+    if not any(isinstance(entry, str) for array in given.values() for entry in array.ravel()):
         return prediction, label
-    for name, array in given:
+    for name, array in given.items():
         odd = [index for index, entry in enumerate(array.ravel().tolist()) if not isinstance(entry, str)]
         if odd:
             entry = array.ravel().tolist()[odd[0]]
             raise RecordsError(
-                f"{name} must hold strings where one of prediction and label does, got {entry!r} at entry {odd[0]}: "
-                "turn all into strings, or all into whole numbers"
+                f"{name} must hold strings where one of prediction and label does, got {shown(entry)} at entry "
+                f"{odd[0]}: turn all into strings, or all into whole numbers"
             )
-    every = np.concatenate([array.ravel().astype(str) for _, array in given])
+    every = np.concatenate([array.ravel().astype(str) for array in given.values()])
     codes, found, start = np.unique(every, return_inverse=True)[1].reshape(-1), {}, 0
-    for name, array in given:
+    for name, array in given.items():
         found[name] = codes[start : start + array.size].reshape(array.shape)
         start += array.size
     return found.get("prediction"), found.get("label")
+
+
+def _objects(value: Any, name: str) -> npt.NDArray[Any]:
+    """Answers as they are, (M, N) or (N,): NumPy would turn 1 beside "a" into "1".
+
+    Raises:
+        RecordsError: they are no rectangular array.
+    """
+    if hasattr(value, "detach") or (_is_list(value) and any(hasattr(row, "detach") for row in value)):
+        return to_numpy(value, name, RecordsError)
+    rows = [row.tolist() if isinstance(row, np.ndarray) else row for row in value] if _is_list(value) else value
+    try:
+        return np.asarray(rows, object)
+    except (TypeError, ValueError) as cause:
+        raise RecordsError(f"{name} must have one entry per sample: {cause}") from cause
 
 
 def _is_list(rows: Any) -> bool:

@@ -5,6 +5,8 @@ from collections.abc import Sequence
 from contextlib import nullcontext
 from typing import Any
 
+from dyce_search.arguments import text
+from dyce_search.errors import RecordsError
 from dyce_search.files import named
 from dyce_search.records.archives import require_bytes
 from dyce_search.records.cascade_log import cascade_from_log
@@ -65,6 +67,9 @@ def load_cascade(
         >>> records.layout.names, records.sample_costs.baseline.tolist()
         (('small', 'large'), [7.0, 9.0])
     """
+    text(cost, "cost", RecordsError)
+    if unit is not None:
+        text(unit, "unit", RecordsError)
     require_bytes(max_bytes)
     with named(log) if isinstance(log, (str, os.PathLike)) else nullcontext():
         read = read_log(log, confidence=confidence, drop_incomplete=drop_incomplete, max_bytes=max_bytes)

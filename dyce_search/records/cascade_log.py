@@ -1,7 +1,6 @@
 """A log of a cascade, one row a query and model, turned into one row a model: nothing missing, nothing twice."""
 
 import difflib
-import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -9,10 +8,34 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from dyce_search.arguments import LARGEST, several, shown
 from dyce_search.errors import RecordsError
+from dyce_search.records.frames import number_of
 
 IntArray = npt.NDArray[np.int64]
 OPTIONAL = ("prediction", "label", "group")
+
+
+MISSING = frozenset(("", "na", "n/a", "nan", "null", "none", "<na>"))  # words of text files for no number
+
+
+def is_absent(entry: object) -> bool:
+    """Whether an entry is none: None, NaN, or what stands for them in tables."""
+    return (
+        entry is None or type(entry).__name__ in ("NAType", "NaTType") or (isinstance(entry, float) and entry != entry)
+    )
+
+
+def one_of(entry: object, name: str, place: str) -> str | int | float:
+    """An entry that tells things apart: a string, or a number.
+
+    Raises:
+        RecordsError: it is something else, or absent.
+    """
+    value = entry.item() if isinstance(entry, np.generic) else entry
+    if isinstance(value, str) or (isinstance(value, (int, float)) and abs(value) <= LARGEST):
+        return value
+    raise RecordsError(f"{name} must be a string or a number, got {shown(entry)} in {place}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,23 +64,30 @@ class Log:
         """
         if name not in self.columns:
             close = difflib.get_close_matches(name, list(self.columns), 1, 0.6)
-            known = f"is it {close[0]!r}?" if close else f"it has {', '.join(map(repr, self.columns)) or 'none'}"
-            raise RecordsError(f"the log lacks the column {name!r}; {known}{self.hint and f'. {self.hint}'}")
+            known = f"is it {close[0]!r}?" if close else f"it has {', '.join(map(shown, self.columns)) or 'none'}"
+            raise RecordsError(f"the log lacks the column {shown(name)}; {known}{self.hint and f'. {self.hint}'}")
         return self.columns[name]
 
     def numbers(self, name: str, rows: IntArray | None = None) -> npt.NDArray[np.float64]:
-        """A column as float64; None is NaN.
+        """A column as float64; NaN where an entry is missing.
 
         Raises:
             RecordsError: an entry that is no number.
         """
-        found = np.empty(len(self), np.float64)
-        for row, entry in enumerate(self.column(name)):
-            try:
-                found[row] = math.nan if entry is None else float(entry)
-            except (OverflowError, TypeError, ValueError):
-                raise RecordsError(f"{name} must be a number, got {entry!r} in {self.where(row)}") from None
+        found = np.array([number_of(entry) for entry in self.column(name)], np.float64)
+        for row in np.flatnonzero(np.isnan(found)).tolist():
+            entry = self.columns[name][row]
+            if not (is_absent(entry) or (isinstance(entry, str) and entry.strip().lower() in MISSING)):
+                raise RecordsError(f"{name} must be a number, got {shown(entry)} in {self.where(row)}")
         return found if rows is None else found[rows]
+
+    def names(self, name: str) -> list[str | int | float]:
+        """A column of what tells things apart: strings, or numbers.
+
+        Raises:
+            RecordsError: an entry that is neither.
+        """
+        return [one_of(entry, name, self.where(row)) for row, entry in enumerate(self.column(name))]
 
 
 def cascade_from_log(log: Log, *, models: Sequence[str] | None, cost: str, drop_incomplete: bool) -> dict[str, Any]:
@@ -96,7 +126,7 @@ def cascade_from_log(log: Log, *, models: Sequence[str] | None, cost: str, drop_
 
 def _models(log: Log, models: Sequence[str] | None, paid: npt.NDArray[np.float64]) -> tuple[tuple[str, ...], IntArray]:
     """The models in order, and (R,) which of them each row is of; -1 for one that was not asked for."""
-    found = [str(name) for name in log.column("model")]
+    found = list(map(str, log.names("model")))
     known = list(dict.fromkeys(found))
     if models is None:
         index = {name: k for k, name in enumerate(known)}
@@ -105,8 +135,8 @@ def _models(log: Log, models: Sequence[str] | None, paid: npt.NDArray[np.float64
         names = tuple(known[k] for k in np.argsort(mean, kind="stable"))
     else:
         if isinstance(models, str) or not isinstance(models, Sequence):
-            raise RecordsError(f"models must be a list of names, from small to large, got {models!r}")
-        names = tuple(map(str, models))
+            raise RecordsError(f"models must be a list of names, from small to large, got {shown(models)}")
+        names = tuple(several(models, str, "models", RecordsError))
         missing = [name for name in names if name not in known]
         if missing or len(set(names)) < len(names):
             raise RecordsError(
@@ -126,15 +156,15 @@ def _table(log: Log, names: Sequence[str], model: IntArray, drop_incomplete: boo
     for row, (m, query) in enumerate(zip(model.tolist(), asked, strict=True)):
         if m < 0:
             continue
-        if query is None or query != query:
+        if is_absent(query):
             raise RecordsError(f"query must say which query it is, got {query!r} in {log.where(row)}")
         try:
             n = index.setdefault(query, len(index))
         except TypeError:
-            raise RecordsError(f"query must be a string or a number, got {query!r} in {log.where(row)}") from None
+            raise RecordsError(f"query must be a string or a number, got {shown(query)} in {log.where(row)}") from None
         if table[m, n] >= 0:
             raise RecordsError(
-                f"query {query!r} must have one row for model {names[m]!r}, got {log.where(int(table[m, n]))} and "
+                f"query {shown(query)} must have one row for model {names[m]!r}, got {log.where(int(table[m, n]))} and "
                 f"{log.where(row)}: drop one of them"
             )
         table[m, n] = row
@@ -145,8 +175,8 @@ def _table(log: Log, names: Sequence[str], model: IntArray, drop_incomplete: boo
         m = int((table[:, n] < 0).argmax())
         raise RecordsError(
             f"every query must have a row for each of the {len(names)} models, got none for model {names[m]!r} on "
-            f"query {queries[n]!r} ({int((~whole).sum())} of {len(queries)} queries are incomplete): ask all models "
-            "the same queries, or pass drop_incomplete=True"
+            f"query {shown(queries[n])} ({int((~whole).sum())} of {len(queries)} queries are incomplete): ask all "
+            "models the same queries, or pass drop_incomplete=True"
         )
     return table[:, whole], [queries[n] for n in np.flatnonzero(whole)]
 
@@ -180,7 +210,10 @@ def _answers(log: Log, table: IntArray) -> dict[str, Any]:
             )
         found["score"] = score
     if "prediction" in log.columns:
-        answers = list(log.columns["prediction"])
+        answers = [
+            None if is_absent(entry) else one_of(entry, "prediction", log.where(row))
+            for row, entry in enumerate(log.columns["prediction"])
+        ]
         given = [[answers[row] for row in rows] for rows in table.tolist()]
         if "score" not in found or not any(answer is None for rows in given for answer in rows):
             found["prediction"] = given
@@ -189,13 +222,13 @@ def _answers(log: Log, table: IntArray) -> dict[str, Any]:
 
 def _per_query(log: Log, name: str, table: IntArray, queries: Sequence[Any]) -> list[Any]:
     """(N,) what must be the same in all rows of a query."""
-    entries = log.columns[name]
+    entries = log.names(name)
     for n, rows in enumerate(table.T.tolist()):
         for row in rows[1:]:
             if entries[row] != entries[rows[0]]:
+                said = ", ".join(f"{shown(entries[at])} in {log.where(at)}" for at in (rows[0], row))
                 raise RecordsError(
-                    f"{name} must be the same in all rows of a query, got {entries[rows[0]]!r} in "
-                    f"{log.where(rows[0])} and {entries[row]!r} in {log.where(row)} for query {queries[n]!r}: one of "
+                    f"{name} must be the same in all rows of a query, got {said} for query {shown(queries[n])}: one of "
                     "them is wrong"
                 )
     return [entries[row] for row in table[0].tolist()]

@@ -6,7 +6,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from dyce_search.arrays import numbers, require_finite_rows, to_numpy, whole_numbers
+from dyce_search.arguments import length
+from dyce_search.arrays import numbers, require_finite_rows, require_length, to_numpy, whole_numbers
 from dyce_search.errors import RecordsError
 from dyce_search.records.costs import ExitCosts
 from dyce_search.records.sample_costs import SampleCosts
@@ -99,7 +100,7 @@ def checked_label(label: Any, n_samples: int) -> npt.NDArray[Any]:
         RecordsError: they are no whole numbers, or not one per sample.
     """
     checked = whole_numbers(label, "label", RecordsError, ndim=1)
-    require_length(checked, "label", n_samples)
+    require_length(checked, "label", n_samples, RecordsError)
     return checked
 
 
@@ -124,41 +125,10 @@ def checked_group(group: Any, n_samples: int) -> npt.NDArray[Any]:
     checked = to_numpy(_strings(group), "group", RecordsError)
     if checked.ndim != 1 or checked.dtype.kind not in "iuUSb":
         raise RecordsError(f"group must be (N,) integers or strings, got shape {checked.shape}, dtype {checked.dtype}")
-    require_length(checked, "group", n_samples)
+    require_length(checked, "group", n_samples, RecordsError)
     checked = checked.copy()
     checked.flags.writeable = False
     return checked
-
-
-def checked_index(index: Any, n_samples: int) -> npt.NDArray[Any]:
-    """(M,) integers in [-N, N), of integers or of a mask (N,).
-
-    Raises:
-        RecordsError: an index out of range, a mask of the wrong length, no sample left.
-    """
-    chosen = to_numpy(index, "index", RecordsError)
-    if chosen.ndim != 1 or (chosen.dtype.kind not in "iub" and chosen.size):
-        raise RecordsError(
-            f"index must be (M,) integers or (N,) booleans, got shape {chosen.shape}, dtype {chosen.dtype}"
-        )
-    if chosen.dtype.kind == "b":
-        require_length(chosen, "a boolean index", n_samples)
-        chosen = np.flatnonzero(chosen)
-    if not chosen.size:
-        raise RecordsError("index selects no sample: records must have at least one")
-    if chosen.min() < -n_samples or chosen.max() >= n_samples:
-        raise RecordsError(f"index must lie in [-{n_samples}, {n_samples}), got {chosen.tolist()[:3]}...")
-    return chosen
-
-
-def require_length(array: npt.NDArray[Any], name: str, n_samples: int) -> None:
-    """Checks that there is one entry per sample.
-
-    Raises:
-        RecordsError: there is not.
-    """
-    if len(array) != n_samples:
-        raise RecordsError(f"{name} must have one entry per sample, {n_samples}, got {len(array)}")
 
 
 def require_one_length(rows: Any, name: str) -> None:
@@ -167,7 +137,7 @@ def require_one_length(rows: Any, name: str) -> None:
     Raises:
         RecordsError: the models have answered different numbers of samples.
     """
-    sizes = [len(row) for row in rows if hasattr(row, "__len__")] if isinstance(rows, (list, tuple)) else []
+    sizes = [length(row) for row in rows if length(row) >= 0] if isinstance(rows, (list, tuple)) else []
     if len(set(sizes)) > 1:
         raise RecordsError(
             f"{name} must have one entry per sample for every model, got {sizes}: run all models on the same samples"

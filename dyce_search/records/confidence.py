@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from dyce_search.arguments import shown
 from dyce_search.errors import RecordsError
 
 FloatArray = npt.NDArray[np.float32]
@@ -21,22 +22,40 @@ def softmax(logits: npt.NDArray[Any], temperature: float = 1.0) -> FloatArray:
     """Class probabilities of logits.
 
     Args:
-        logits: (N, C) real numbers.
+        logits: (N, C) real numbers; -inf has probability 0, where not all of a row are. One column is the logit of the
+            second of two classes.
         temperature: above 0; more than 1 flattens the distribution (Guo 2017, arXiv 1706.04599).
 
     Returns:
-        (N, C) float32, rows sum to 1.
+        (N, C) float32, rows sum to 1; (N, 2) of one column.
 
     Example:
-        >>> softmax(np.array([[0.0, 0.0]])).tolist()
-        [[0.5, 0.5]]
+        >>> softmax(np.array([[0.0, 0.0]])).tolist(), softmax(np.array([[0.0]])).tolist()
+        ([[0.5, 0.5]], [[0.5, 0.5]])
     """
+    logits = as_two_classes(logits)
     with np.errstate(over="ignore"):  # a gap beyond the range of float32 is -inf: probability 0
         gap = logits.astype(np.float64) - logits.max(axis=1, keepdims=True)
         shifted: FloatArray = (gap / temperature).astype(np.float32)
     np.exp(shifted, out=shifted)
     shifted /= shifted.sum(axis=1, keepdims=True)
     return shifted
+
+
+def as_two_classes(outputs: npt.NDArray[Any], *, probs: bool = False) -> npt.NDArray[Any]:
+    """Outputs (..., C) as they are; of one column, that of the second of two classes, both columns (..., 2).
+
+    Args:
+        outputs: logits, or probabilities.
+        probs: which of the two.
+
+    Example:
+        >>> as_two_classes(np.array([[3.0]])).tolist(), as_two_classes(np.array([[0.75]]), probs=True).tolist()
+        ([[0.0, 3.0]], [[0.25, 0.75]])
+    """
+    if outputs.shape[-1] != 1:
+        return outputs
+    return np.concatenate([1 - outputs if probs else np.zeros_like(outputs), outputs], axis=-1)
 
 
 def max_prob(probs: FloatArray) -> FloatArray:
@@ -123,7 +142,7 @@ def find_measure(measure: str | Measure) -> Measure:
     if callable(measure):
         return measure
     if not isinstance(measure, str) or measure not in MEASURES:
-        raise RecordsError(f"unknown confidence {measure!r}: use one of {', '.join(MEASURES)}, or a callable")
+        raise RecordsError(f"unknown confidence {shown(measure)}: use one of {', '.join(MEASURES)}, or a callable")
     return MEASURES[measure]
 
 

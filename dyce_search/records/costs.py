@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 import numpy.typing as npt
 
+from dyce_search.arguments import text
 from dyce_search.arrays import numbers, read_only, restore, whole_numbers
 from dyce_search.errors import CostsError
-from dyce_search.files import PathLike, named
+from dyce_search.files import PathLike, named, require_path
 from dyce_search.json_files import of_type, read_json, write_json
 from dyce_search.records.layout import ExitLayout, check_positions, checked_names, require_text
 from dyce_search.records.wrong_files import needing
@@ -17,6 +18,8 @@ from dyce_search.wording import line, quantity
 
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
+
+MOST = 1e140  # of all costs together, and its inverse the least: far from the ends of float64, squares too
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -84,8 +87,17 @@ class ExitCosts:
                 f"backbone must be cumulative and never fall, got {backbone[p]:g} at position {p} and "
                 f"{backbone[p + 1]:g} at {p + 1}: pass np.cumsum of the costs of the parts"
             )
-        if backbone[-1] + (head[-1] if len(head) else 0) <= 0:
+        whole_model = backbone[-1] + (head[-1] if len(head) else 0)
+        if whole_model <= 0:
             raise CostsError("the whole model must cost more than 0: relative costs would be undefined")
+        with np.errstate(over="ignore"):
+            dearest = backbone[-1] + head.sum()
+        if whole_model < 1 / MOST or dearest > MOST:
+            raise CostsError(
+                f"the whole model must cost at least {1 / MOST:g}, and with all heads at most {MOST:g}, so that sums "
+                f"and squares over samples stay within float64, got {whole_model:g} and {dearest:g}: count in another "
+                "unit"
+            )
         if len(position) != len(head):
             raise CostsError(
                 f"position must have one entry per candidate, {len(head)} as head has, got {len(position)}"
@@ -98,7 +110,7 @@ class ExitCosts:
             ("backbone", backbone),
             ("head", head),
             ("position", layout.position),
-            ("unit", str(self.unit)),
+            ("unit", text(self.unit, "unit", CostsError)),
             ("names", names),
             ("layout", layout),
         ):
@@ -187,6 +199,7 @@ class ExitCosts:
 
         from dyce_search.records.costs_file import CostsFile
 
+        require_path(path)
         found = of_type(content, CostsFile, path)
         with named(path):
             return cls(**asdict(found))

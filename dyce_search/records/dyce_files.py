@@ -5,9 +5,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from dyce_search.arguments import shown
 from dyce_search.errors import RecordsError
 from dyce_search.files import PathLike
 
+ROUNDING = 1e-6  # by which a probability may be above the one before it
 Arrays = dict[str, npt.NDArray[Any]]
 
 
@@ -25,15 +27,32 @@ def read_predictions(archive: Any, path: PathLike, confidence: object) -> Arrays
         )
     if label.size != predictions.shape[1]:
         raise RecordsError(f"{path}: label must have N = {predictions.shape[1]} entries, got {label.size}")
-    if confidence == "max_prob":
+    if isinstance(confidence, str) and confidence == "max_prob":
         measured = confidences[:, :, 0]
-    elif confidence == "margin" and predictions.shape[2] >= 2:
+    elif isinstance(confidence, str) and confidence == "margin" and predictions.shape[2] >= 2:
         measured = confidences[:, :, 0] - confidences[:, :, 1]
     else:
         raise RecordsError(
             f"confidence must be 'max_prob', or 'margin' where the top two are recorded (K = {predictions.shape[2]} "
-            f"here), got {confidence!r}: DyCE's format holds no other probabilities"
+            f"here), got {shown(confidence)}: DyCE's format holds no other probabilities"
         )
+    _require_falling(confidences, path)
     label = label.ravel()
     prediction = np.ascontiguousarray(predictions[:, :, 0])
     return {"confidence": measured, "score": prediction == label, "label": label, "prediction": prediction}
+
+
+def _require_falling(confidences: npt.NDArray[Any], path: PathLike) -> None:
+    """Checks that the likeliest class comes first in (E, N, K), exit by exit.
+
+    Raises:
+        RecordsError: it does not.
+    """
+    for exit_index, values in enumerate(confidences):
+        rises = np.any(values[:, 1:] > values[:, :-1] + ROUNDING, axis=1)
+        if rises.any():
+            sample = int(rises.argmax())
+            raise RecordsError(
+                f"{path}: confs and preds must have the likeliest class first, got {values[sample, :4].tolist()} at "
+                f"exit {exit_index}, sample {sample}: turn both round along their last axis"
+            )

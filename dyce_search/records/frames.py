@@ -1,43 +1,19 @@
-"""Records out of tables, long or wide, from CSV, Parquet or pandas."""
+"""Records out of tables, long or wide."""
 
 import difflib
 import re
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from dyce_search.arguments import is_whole, shown
 from dyce_search.arrays import whole_numbers
-from dyce_search.errors import FileFormatError, MissingPackageError, RecordsError
-from dyce_search.files import PathLike
+from dyce_search.errors import RecordsError
 
 Arrays = dict[str, Any]  # arrays, by argument
 OPTIONAL = ("label", "group")
-
-
-def read_frame(path: PathLike, *, parquet: bool) -> Any:
-    """A pandas DataFrame of a Parquet file or of text: tabs between the columns of a .tsv, else commas.
-
-    Raises:
-        FileFormatError: the file cannot be parsed.
-        MissingPackageError: Parquet needs pyarrow.
-    """
-    import pandas as pd
-
-    try:
-        if parquet:
-            return pd.read_parquet(path)
-        return pd.read_csv(path, sep="\t" if ".tsv" in Path(path).suffixes else ",")
-    except ImportError as cause:
-        raise MissingPackageError(
-            f"{path} is Parquet, which needs pyarrow, which is not installed: pip install 'dyce_search[parquet]', "
-            "or save it as CSV",
-            name="pyarrow",
-        ) from cause
-    except Exception as cause:  # pandas and pyarrow fail in a dozen ways
-        raise FileFormatError(f"cannot read {path} as a table: {cause}") from cause
 
 
 def arrays_from_frame(frame: Any, n_exits: int) -> Arrays:
@@ -55,14 +31,14 @@ def arrays_from_frame(frame: Any, n_exits: int) -> Arrays:
             f"frame must be a pandas DataFrame, got {type(frame).__name__}: make one by pandas.DataFrame(...), "
             "or by the to_pandas() of the other library"
         )
-    columns = [str(column) for column in frame.columns]
+    columns = [column if isinstance(column, str) else shown(column) for column in frame.columns]
     if len(set(columns)) < len(columns):
         twice = sorted({column for column in columns if columns.count(column) > 1})
         raise RecordsError(f"the columns of a table must have names of their own, got {_list(twice)} more than once")
     frame = frame.set_axis(columns, axis=1)
     if not len(frame):
         raise RecordsError(f"the table must have at least one row, got none below the columns {_list(columns)}")
-    wide = any(re.fullmatch(r"confidence_\d+", column) for column in columns)
+    wide = any(re.fullmatch(r"confidence_[0-9]+", column) for column in columns)
     return _wide(frame, columns, n_exits) if wide else _long(frame, columns, n_exits)
 
 
@@ -94,31 +70,30 @@ def _wide(frame: Any, columns: Sequence[str], n_exits: int) -> Arrays:
     needed = [f"{kind}_{e}" for kind in kinds for e in range(n_exits)]
     _require(columns, needed + (["label"] if "score" not in kinds else []))
     for column in columns:
-        match = re.fullmatch(r"confidence_(\d+)", column)
-        if match and int(match[1]) >= n_exits:
+        if re.fullmatch(r"confidence_[0-9]+", column) and column not in needed:
             raise RecordsError(
                 f"a wide table must have columns confidence_0 to confidence_{n_exits - 1}, as the costs describe "
-                f"{n_exits} exits, the final exit included, got {column!r}: the costs are another network's"
+                f"{n_exits} exits, the final exit included, got {shown(column)}: the costs are another network's"
             )
-    if "sample" in columns and frame["sample"].duplicated().any():
-        row = int(np.flatnonzero(frame["sample"].duplicated())[0])
-        raise RecordsError(
-            f"a wide table must have one row a sample, got a second one of {frame['sample'].iloc[row]!r} in row {row}: "
-            "drop one of them, or leave the column 'sample' out"
-        )
+    if "sample" in columns:
+        codes, samples = _factorized(frame, "sample")
+        second = np.ones(len(codes), np.bool_)
+        second[np.unique(codes, return_index=True)[1]] = False
+        if second.any():
+            row = int(second.argmax())
+            raise RecordsError(
+                f"a wide table must have one row a sample, got a second one of {shown(samples[codes[row]])} in row "
+                f"{row}: drop one of them, or leave the column 'sample' out"
+            )
     arrays = {kind: np.stack([_numbers(frame, f"{kind}_{e}") for e in range(n_exits)]) for kind in kinds}
     return _finished(arrays, {name: frame[name] for name in OPTIONAL if name in columns})
 
 
 def _long(frame: Any, columns: Sequence[str], n_exits: int) -> Arrays:
     """One row for each exit on each sample, in any order."""
-    import pandas as pd
-
     kinds = _kinds(columns, "score", "prediction")
     _require(columns, ["sample", "exit", *kinds] + (["label"] if "score" not in kinds else []))
-    code, samples = pd.factorize(frame["sample"])
-    if code.min() < 0:
-        raise RecordsError(f"column 'sample' must not be empty, got nothing in row {int(code.argmin())}: name it")
+    code, samples = _factorized(frame, "sample")
     exits = _numbers(frame, "exit")
     odd = np.flatnonzero((exits != np.floor(exits)) | (exits < 0) | (exits >= n_exits))
     if odd.size:
@@ -131,25 +106,28 @@ def _long(frame: Any, columns: Sequence[str], n_exits: int) -> Arrays:
     if count.max() > 1:
         e, n = divmod(int(count.argmax()), len(samples))
         rows = np.flatnonzero(cell == e * len(samples) + n)[:3].tolist()
-        raise RecordsError(f"sample {samples[n]} must have one row for exit {e}, got rows {rows}: drop the others")
+        raise RecordsError(
+            f"sample {shown(samples[n])} must have one row for exit {e}, got rows {rows}: drop the others"
+        )
     if count.min() < 1:
         e, n = divmod(int(count.argmin()), len(samples))
         short = np.count_nonzero(count.reshape(n_exits, -1).min(axis=0) < 1)
         raise RecordsError(
             f"every sample must have a row for each of the {n_exits} exits, got none for exit {e} of sample "
-            f"{samples[n]}: add it, or drop the {short} samples that are incomplete"
+            f"{shown(samples[n])}: add it, or drop the {short} samples that are incomplete"
         )
     order = np.argsort(cell)
     arrays = {kind: _numbers(frame, kind)[order].reshape(n_exits, -1) for kind in kinds}
     first = order[: len(samples)]
     per_sample = {name: frame[name].iloc[first] for name in OPTIONAL if name in columns}
     for name, value in per_sample.items():
-        same = (frame[name].to_numpy() == value.to_numpy()[code]) | frame[name].isna().to_numpy()
+        own, _ = _factorized(frame, name, may_lack=True)
+        same = (own == own[first][code]) | (own < 0)
         if not same.all():
             row = int(np.flatnonzero(~same)[0])
             raise RecordsError(
-                f"column {name!r} must be the same in all rows of a sample, got {value.iloc[code[row]]} and "
-                f"{frame[name].iloc[row]} for sample {samples[code[row]]}: one of them is wrong"
+                f"column {name!r} must be the same in all rows of a sample, got {shown(value.iloc[code[row]])} and "
+                f"{shown(frame[name].iloc[row])} for sample {shown(samples[code[row]])}: one of them is wrong"
             )
     return _finished(arrays, per_sample)
 
@@ -163,24 +141,87 @@ def _kinds(columns: Sequence[str], score: str, prediction: str) -> list[str]:
 
 def _finished(arrays: Arrays, per_sample: dict[str, Any]) -> Arrays:
     for name, value in per_sample.items():
-        arrays[name] = _numbers(value.to_frame(), name) if name == "label" else value.to_numpy()
+        arrays[name] = _numbers(value.to_frame(), name) if name == "label" else _groups(value.to_frame(), name)
     if "score" not in arrays:
         arrays["score"] = score_of(arrays["prediction"], arrays["label"])
     return arrays
 
 
-def _numbers(frame: Any, name: str) -> npt.NDArray[np.float64]:
-    """A column as float64, or an error that names the first entry that is no number."""
+def _factorized(frame: Any, name: str, *, may_lack: bool = False) -> tuple[npt.NDArray[np.intp], Any]:
+    """A column as codes (R,), -1 where there is nothing, and what they stand for, in the order of first appearance.
+
+    Raises:
+        RecordsError: entries that cannot be told apart, or that are missing.
+    """
     import pandas as pd
 
-    values: npt.NDArray[np.float64] = pd.to_numeric(frame[name], errors="coerce").to_numpy(np.float64, na_value=np.nan)
+    try:
+        code, values = pd.factorize(frame[name])
+    except TypeError as cause:
+        raise RecordsError(f"column {name!r} must hold strings or numbers, got others: {cause}") from cause
+    if not may_lack and code.min() < 0:
+        raise RecordsError(f"column {name!r} must not be empty, got nothing in row {int(code.argmin())}: name it")
+    return code, values
+
+
+def _groups(frame: Any, name: str) -> npt.NDArray[Any]:
+    """A column of groups as integers or strings.
+
+    Raises:
+        RecordsError: entries that are missing, or neither.
+    """
+    _factorized(frame, name)
+    column = frame[name]
+    kind = getattr(column.dtype, "kind", "O")
+    if kind in "biu":
+        return column.to_numpy({"b": np.bool_, "i": np.int64, "u": np.uint64}[kind])  # type: ignore[no-any-return]
+    entries = column.tolist()
+    texts = [isinstance(entry, str) for entry in entries]
+    if all(texts):
+        return np.array(entries)
+    if any(texts) or not all(map(is_whole, entries)):
+        row = texts.index(False) if any(texts) else list(map(is_whole, entries)).index(False)
+        raise RecordsError(
+            f"column {name!r} must hold strings alone, or whole numbers alone, got {shown(entries[row])} in row {row}: "
+            "turn all of them into strings"
+        )
+    return whole_numbers(entries, f"column {name!r}", RecordsError, ndim=1)
+
+
+def _numbers(frame: Any, name: str) -> npt.NDArray[np.float64]:
+    """A column as float64, or an error that names the first entry that is no number."""
+    column = frame[name]
+    kind = getattr(column.dtype, "kind", "O")
+    if kind in "cmM":
+        what = "complex numbers" if kind == "c" else "times"
+        raise RecordsError(f"column {name!r} must hold real numbers, got {what} ({column.dtype}): name another column")
+    if kind in "biuf":
+        values: npt.NDArray[np.float64] = column.to_numpy(np.float64, na_value=np.nan)
+    else:
+        values = np.array([number_of(entry) for entry in column.tolist()])
     bad = np.flatnonzero(np.isnan(values))
     if bad.size:
         raise RecordsError(
-            f"column {name!r} must hold a number in every row, got {frame[name].iloc[bad[0]]!r} in row {bad[0]} "
+            f"column {name!r} must hold a number in every row, got {shown(column.iloc[bad[0]])} in row {bad[0]} "
             f"({bad.size} such rows): mend them or drop those samples"
         )
     return values
+
+
+def number_of(entry: object) -> float:
+    """An entry of a table as a number, NaN where it is none; text is what Python writes numbers as.
+
+    Example:
+        >>> number_of("0.5"), number_of(True), number_of("five"), number_of(10**400)
+        (0.5, 1.0, nan, nan)
+    """
+    is_text = isinstance(entry, str)
+    if isinstance(entry, (np.datetime64, np.timedelta64)) or (hasattr(entry, "__len__") and not is_text):
+        return np.nan
+    try:
+        return np.nan if is_text and "_" in entry else float(entry)  # type: ignore[operator, arg-type]
+    except (TypeError, ValueError, OverflowError):
+        return np.nan
 
 
 def _require(columns: Sequence[str], needed: Sequence[str]) -> None:
@@ -200,4 +241,4 @@ def _require(columns: Sequence[str], needed: Sequence[str]) -> None:
 
 
 def _list(names: Sequence[str]) -> str:
-    return ", ".join(map(repr, names[:12])) + (" ..." if len(names) > 12 else "")
+    return ", ".join(map(shown, names[:12])) + (" ..." if len(names) > 12 else "")

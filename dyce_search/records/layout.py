@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 import numpy.typing as npt
 
+from dyce_search.arguments import several, shown, text
 from dyce_search.arrays import read_only, restore, to_numpy, whole_numbers
 from dyce_search.errors import ConfigError, DyceError
 from dyce_search.wording import line
@@ -70,7 +71,7 @@ class ExitLayout:
         object.__setattr__(self, "position", position)
         object.__setattr__(self, "names", checked_names(self.names, position, ConfigError))
         if self.measure is not None and not (isinstance(self.measure, str) and self.measure):
-            raise ConfigError(f"measure must be the name of a confidence measure, or None, got {self.measure!r}")
+            raise ConfigError(f"measure must be the name of a confidence measure, or None, got {shown(self.measure)}")
         if self.measure is not None:
             require_text(self.measure, "measure", ConfigError)
         object.__setattr__(self, "temperature", checked_temperature(self.temperature, len(position), ConfigError))
@@ -146,7 +147,7 @@ class ExitLayout:
         Raises:
             ConfigError: another number of positions, or candidates that a position does not have.
         """
-        chosen = np.asarray(candidate)
+        chosen = to_numpy(candidate, "candidate", ConfigError)
         if chosen.size and chosen.dtype.kind not in "iu":
             raise ConfigError(f"candidate must hold whole numbers, got dtype {chosen.dtype}")
         if chosen.shape[-1:] != (self.n_positions,):
@@ -169,8 +170,17 @@ class ExitLayout:
 
         Args:
             exits: (..., P) integers, at each position the flat index of one of its candidates, or -1.
+
+        Raises:
+            ConfigError: another number of positions, or an exit that is not at its position.
         """
-        chosen = np.asarray(exits)
+        chosen = to_numpy(exits, "exits", ConfigError)
+        fits = chosen.dtype.kind in "iu" and chosen.shape[-1:] == (self.n_positions,)
+        if not fits or np.any((chosen >= self.first[1:]) | ((chosen >= 0) & (chosen < self.first[:-1]))):
+            raise ConfigError(
+                f"exits must hold, at each of {self.n_positions} positions, the flat index of one of its candidates, "
+                f"or -1, got {shortened(chosen)}"
+            )
         return np.where(chosen >= 0, chosen - self.first[:-1], -1).astype(np.int64)
 
     def differences(self, other: "ExitLayout", ours: str = "one", theirs: str = "the other") -> list[str]:
@@ -189,6 +199,8 @@ class ExitLayout:
             exit 0 is called 'a/linear' by the records, 'b/linear' by the model
             confidences are 'entropy' for the records, 'max_prob' for the model
         """
+        text(ours, "ours", ConfigError)
+        text(theirs, "theirs", ConfigError)
         if self is other:
             return []
         require_layout(other, "other")
@@ -299,9 +311,7 @@ def checked_names(names: Any, position: IntArray, error: type[DyceError]) -> tup
     Raises:
         DyceError: of the type `error`: no sequence of strings, or another number of them.
     """
-    if isinstance(names, str) or not hasattr(names, "__iter__"):
-        raise error(f"names must be a sequence of strings, one per candidate, got {names!r}")
-    given = tuple(map(str, names)) or _default_names(position)
+    given = tuple(several(names, str, "names", error)) or _default_names(position)
     require_text("".join(given), "names", error)
     if len(given) != len(position):
         raise error(f"names must have one entry per candidate, {len(position)}, got {len(given)}")
@@ -334,7 +344,7 @@ def checked_temperature(temperature: Any, n_exits: int, error: type[DyceError]) 
     fits = heat.dtype.kind in "iuf" and heat.shape in ((), (n_exits,))
     if not fits or not np.all(np.isfinite(heat) & (heat > 0)):
         raise error(
-            f"temperature must be one number > 0, or one for each of the {n_exits} exits, got {shortened(temperature)}"
+            f"temperature must be one number > 0, or one for each of the {n_exits} exits, got {shortened(heat)}"
         )
     return None if np.all(heat == 1) else read_only(np.broadcast_to(heat, n_exits), np.float64, copy=True)
 

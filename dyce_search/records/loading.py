@@ -6,18 +6,19 @@ from typing import Any, Literal, overload
 
 import numpy as np
 
+from dyce_search.arguments import choice, flag, shown, text
 from dyce_search.errors import FileFormatError, RecordsError
 from dyce_search.files import PathLike, named
 from dyce_search.records.archives import require_bytes
 from dyce_search.records.confidence import Measure
 from dyce_search.records.costs import ExitCosts
 from dyce_search.records.file_kinds import kind_of
-from dyce_search.records.frames import read_frame
 from dyce_search.records.npz_files import read_arrays
 from dyce_search.records.outputs import are_probs
 from dyce_search.records.records import ExitRecords
 from dyce_search.records.sample_costs import SampleCosts
 from dyce_search.records.stored import AnyRecords, StoredRecords
+from dyce_search.records.table_files import read_frame
 from dyce_search.records.wrong_files import content_of, not_records, require_plain_table, wrong_file
 
 
@@ -100,10 +101,13 @@ def load_records(
     """
     require_bytes(max_bytes)
     kind = kind_of(path)
-    if part is not None and (kind != "torch" or part not in ("val", "test")):
+    flag(in_memory, "in_memory", RecordsError)
+    if part is not None and (kind != "torch" or not isinstance(part, str) or part not in ("val", "test")):
         raise RecordsError(
-            f"part must be 'val' or 'test', for MSDNet's .pth only, got {part!r} for {path}: leave it out"
+            f"part must be 'val' or 'test', for MSDNet's .pth only, got {shown(part)} for {path}: leave it out"
         )
+    if measure is not None:
+        text(measure, "measure", RecordsError)
     if kind in ("json", "npy", "pickle", "empty", "foreign text", "unknown"):
         raise not_records(path, kind)
     if costs is not None and not isinstance(costs, (ExitCosts, SampleCosts)):
@@ -127,7 +131,9 @@ def load_records(
     if kind == "torch":
         return _load_msdnet(path, costs, confidence or "max_prob", part or "val")
     if confidence is not None:
-        raise RecordsError(f"{path} holds confidences as they are, got confidence={confidence!r}: say measure= of them")
+        raise RecordsError(
+            f"{path} holds confidences as they are, got confidence={shown(confidence)}: say measure= of them"
+        )
     frame = read_frame(path, parquet=kind == "parquet")
     with named(path):
         return ExitRecords.from_frame(frame, costs=costs, measure=measure, source=f"table {path}")
@@ -165,8 +171,7 @@ def load_example(part: Literal["search", "test"] = "search") -> ExitRecords:
         >>> load_example()
         ExitRecords(15,000 samples, 46 exits at 15 positions, baseline 0.9315 at 14.6 M MACs)
     """
-    if part not in ("search", "test"):
-        raise RecordsError(f"part must be 'search' or 'test', got {part!r}")
+    choice(part, ("search", "test"), "part", RecordsError)
     package = Path(__file__).parent.parent
     folders = (package / "example_data", package.parent / "data")  # in a wheel; in a checkout
     folder = next(folder for folder in folders if folder.is_dir())

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 import numpy.typing as npt
 
-from dyce_search.arrays import ordered_mean, read_only, restore
+from dyce_search.arguments import flag, several, text
+from dyce_search.arrays import checked_index, ordered_mean, read_only, require_length, restore
 from dyce_search.errors import ConfigError, RecordsError
 from dyce_search.files import PathLike
 from dyce_search.fingerprints import digest_of
@@ -15,12 +16,10 @@ from dyce_search.records.cascade import cascade_arrays
 from dyce_search.records.checks import (
     checked_answers,
     checked_group,
-    checked_index,
     checked_label,
     checked_prediction,
     parted_costs,
     require_costs,
-    require_length,
 )
 from dyce_search.records.confidence import Measure, measure_name
 from dyce_search.records.costs import ExitCosts
@@ -101,14 +100,14 @@ class ExitRecords:
         costs, sample_costs = parted_costs(self.costs, self.sample_costs)
         object.__setattr__(self, "costs", costs)
         object.__setattr__(self, "sample_costs", sample_costs)
-        n_exits = costs.n_exits
-        confidence, score = checked_answers(self.confidence, self.score, n_exits)
+        confidence, score = checked_answers(self.confidence, self.score, costs.n_exits)
         n_samples = confidence.shape[1]
         if sample_costs is not None:
-            require_length(sample_costs.head[0], "each row of sample costs", n_samples)
+            require_length(sample_costs.head[0], "each row of sample costs", n_samples, RecordsError)
         object.__setattr__(self, "confidence", confidence)
         object.__setattr__(self, "score", score)
-        object.__setattr__(self, "source", str(self.source).encode(errors="backslashreplace").decode())
+        source = text(self.source, "source", RecordsError).encode(errors="backslashreplace")
+        object.__setattr__(self, "source", source.decode())
         try:
             layout = replace(self.costs.layout, measure=self.measure, temperature=self.temperature)
         except ConfigError as cause:
@@ -118,7 +117,7 @@ class ExitRecords:
         if self.label is not None:
             object.__setattr__(self, "label", checked_label(self.label, n_samples))
         if self.prediction is not None:
-            object.__setattr__(self, "prediction", checked_prediction(self.prediction, n_exits, n_samples))
+            object.__setattr__(self, "prediction", checked_prediction(self.prediction, costs.n_exits, n_samples))
         if self.group is not None:
             object.__setattr__(self, "group", checked_group(self.group, n_samples))
 
@@ -176,7 +175,7 @@ class ExitRecords:
         Raises:
             RecordsError: an index out of range, a mask of the wrong length, no sample left.
         """
-        chosen = checked_index(index, self.n_samples)
+        chosen = checked_index(index, self.n_samples, RecordsError)
         by_sample = None if self.sample_costs is None else self.sample_costs.subset(chosen)
         return replace(
             self,
@@ -225,7 +224,7 @@ class ExitRecords:
         """Builds records from class probabilities; the score is 1 where the likeliest class is the label.
 
         Args:
-            probs: (E, N, C) real, rows sum to 1; or a sequence of E arrays (N, C). Tensors are taken too.
+            probs: (E, N, C) real, rows sum to 1; or (E, N, 1), of the second of two classes. Or E arrays, or tensors.
             labels: (N,) integers in [0, C).
             costs: of the E candidates.
             confidence: "max_prob", "margin", "entropy" (see `dyce_search.records.confidence`), or a callable that turns
@@ -248,18 +247,19 @@ class ExitRecords:
         *,
         costs: ExitCosts | SampleCosts,
         confidence: str | Measure = "max_prob",
-        temperature: npt.ArrayLike = 1.0,
+        temperature: npt.ArrayLike | None = 1.0,
         group: Any = None,
         source: str = "",
     ) -> Self:
         """Builds records from logits; the score is 1 where the largest logit is the label's.
 
         Args:
-            logits: (E, N, C) real; or a sequence of E arrays (N, C). Tensors are taken too.
+            logits: (E, N, C) real; or a sequence of E arrays (N, C). Tensors are taken too. -inf rules a class out.
+                One column is the logit of the second of two classes. Probabilities are refused: see `from_probs`.
             labels: (N,) integers in [0, C).
             costs: of the E candidates.
             confidence: as in `from_probs`.
-            temperature: one number > 0, or (E,), by which each exit's logits are divided first.
+            temperature: one number > 0, or (E,), by which each exit's logits are divided first; None is 1.
             group: (N,) see `ExitRecords`.
             source: free text.
 
@@ -333,7 +333,7 @@ class ExitRecords:
         """
         arrays = cascade_arrays(
             price=price, confidence=confidence, score=score, prediction=prediction, label=label, unit=unit,
-            names=tuple(names),
+            names=several(names, str, "names", RecordsError),
         )  # fmt: skip
         return cls(**arrays, group=group, measure=measure, source=source)
 
@@ -382,7 +382,8 @@ class ExitRecords:
             FileFormatError: the folder cannot be written.
             RecordsError: confidences beyond 65,504, which float16 cannot hold.
         """
-        write_records(path, self, compress=compress, half=half)
+        kept = {name: flag(value, name, RecordsError) for name, value in (("compress", compress), ("half", half))}
+        write_records(path, self, **kept)
 
 
 def require_records(records: object, name: str = "records") -> None:

@@ -9,21 +9,24 @@ them, as a field `confidence` of each row or by a function of a row.
 
 import gzip
 import os
+import re
 import zlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from dyce_search.arguments import flag, shown
 from dyce_search.errors import FileFormatError, MissingPackageError, RecordsError
 from dyce_search.files import require_path
 from dyce_search.json_files import parsed
 from dyce_search.records.archives import allowance, require_size
 from dyce_search.records.cascade_log import Log
-from dyce_search.records.frames import read_frame
+from dyce_search.records.table_files import read_frame
 
 Row = dict[str, Any]
 Confidence = str | Callable[[Mapping[str, Any]], float | None]
 
+WHOLE = re.compile(r"-?(0|[1-9][0-9]{0,17})")
 NO_CONFIDENCE = (
     "{name}'s files hold none: add a field 'confidence' to each row, or pass confidence= a function of a row that "
     "returns it"
@@ -46,12 +49,16 @@ def read_log(
         FileFormatError: no such file, or one that cannot be read.
         RecordsError: something else, or a row that lacks a field.
     """
+    if not (isinstance(confidence, str) or callable(confidence)):
+        raise RecordsError(f"confidence must be the name of a column, or a function of a row, got {shown(confidence)}")
+    flag(drop_incomplete, "drop_incomplete", RecordsError)
     if isinstance(source, (str, Path)) or hasattr(source, "__fspath__"):
         require_path(source, "log")
         source = _files_of(Path(source))
     if isinstance(source, Sequence) and source and all(isinstance(entry, Mapping) for entry in source):
         where = [f"row {k}" for k in range(len(source))]
-        return _from_rows([dict(entry) for entry in source], where, confidence, drop_incomplete)
+        rows = [{key if isinstance(key, str) else shown(key): entry[key] for key in entry} for entry in source]
+        return _from_rows(rows, where, confidence, drop_incomplete)
     if isinstance(source, Sequence) and source and all(isinstance(entry, (str, Path)) for entry in source):
         return _from_files([Path(entry) for entry in source], confidence, drop_incomplete, max_bytes)
     return _from_columns(_columns_of(source), confidence)
@@ -70,8 +77,9 @@ def _files_of(path: Path) -> list[Path]:
 
 def _from_files(files: list[Path], confidence: Confidence, drop_incomplete: bool, max_bytes: int | None) -> Log:
     if len(files) == 1 and any(suffix in (".csv", ".tsv", ".parquet") for suffix in files[0].suffixes):
-        frame = read_frame(files[0], parquet=files[0].suffix == ".parquet")
-        return _from_columns(_columns_of(frame), confidence, of=f" of {files[0].name}")
+        parquet = files[0].suffix == ".parquet"
+        columns = _columns_of(read_frame(files[0], parquet=parquet))
+        return _from_columns(columns if parquet else _numbered(columns), confidence, of=f" of {files[0].name}")
     rows, where = [], []
     for file in files:
         for place, row in _rows_of(file, max_bytes):
@@ -97,7 +105,7 @@ def _rows_of(file: Path, max_bytes: int | None) -> Iterator[tuple[str, Row]]:
                 raise FileFormatError(f"record {k} of {file} must be an object, got {type(entry).__name__}")
             yield f"record {k} of {file}", {**told, **entry}
         return
-    for k, line in enumerate(content.splitlines(), start=1):
+    for k, line in enumerate(content.split(b"\n"), start=1):
         if not line.strip():
             continue
         entry = parsed(line, f"line {k} of {file}", infinite=True)
@@ -201,7 +209,24 @@ def _columns_of(table: Any) -> dict[str, list[Any]]:
             f"a log must be a file, a list of dictionaries, or a DataFrame of pandas, Polars or Arrow, got "
             f"{type(table).__name__}{': collect it first' if 'Lazy' in type(table).__name__ else ''}"
         ) from cause
-    return {str(name): frame[name].to_list() for name in frame.columns}
+    except Exception as cause:  # each library has errors of its own for names that come twice
+        raise RecordsError(f"a log must be a table whose columns have names of their own: {cause}") from cause
+    columns = [
+        (name if isinstance(name, str) else shown(name), column)
+        for name, column in zip(frame.columns, frame.iter_columns(), strict=True)
+    ]
+    if len(dict(columns)) < len(columns):
+        raise RecordsError("the columns of a log must have names of their own, got one more than once")
+    return {name: column.to_list() for name, column in columns}
+
+
+def _numbered(columns: dict[str, list[Any]]) -> dict[str, list[Any]]:
+    """Predictions and labels of a text file as whole numbers, where all of them are written as such."""
+    told = [name for name in ("prediction", "label") if name in columns]
+    entries = [entry for name in told for entry in columns[name] if entry is not None]
+    if not all(isinstance(entry, str) and WHOLE.fullmatch(entry) for entry in entries):
+        return columns
+    return columns | {name: [None if entry is None else int(entry) for entry in columns[name]] for name in told}
 
 
 def _from_columns(columns: dict[str, list[Any]], confidence: Confidence, of: str = "") -> Log:

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 import numpy.typing as npt
 
-from dyce_search.arrays import numbers, restore, to_numpy
+from dyce_search.arguments import require_type, several
+from dyce_search.arrays import checked_index, numbers, restore, to_numpy
 from dyce_search.errors import CostsError
 from dyce_search.records.costs import ExitCosts
 from dyce_search.records.layout import ExitLayout
@@ -134,9 +135,12 @@ class SampleCosts:
         """The costs of some samples, in the order of `index`.
 
         Args:
-            index: (M,) integers in [-N, N), or (N,) booleans; at least one sample.
+            index: (M,) integers in [-N, N), or (N,) booleans.
+
+        Raises:
+            CostsError: an index out of range, a mask of the wrong length, no sample left.
         """
-        chosen = np.asarray(index)
+        chosen = checked_index(index, self.n_samples, CostsError)
         part = replace(self, backbone=self.backbone[:, chosen], head=self.head[:, chosen])
         return part.with_exact_mean(self.mean) if self.is_constant else part
 
@@ -158,7 +162,8 @@ class SampleCosts:
             >>> costs.mean.baseline, costs.mean.alone.tolist()
             (20.0, [1.5, 20.0])
         """
-        prices, who = numbers(price, "price", CostsError, dtype=np.float64, ndim=2), tuple(map(str, names))
+        prices = numbers(price, "price", CostsError, dtype=np.float64, ndim=2)
+        who = tuple(several(names, str, "names", CostsError))
         if len(prices) < 2:
             raise CostsError(f"price must have one row for each of two or more models, got {len(prices)}")
         bad = np.argwhere(~(np.isfinite(prices) & (prices >= 0)))
@@ -180,7 +185,11 @@ class SampleCosts:
 
         Args:
             known: costs of the same exits, more exact than float32.
+
+        Raises:
+            CostsError: it is something else.
         """
+        require_type(known, ExitCosts, "known", CostsError)
         same = all(
             np.array_equal(np.float32(getattr(known, name)), np.float32(getattr(self.mean, name)))
             for name in ("backbone", "head")

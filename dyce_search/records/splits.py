@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from dyce_search.arguments import is_number, shown, whole
 from dyce_search.errors import RecordsError
 
 IntArray = npt.NDArray[np.int64]
@@ -35,14 +36,13 @@ def split_indices(
         >>> [len(part) for part in split_indices(10, (0.5, 0.2), seed=0)]
         [5, 2, 3]
     """
-    are_numbers = all(isinstance(fraction, (int, float, np.number)) for fraction in fractions)
+    are_numbers = all(is_number(fraction) for fraction in fractions)
     if not (fractions and are_numbers and all(0 < f < 1 for f in fractions) and sum(fractions) < 1):
         raise RecordsError(
-            f"fractions must each lie in (0, 1) and sum to less than 1 (the rest is the last part), got {fractions}"
+            f"fractions must each lie in (0, 1) and sum to less than 1 (the rest is the last part), "
+            f"got {shown(fractions)}"
         )
-    if not isinstance(seed, (int, np.integer)) or seed < 0:
-        raise RecordsError(f"seed must be a whole number >= 0, got {seed!r}")
-    rng = np.random.default_rng(seed)
+    rng = np.random.default_rng(whole(seed, "seed", RecordsError))
     part = _label_parts(n_samples, label, fractions, rng) if group is None else _group_parts(group, fractions, rng)
     indices = [np.flatnonzero(part == k) for k in range(len(fractions) + 1)]
     for k, index in enumerate(indices):

@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 import numpy.typing as npt
 
-from dyce_search.arrays import ordered_mean, read_only, restore
+from dyce_search.arguments import require_type, text, whole
+from dyce_search.arrays import checked_index, ordered_mean, read_only, restore
 from dyce_search.errors import ConfigError, RecordsError
 from dyce_search.fingerprints import digest_of
-from dyce_search.records.checks import checked_group, checked_index, checked_label, require_answer_shapes
+from dyce_search.records.checks import checked_group, checked_label, require_answer_shapes
 from dyce_search.records.costs import ExitCosts
 from dyce_search.records.layout import ExitLayout
 from dyce_search.records.records import ExitRecords
@@ -89,6 +90,9 @@ class StoredRecords:
                 f"costs of records in a file must be an ExitCosts, got {type(self.costs).__name__}: those that differ "
                 "by sample need the records in memory"
             )
+        for name in ("confidence", "score", "prediction"):
+            if getattr(self, name) is not None or name != "prediction":
+                require_type(getattr(self, name), StoredArray, name, RecordsError)
         require_answer_shapes(self.confidence.shape, self.score.shape, self.costs.n_exits)
         if self.prediction is not None and self.prediction.shape != self.confidence.shape:
             raise RecordsError(
@@ -98,8 +102,12 @@ class StoredRecords:
             layout = replace(self.costs.layout, measure=self.measure, temperature=self.temperature)
         except ConfigError as cause:
             raise RecordsError(str(cause)) from cause
+        text(self.source, "source", RecordsError)
         object.__setattr__(self, "layout", layout)
         object.__setattr__(self, "temperature", layout.temperature)
+        if self.index is not None:
+            index = checked_index(self.index, self.confidence.shape[1], RecordsError) % self.confidence.shape[1]
+            object.__setattr__(self, "index", index)
         if self.label is not None:
             object.__setattr__(self, "label", checked_label(self.label, self.n_samples))
         if self.group is not None:
@@ -153,7 +161,7 @@ class StoredRecords:
         Raises:
             RecordsError: an index out of range, a mask of the wrong length, no sample left.
         """
-        chosen = checked_index(index, self.n_samples) % self.n_samples
+        chosen = checked_index(index, self.n_samples, RecordsError) % self.n_samples
         return replace(
             self,
             index=chosen if self.index is None else self.index[chosen],
@@ -197,9 +205,13 @@ class StoredRecords:
 
         Args:
             size: samples of a block, at least 1.
+
+        Raises:
+            RecordsError: no whole number of at least 1.
         """
-        for start in range(0, self.n_samples, size):
-            yield self.subset(np.arange(start, min(start + size, self.n_samples))).load()
+        size = whole(size, "size", RecordsError, least=1)
+        starts = range(0, self.n_samples, size)
+        return (self.subset(np.arange(start, min(start + size, self.n_samples))).load() for start in starts)
 
     def _rows(self, array: StoredArray, dtype: npt.DTypeLike) -> Iterator[npt.NDArray[Any]]:
         """The rows (N,) of these samples, one by one."""

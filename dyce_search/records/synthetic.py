@@ -9,12 +9,14 @@ from statistics import NormalDist
 import numpy as np
 import numpy.typing as npt
 
+from dyce_search.arguments import whole
 from dyce_search.errors import RecordsError
 from dyce_search.records.costs import ExitCosts
 from dyce_search.records.records import ExitRecords
 
 FloatArray = npt.NDArray[np.float32]
 
+MOST_SAMPLES = 1 << 30
 FINAL_ACCURACY = 0.80
 DRIFT = 0.25  # variance of what all exits of one depth share, an AR(1) process along depth
 OWN = 0.10  # variance of what each exit has to itself
@@ -50,10 +52,9 @@ def synthetic_records(n: int, positions: int = 50, types: int = 5, seed: int = 0
         >>> synthetic_records(1000, positions=4, types=2, seed=1).n_exits
         9
     """
-    if not all(isinstance(number, (int, np.integer)) for number in (n, positions, types, seed)):
-        raise RecordsError(f"n, positions, types and seed must be whole numbers, got {n}, {positions}, {types}, {seed}")
-    if n < 1 or not 1 <= positions <= 50 or not 1 <= types <= 5:
-        raise RecordsError(f"n must be >= 1, positions 1 to 50, types 1 to 5; got {n}, {positions}, {types}")
+    n, seed = whole(n, "n", RecordsError, least=1, most=MOST_SAMPLES), whole(seed, "seed", RecordsError)
+    positions = whole(positions, "positions", RecordsError, least=1, most=50)
+    types = whole(types, "types", RecordsError, least=1, most=5)
     costs = _resnet152_costs(positions, types)
     network = np.random.default_rng([152, positions, types, seed])
     rng = np.random.default_rng([seed, n])

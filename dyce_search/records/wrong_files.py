@@ -4,6 +4,7 @@ import codecs
 import gzip
 import json
 import zipfile
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -124,7 +125,7 @@ def content_of(path: PathLike) -> Content | None:
             with gzip.open(path) as stream:
                 start = stream.read(LOOKED_AT).lstrip()
             return "log" if start[:1] == b"{" else "table" if is_written_text(start) else None
-    except (FileFormatError, OSError, EOFError):
+    except (FileFormatError, OSError, EOFError, zlib.error):
         return None
     return _json_content(path) if kind == "json" else None
 
@@ -194,7 +195,7 @@ def require_plain_table(path: PathLike) -> None:
                 decoder.decode(block)
         except UnicodeDecodeError as cause:
             raise not_utf8(path, cause.object[cause.start]) from cause
-        except (OSError, EOFError):  # damaged: the reader says so
+        except (OSError, EOFError, zlib.error):  # damaged: the reader says so
             return
     if header.lstrip().startswith("{"):
         raise wrong_file(path, "log", "records")

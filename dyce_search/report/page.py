@@ -9,12 +9,12 @@ from dyce_search.analysis.calibration import exit_auroc, reliability
 from dyce_search.analysis.config_plot import plot_config
 from dyce_search.analysis.diagnostics import exit_flow, exit_profile, worst_groups
 from dyce_search.analysis.exit_value import marginal_value, oracle_gap
-from dyce_search.analysis.optimism import bootstrap_band, measured_on, optimism
+from dyce_search.analysis.optimism import bootstrap_band, measured_on, n_units, optimism
 from dyce_search.certify.certificate import CertifiedPoint
 from dyce_search.drawing import axes
 from dyce_search.errors import InfeasibleError, RecordsError
 from dyce_search.evaluation.curve import OperatingPoint
-from dyce_search.evaluation.limits import require_confidence
+from dyce_search.evaluation.limits import require_confidence, require_provable
 from dyce_search.explorer.view import View, view_of
 from dyce_search.files import PathLike, require_path, write_atomically
 from dyce_search.front.drops import points_by_drop
@@ -26,6 +26,7 @@ from dyce_search.wording import quantity
 
 SIZE = (6.4, 4.0)  # inches of a picture
 MOST_GROUPS = 12
+FEWEST_FOR_A_BAND = 20  # samples, or groups of them, at the level of 95 %
 
 
 def report(
@@ -75,6 +76,7 @@ def report(
     measured_on(front, records)  # first, as it checks what was passed
     require_path(path)
     require_confidence(confidence)
+    require_provable({"max_accuracy_drop": max_accuracy_drop})
     if search is not None and (not isinstance(search, ExitRecords) or search.digest != front.records_digest):
         raise RecordsError(
             "search must hold the records that the front was searched on, got others: leave it out, or search again"
@@ -246,14 +248,16 @@ def _point(
 
 def _trust(front: ParetoFront, records: ExitRecords, optimistic: bool) -> Iterator[str]:
     yield html_page.heading("How far to trust the figures")
-    band = bootstrap_band(front, records)
-    pictures = [
-        html_page.figure(
-            band.plot(axes.new_axes(*SIZE)),
-            f"How far other samples of this number move the accuracy drop: {100 * band.level:g} % of "
-            f"{band.resamples} bootstrap resamples are in the band, point by point.",
-        )
-    ]
+    pictures = []
+    if n_units(records) >= FEWEST_FOR_A_BAND:
+        band = bootstrap_band(front, records)
+        pictures = [
+            html_page.figure(
+                band.plot(axes.new_axes(*SIZE)),
+                f"How far other samples of this number move the accuracy drop: {100 * band.level:g} % of "
+                f"{band.resamples} bootstrap resamples are in the band, point by point.",
+            )
+        ]
     if not optimistic:
         gap = optimism(front, records)
         near = (gap.promised_drop >= 0) & (gap.promised_drop <= 0.02)

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import nn
 
+from dyce_search.arguments import shown
 from dyce_search.errors import ModelError
 
 
@@ -62,20 +63,22 @@ def find_positions(backbone: nn.Module, names: Sequence[str]) -> tuple[Position,
     return tuple(positions)
 
 
-def require_heads(heads: Any) -> None:
-    """Checks that positions are mapped to heads by type.
+def checked_heads(heads: Any) -> Mapping[str, Mapping[str, nn.Module]]:
+    """Heads by type by position, as they are.
 
     Raises:
         ModelError: something else.
     """
     if not isinstance(heads, Mapping) or not heads:
-        found_type = type(heads).__name__ if heads else "none"
+        found_type = "none" if isinstance(heads, Mapping) or heads is None else type(heads).__name__
         raise ModelError(f"heads must name one or more modules of the backbone, got {found_type}")
     for name, kinds in heads.items():
         if not isinstance(kinds, Mapping) or not kinds or not all(isinstance(h, nn.Module) for h in kinds.values()):
             raise ModelError(
-                f"heads[{name!r}] must be one or more modules by type, such as {{'linear': head}}, got {kinds!r}"
+                f"heads[{shown(name)}] must be one or more modules by type, as in {{'linear': head}}, got "
+                f"{shown(kinds)}"
             )
+    return heads
 
 
 def tensors_in(output: Any) -> dict[str, torch.Tensor]:

@@ -5,7 +5,7 @@ import threading
 
 import numpy as np
 
-from dyce_search.arrays import require_type
+from dyce_search.arguments import require_type, whole
 from dyce_search.errors import FrontError, ModelError
 from dyce_search.evaluation.curve import OperatingPoint
 from dyce_search.evaluation.outcomes import prices
@@ -51,8 +51,7 @@ class BudgetController:
         require_type(model, EarlyExitModel, "model", ModelError)
         if model.front is None:
             raise FrontError("the controller chooses from a front, the model has none: call load_front first")
-        if not window >= 1:
-            raise ModelError(f"window must be a number of samples >= 1, got {window}")
+        whole(window, "window", ModelError, least=1)
         self.model, self.front, self.window = model, model.front, window
         self.relative_cost = relative_cost
         self._lock = threading.Lock()
@@ -76,7 +75,11 @@ class BudgetController:
 
         Returns:
             The point that is in force now.
+
+        Raises:
+            ModelError: it is something else, or of another network.
         """
+        require_type(output, EarlyExitOutput, "output", ModelError)
         costs = self.front.costs
         if output.config is None:
             exits = np.full((1, costs.n_positions), -1, np.int32)

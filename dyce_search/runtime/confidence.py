@@ -8,16 +8,26 @@ from collections.abc import Callable
 
 import torch
 
+from dyce_search.arguments import shown
 from dyce_search.errors import ModelError
 
 Measure = Callable[[torch.Tensor], torch.Tensor]
 
 
 def probabilities(logits: torch.Tensor, temperature: float = 1.0) -> torch.Tensor:
-    """Softmax in float32, whatever the type of the logits, (B, C) -> (B, C); each row on its own, to the bit."""
+    """Softmax in float32, whatever the type of the logits, (B, C) -> (B, C); each row on its own, to the bit.
+
+    One column is the logit of the second of two classes: (B, 1) -> (B, 2).
+    """
+    logits = as_two_classes(logits)
     if logits.dtype == torch.float64 or temperature != 1:  # subtract before rounding, as records.confidence does
         logits = (logits.double() - logits.amax(dim=1, keepdim=True)) / temperature
     return torch.softmax(logits, dim=1, dtype=torch.float32)
+
+
+def as_two_classes(logits: torch.Tensor) -> torch.Tensor:
+    """Logits (..., C) as they are; of one column, which is that of the second of two classes, both (..., 2)."""
+    return logits if logits.shape[-1] != 1 else torch.cat([torch.zeros_like(logits), logits], dim=-1)
 
 
 def max_prob(probs: torch.Tensor) -> torch.Tensor:
@@ -76,7 +86,7 @@ def find_measure(measure: str | Measure) -> Measure:
     if callable(measure):
         return measure
     if not isinstance(measure, str) or measure not in MEASURES:
-        raise ModelError(f"unknown confidence {measure!r}: use one of {', '.join(MEASURES)}, or a callable")
+        raise ModelError(f"unknown confidence {shown(measure)}: use one of {', '.join(MEASURES)}, or a callable")
     return MEASURES[measure]
 
 

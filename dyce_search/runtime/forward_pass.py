@@ -7,11 +7,12 @@ from typing import Any, cast
 import torch
 from torch import nn
 
+from dyce_search.arguments import length, require_type, several, whole
 from dyce_search.errors import ModelError
 from dyce_search.evaluation.config import ExitConfig, leaves
 from dyce_search.runtime.backbone import final_logits
 from dyce_search.runtime.hooked import Hooked, Take
-from dyce_search.runtime.inputs import Call
+from dyce_search.runtime.inputs import Call, require_data
 from dyce_search.runtime.plan import Plan, Reading
 from dyce_search.runtime.stages import Staged
 from dyce_search.wording import one_line
@@ -97,6 +98,16 @@ class Exits:
                 f"got {found}{advice}"
             )
         return cast(torch.Tensor, logits)
+
+    def confidence(self, logits: Any, exit_index: Any) -> torch.Tensor:
+        """The confidences (rows,) of an exit's logits (rows, C), of whatever a user gives.
+
+        Raises:
+            ModelError: no logits, or no such exit.
+        """
+        require_data([logits], "logits")
+        e = whole(exit_index, "exit_index", ModelError, least=-1, most=len(self.candidates))
+        return self.read(self.checked(logits, e, max(length(logits), 0)), e)
 
     def require_numbers(
         self, confidence: torch.Tensor, logits: torch.Tensor, exit_index: int, rows: torch.Tensor | None = None
@@ -232,6 +243,20 @@ def logits_at(
     """The logits (B, C) of all heads at a position."""
     there = [e for e, (p, _) in enumerate(exits.candidates) if p == position]
     return [exits.logits(heads[e], e, feature, mask_of(heads[e], call)) for e in there]
+
+
+def logits_of(exits: Exits, heads: Sequence[nn.Module], features: Any, call: Any) -> list[torch.Tensor]:
+    """The logits of all heads, E-1 tensors (B, C), of a feature for each position.
+
+    Raises:
+        ModelError: something else than features and arguments, or a head that does not fit.
+    """
+    given = several(features, torch.Tensor, "features", ModelError)
+    require_type(call, Call, "call", ModelError)
+    if len(given) != len(exits.positions):
+        raise ModelError(f"features must be one for each of {len(exits.positions)} positions, got {len(given)}")
+    found = (logits_at(exits, heads, p, feature, call) for p, feature in enumerate(given))
+    return [values for some in found for values in some]
 
 
 def all_logits(exits: Exits, heads: Sequence[nn.Module], runner: Staged | Hooked, call: Call) -> torch.Tensor:

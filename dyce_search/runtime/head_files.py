@@ -52,6 +52,7 @@ def load_heads(heads: nn.ModuleDict, layout: ExitLayout, path: PathLike) -> None
     """
     require_path(path)
     safetensors = _safetensors()
+    require_path(path)
     try:
         with safetensors.safe_open(path, "pt") as file:
             header = (file.metadata() or {}).get("dyce_search", "null")

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import nn
 
+from dyce_search.arguments import function, require_type, several, shown, text, whole
 from dyce_search.arrays import whole_numbers
 from dyce_search.errors import ModelError
 from dyce_search.runtime.backbone import as_module, find_positions, first_tensor
@@ -20,6 +21,8 @@ from dyce_search.runtime.modes import device_of, observing
 from dyce_search.runtime.programs import Programs
 from dyce_search.runtime.stages import LOG
 
+MOST_SIZE = 1 << 20  # of each size that a head is made from
+MOST_WEIGHTS = 1 << 28  # of a layer, a gigabyte
 HeadMaker = Callable[[tuple[int, ...], int], nn.Module]
 
 
@@ -71,7 +74,17 @@ def heads_for(
         >>> EarlyExitModel(backbone, heads).exit_names
         ('0/linear', '1/linear', 'final')
     """
-    backbone, names = as_module(backbone), list(positions)
+    backbone, names = as_module(backbone), several(positions, str, "positions", ModelError)
+    require_type(types, Mapping, "types", ModelError)
+    for kind, make in types.items():
+        function(make, f"types[{shown(kind)}]", ModelError)
+    if classes is not None:
+        whole(classes, "classes", ModelError, least=1, most=MOST_SIZE)
+    if channels is not None:
+        whole(channels, "channels", ModelError, least=-4, most=3)
+    if feature is not None:
+        function(feature, "feature", ModelError)
+    text(mask, "mask", ModelError)
     call = as_call(example_input, "example_input").on(device_of(backbone))
     programs = Programs(find_positions(backbone, names), feature or first_tensor, None)
     with observing(backbone):
@@ -182,7 +195,7 @@ def linear_head(feature_shape: Sequence[int], classes: int, *, pool: int = 1) ->
     _require_sizes(feature_shape, classes=classes, pool=pool)
     layers, width, sides = _channels_first(feature_shape)
     pooling, width = _pooling(width, sides, pool)
-    return nn.Sequential(*layers, *pooling, nn.Linear(width, classes))
+    return nn.Sequential(*layers, *pooling, _linear(width, classes))
 
 
 def mlp_head(feature_shape: Sequence[int], classes: int, *, hidden: int = 64, pool: int = 2) -> nn.Sequential:
@@ -204,7 +217,7 @@ def mlp_head(feature_shape: Sequence[int], classes: int, *, hidden: int = 64, po
     _require_sizes(feature_shape, classes=classes, hidden=hidden, pool=pool)
     layers, width, sides = _channels_first(feature_shape)
     pooling, width = _pooling(width, sides, pool)
-    return nn.Sequential(*layers, *pooling, nn.Linear(width, hidden), nn.ReLU(), nn.Linear(hidden, classes))
+    return nn.Sequential(*layers, *pooling, _linear(width, hidden), nn.ReLU(), _linear(hidden, classes))
 
 
 def conv_head(
@@ -235,9 +248,10 @@ def conv_head(
             f"kernel={kernel}: use linear_head or mlp_head for vectors"
         )
     conv, norm = (nn.Conv1d, nn.BatchNorm1d) if len(sides) == 1 else (nn.Conv2d, nn.BatchNorm2d)
+    _require_weights(width * channels * kernel ** len(sides))
     convolution = conv(width, channels, kernel, stride=stride, padding=kernel // 2, bias=False)
     pooling, width = _pooling(channels, tuple(-(-side // stride) for side in sides), pool)
-    return nn.Sequential(*layers, convolution, norm(channels), nn.ReLU(), *pooling, nn.Linear(width, classes))
+    return nn.Sequential(*layers, convolution, norm(channels), nn.ReLU(), *pooling, _linear(width, classes))
 
 
 class _TokensLast(nn.Module):
@@ -266,6 +280,21 @@ def _pooling(width: int, sides: tuple[int, ...], pool: int) -> tuple[list[nn.Mod
     return [average, nn.Flatten()], width * math.prod(cells)
 
 
+def _linear(width: int, outputs: int) -> nn.Linear:
+    _require_weights(width * outputs)
+    return nn.Linear(width, outputs)
+
+
+def _require_weights(count: int) -> None:
+    """Checks the size of a layer before memory is asked for it.
+
+    Raises:
+        ModelError: more weights than any head should have.
+    """
+    if count > MOST_WEIGHTS:
+        raise ModelError(f"a layer of a head must have at most {MOST_WEIGHTS:,} weights, got {count:,}: pool more")
+
+
 def _require_sizes(shape: Sequence[int], **sizes: int) -> None:
     whole_numbers(shape, "feature_shape", ModelError, ndim=1)
     if len(shape) not in (1, 2, 3) or min(shape) < 1:
@@ -273,6 +302,7 @@ def _require_sizes(shape: Sequence[int], **sizes: int) -> None:
             f"feature_shape must be (C, H, W), (T, D) or (D,), the shape of one sample's feature without the batch, "
             f"got {tuple(shape)}: reshape it with feature="
         )
+    if max(shape) > MOST_SIZE:
+        raise ModelError(f"feature_shape must have sides of at most {MOST_SIZE:,}, got {tuple(shape)}")
     for name, size in sizes.items():
-        if not isinstance(size, int) or size < 1:
-            raise ModelError(f"{name} must be a whole number >= 1, got {size!r}")
+        whole(size, name, ModelError, least=1, most=MOST_SIZE)

@@ -3,8 +3,11 @@
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
 
+import numpy as np
 import torch
 
+from dyce_search.arguments import iterable, shown
+from dyce_search.arrays import whole_numbers
 from dyce_search.errors import ModelError, RecordsError
 
 
@@ -24,12 +27,13 @@ class Call(NamedTuple):
         """B of the first tensor.
 
         Raises:
-            ModelError: there is none, or it is empty.
+            ModelError: there is none, or it is empty or on the device "meta".
         """
         tensors = [value for value in self.values if isinstance(value, torch.Tensor) and value.ndim]
         if not tensors or not len(tensors[0]):
             found = f"shape {tuple(tensors[0].shape)}" if tensors else "no tensor"
             raise ModelError(f"a batch must be a tensor of shape (B, ...) with one or more samples, got {found}")
+        require_data(tensors, "a batch")
         return len(tensors[0])
 
     def with_values(self, values: Iterable[Any]) -> "Call":
@@ -43,6 +47,18 @@ class Call(NamedTuple):
         return self.with_values(moved)
 
 
+def require_data(values: Iterable[Any], name: str) -> None:
+    """Checks that all tensors among some values have their numbers with them, one beside the other.
+
+    Raises:
+        ModelError: one is sparse, or on the device "meta".
+    """
+    for value in values:
+        if isinstance(value, torch.Tensor) and (value.is_meta or value.layout is not torch.strided):
+            kind = "on the device 'meta', which has a shape alone" if value.is_meta else "that is sparse"
+            raise ModelError(f"{name} must hold data, got a tensor {kind}")
+
+
 def as_call(inputs: Any, name: str = "") -> Call:
     """What a loader gives, or a user, as the arguments of a backbone.
 
@@ -54,7 +70,9 @@ def as_call(inputs: Any, name: str = "") -> Call:
     else:
         call = Call(tuple(inputs) if isinstance(inputs, (tuple, list)) else (inputs,), {})
     if name and not any(isinstance(value, torch.Tensor) for value in call.values):
-        raise ModelError(f"{name} must be a tensor (B, ...), or a tuple or mapping with one, got {inputs!r}")
+        raise ModelError(f"{name} must be a tensor (B, ...), or a tuple or mapping with one, got {shown(inputs)}")
+    if name:
+        require_data(call.values, name)
     return call
 
 
@@ -73,6 +91,7 @@ def batches(loader: Iterable[Any], device: torch.device) -> Iterator[tuple[Call,
     Raises:
         RecordsError: a batch without labels, or labels that are not whole numbers.
     """
+    iterable(loader, "loader", RecordsError)
     for batch in loader:
         if isinstance(batch, Mapping) and "labels" in batch:
             batch = {name: value for name, value in batch.items() if name != "labels"}, batch["labels"]
@@ -82,7 +101,11 @@ def batches(loader: Iterable[Any], device: torch.device) -> Iterator[tuple[Call,
                 f"the loader must give pairs (inputs, labels), got {found}: add what is missing, or give mappings with "
                 "'labels'"
             )
-        labels = torch.as_tensor(batch[1])
+        labels = batch[1]
+        if not isinstance(labels, torch.Tensor):
+            labels = torch.from_numpy(np.array(whole_numbers(labels, "labels", RecordsError, ndim=1), np.int64))
+        if labels.is_meta:
+            raise RecordsError("labels must hold data, got a tensor on the device 'meta', which has a shape alone")
         if labels.ndim != 1 or labels.is_floating_point() or labels.is_complex():
             raise RecordsError(
                 f"labels must be whole numbers of shape (B,), got {labels.dtype} of shape {tuple(labels.shape)}"

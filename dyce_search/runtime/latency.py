@@ -7,13 +7,16 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from dyce_search.arrays import require_type
+from dyce_search.arguments import require_type, shown, whole
+from dyce_search.arrays import numbers
 from dyce_search.errors import CostsError, ModelError
 from dyce_search.records.costs import ExitCosts
 from dyce_search.runtime.inputs import as_call
 from dyce_search.runtime.metering import costs_of, metered
 from dyce_search.runtime.model import EarlyExitModel
 from dyce_search.runtime.modes import device_of, observing
+
+MOST_PASSES = 1_000_000
 
 
 def measure_latency(
@@ -57,8 +60,8 @@ def measure_latency(
         ('ms', 2)
     """
     require_type(model, EarlyExitModel, "model", ModelError)
-    if repeats < 1 or warmup < 0:
-        raise CostsError(f"repeats must be >= 1 and warmup >= 0, got {repeats} and {warmup}")
+    whole(repeats, "repeats", CostsError, least=1, most=MOST_PASSES)
+    whole(warmup, "warmup", CostsError, most=MOST_PASSES)
     device = device_of(model)
     call, synchronize = as_call(example_input, "example_input").on(device), getattr(torch, device.type).synchronize
 
@@ -79,14 +82,11 @@ def _rows(model: EarlyExitModel, samples: int, exit_share: npt.ArrayLike | None)
     whole = [samples] * (len(model.positions) + 1)
     if exit_share is None:
         return whole
-    try:
-        share = np.asarray(exit_share, np.float64)
-    except (TypeError, ValueError):
-        share = np.array(np.nan)
+    share = numbers(exit_share, "exit_share", CostsError, dtype=np.float64, ndim=1)
     if share.shape != (len(whole),) or not (share >= 0).all() or abs(share.sum() - 1) > 1e-6:
         raise CostsError(
-            f"exit_share must have shape (P+1,) = ({len(whole)},), not below 0 and with sum 1, got {exit_share!r}: "
-            "take it from evaluate(records, config).exit_share"
+            f"exit_share must have shape (P+1,) = ({len(whole)},), not below 0 and with sum 1, got "
+            f"{shown(exit_share)}: take it from evaluate(records, config).exit_share"
         )
     if not model.compacts:
         raise CostsError("exit_share needs a model that can be cut, in which samples leave the batch: leave it out")

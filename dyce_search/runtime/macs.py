@@ -10,7 +10,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_map
 from torch.utils.flop_counter import flop_registry
 
-from dyce_search.arrays import require_type
+from dyce_search.arguments import require_type, several
 from dyce_search.errors import CostsError, ModelError
 from dyce_search.records.costs import ExitCosts
 from dyce_search.runtime.inputs import as_call
@@ -70,7 +70,8 @@ def count_macs(
         Costs in MACs. The final exit's own head counts as part of the whole model.
 
     Raises:
-        CostsError: an operation of which nothing is known, which the message names; compiled stages.
+        CostsError: formulas or names that are none; an operation of which nothing is known, which the message names;
+            compiled stages.
 
     Example:
         >>> from torch import nn
@@ -82,7 +83,8 @@ def count_macs(
     """
     require_type(model, EarlyExitModel, "model", ModelError)
     call = as_call(example_input, "example_input").on(device_of(model))
-    counter = _Counter(formulas or {}, ignore)
+    require_type({} if formulas is None else formulas, Mapping, "formulas", CostsError)
+    counter = _Counter(formulas or {}, several(ignore, str, "ignore", CostsError))
     with observing(model), _fused_layers_off():
         model.features(*call.args, **call.named)  # whatever has to be built
         if model.is_compiled:

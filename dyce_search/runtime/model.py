@@ -7,6 +7,7 @@ import numpy.typing as npt
 import torch
 from torch import nn
 
+from dyce_search.arguments import flag, function, require_type
 from dyce_search.errors import ConfigError, FrontError, ModelError
 from dyce_search.evaluation.config import ExitConfig
 from dyce_search.evaluation.curve import OperatingPoint
@@ -14,9 +15,9 @@ from dyce_search.files import PathLike
 from dyce_search.front.front import ParetoFront
 from dyce_search.records.confidence import measure_name
 from dyce_search.records.layout import ExitLayout, checked_temperature
-from dyce_search.runtime.backbone import as_module, find_positions, first_tensor, require_heads
+from dyce_search.runtime.backbone import as_module, checked_heads, find_positions, first_tensor
 from dyce_search.runtime.confidence import MEASURES, Measure, find_measure
-from dyce_search.runtime.forward_pass import EarlyExitOutput, Exits, Leaving, all_logits, logits_at, plain_output
+from dyce_search.runtime.forward_pass import EarlyExitOutput, Exits, Leaving, all_logits, logits_of, plain_output
 from dyce_search.runtime.head_files import Heads, load_heads, save_heads
 from dyce_search.runtime.hooked import Hooked, Visit
 from dyce_search.runtime.inputs import Call, as_call, served_call
@@ -91,8 +92,7 @@ class EarlyExitModel(nn.Module):
         super().__init__()
         self.backbone = as_module(backbone)
         find_measure(confidence)
-        require_heads(heads)
-        positions = find_positions(self.backbone, list(heads))
+        positions = find_positions(self.backbone, list(checked_heads(heads)))
         candidates = tuple((p, str(kind)) for p, kinds in enumerate(heads.values()) for kind in kinds)
         heats = checked_temperature(temperature, len(candidates) + 1, ModelError)
         self._exits = Exits(
@@ -109,7 +109,8 @@ class EarlyExitModel(nn.Module):
             measure=measure_name(confidence, MEASURES),
             temperature=heats,
         )
-        self._programs, self._compaction = Programs(positions, feature or first_tensor, dynamic), compaction
+        self._programs = Programs(positions, first_tensor if feature is None else feature, dynamic)
+        self._compaction = flag(compaction, "compaction", ModelError)
         self._plan: Plan | None = None
         self.front: ParetoFront | None = None  # see load_front
         if example is not None and compaction:
@@ -186,8 +187,11 @@ class EarlyExitModel(nn.Module):
 
         Returns:
             (B,) float32.
+
+        Raises:
+            ModelError: no logits, or no such exit.
         """
-        return self._exits.read(logits, exit_index)
+        return self._exits.confidence(logits, exit_index)
 
     def configure(self, config: ExitConfig | OperatingPoint | None) -> None:
         """Switches at once, from any thread: the next forward takes this configuration, one under way keeps its own.
@@ -202,14 +206,10 @@ class EarlyExitModel(nn.Module):
             ConfigError: it belongs to another network, is something else, or its confidences are of a measure that
                 neither has a name in `dyce_search` nor is the model's own. The configuration in force stays.
         """
-        if isinstance(config, OperatingPoint):
-            config = config.config
-        if config is None:
-            self._plan = None
-            return
-        if not isinstance(config, ExitConfig):
+        config = config.config if isinstance(config, OperatingPoint) else config
+        if config is not None and not isinstance(config, ExitConfig):
             raise ConfigError(f"config must be an ExitConfig, an OperatingPoint or None, got {type(config).__name__}")
-        self._plan = Plan.of(config, self._layout, self._exits.read, self.modules())
+        self._plan = None if config is None else Plan.of(config, self._layout, self._exits.read, self.modules())
 
     def load_front(self, front: ParetoFront) -> None:
         """Takes a front to choose from with `set_budget`. The configuration in force stays.
@@ -356,8 +356,7 @@ class EarlyExitModel(nn.Module):
         Raises:
             ModelError: modules that do not run once each in the order given, features that are no tensors.
         """
-        call = served_call(inputs, options)
-        features: list[torch.Tensor] = []
+        call, features = served_call(inputs, options), list[torch.Tensor]()
         final = self.observe(lambda _, take: features.append(take().clone()), call)
         return tuple(features), self._exits.checked(final, -1, call.samples)
 
@@ -369,11 +368,9 @@ class EarlyExitModel(nn.Module):
             call: the backbone's arguments, of which masks are taken.
 
         Raises:
-            ModelError: a head that does not fit.
+            ModelError: a head that does not fit, something else than features and arguments.
         """
-        heads = list(self.heads.values())
-        found = (logits_at(self._exits, heads, p, feature, call) for p, feature in enumerate(features))
-        return [values for some in found for values in some]
+        return logits_of(self._exits, list(self.heads.values()), features, call)
 
     def observe(self, visit: Visit, call: Call) -> torch.Tensor:
         """Runs the backbone to the end and has each position visited.
@@ -384,11 +381,16 @@ class EarlyExitModel(nn.Module):
 
         Returns:
             The final logits of those who went on, as the backbone gives them.
+
+        Raises:
+            ModelError: something else than a function and arguments.
         """
+        function(visit, "visit", ModelError)
         return cast(torch.Tensor, self._runner(call).run(visit, call))
 
     def _runner(self, call: Call) -> Staged | Hooked:
         """Stages in eval mode; otherwise hooks, which leave the backbone in whatever modes it is."""
+        require_type(call, Call, "call", ModelError)
         if self.training or not self._compaction:
             return self._programs.hooked(self.backbone)
         return self._programs.find(self.backbone, call, self._require_fitting_heads)

@@ -14,11 +14,12 @@ import numpy as np
 import torch
 from torch import nn
 
+from dyce_search.arguments import flag, require_type
 from dyce_search.certify.certificate import CertifiedPoint
 from dyce_search.errors import ConfigError, MissingPackageError, ModelError
 from dyce_search.evaluation.config import ExitConfig
 from dyce_search.evaluation.curve import OperatingPoint
-from dyce_search.files import PathLike, write_folder
+from dyce_search.files import PathLike, require_path, write_folder
 from dyce_search.records.confidence import Measure
 from dyce_search.records.costs import ExitCosts
 from dyce_search.runtime.inputs import Call
@@ -77,6 +78,16 @@ def export_onnx(
         >>> export_onnx(model, "bundle", configs={"fast": fast})  # doctest: +SKIP
     """
     _check(model)
+    for name, given, kind in (
+        ("configs", configs, Mapping),
+        ("measures", measures, Mapping),
+        ("costs", costs, ExitCosts),
+    ):
+        if given is not None:
+            require_type(given, kind, name, ModelError)
+    flag(quantize, "quantize", ModelError)
+    flag(overwrite, "overwrite", ModelError)
+    require_path(folder, "folder")
     packages = _packages()
     entries = {str(name): _config_entry(model, str(name), one) for name, one in (configs or {}).items()}
     names = None if costs is None else model.layout.network.joined(costs.layout, "the model", "the costs").names

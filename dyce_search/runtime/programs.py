@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from torch import nn
 
+from dyce_search.arguments import function, is_whole, shown
 from dyce_search.errors import DyceError, ModelError
 from dyce_search.runtime.backbone import Position
 from dyce_search.runtime.captured import SAMPLES, Axes, Captured, capture
@@ -22,13 +23,31 @@ Dynamic = Mapping[str, Mapping[int, str | None]]
 Check = Callable[[Staged, Call], None]
 
 
+def checked_dynamic(dynamic: Dynamic | None) -> dict[str, dict[int, str | None]]:
+    """Which axes of which arguments vary.
+
+    Raises:
+        ModelError: something else than names of sizes by axis by argument.
+    """
+    given: Any = {} if dynamic is None else dynamic
+    whole = isinstance(given, Mapping) and all(isinstance(axes, Mapping) for axes in given.values())
+    if not whole or not all(
+        is_whole(axis) and isinstance(size, (str, type(None))) for axes in given.values() for axis, size in axes.items()
+    ):
+        raise ModelError(
+            f"dynamic must name sizes by argument and axis, as {{'input_ids': {{1: 'length'}}}}, got {shown(given)}"
+        )
+    return {str(name): dict(axes) for name, axes in given.items()}
+
+
 class Programs:
     """Finds what runs a batch: stages, or hooks where the backbone cannot be cut."""
 
     def __init__(self, positions: tuple[Position, ...], select: Callable[[Any], Any], dynamic: Dynamic | None) -> None:
         """See the class; the arguments are those of `EarlyExitModel`."""
+        function(select, "feature", ModelError)
         self.positions, self.select = positions, select
-        self.dynamic = {name: dict(axes) for name, axes in (dynamic or {}).items()}
+        self.dynamic = checked_dynamic(dynamic)
         self.backbone: nn.Module | None = None
         self.__setstate__({})
 
@@ -90,6 +109,8 @@ class Programs:
     def prepare(self, backbone: nn.Module, example: Any, check: Check) -> None:
         """Builds the stages for an example, or for a list of two that differ in sizes that vary."""
         several = isinstance(example, list)
+        if several and not example:
+            raise ModelError("example must be a batch, or a list of two that differ in a size, got an empty list")
         calls = [as_call(one, "example") for one in (example if several else [example])]
         if several:
             self._vary(backbone, calls)

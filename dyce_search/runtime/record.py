@@ -10,12 +10,13 @@ import numpy.typing as npt
 import torch
 from torch.utils.data import DataLoader, SequentialSampler
 
+from dyce_search.arguments import flag, iterable, require_type, text, whole
 from dyce_search.arrays import to_numpy
 from dyce_search.errors import FileFormatError, ModelError, RecordsError
-from dyce_search.files import PathLike, write_atomically
+from dyce_search.files import PathLike, require_path, write_atomically
 from dyce_search.records.costs import ExitCosts
 from dyce_search.records.records import ExitRecords
-from dyce_search.runtime.confidence import probabilities
+from dyce_search.runtime.confidence import as_two_classes, probabilities
 from dyce_search.runtime.inputs import batches, require_labels
 from dyce_search.runtime.model import EarlyExitModel
 from dyce_search.runtime.modes import device_of
@@ -70,6 +71,14 @@ def record(
     from tqdm import tqdm
 
     _check(model, top_k)
+    iterable(loader, "loader", RecordsError)
+    require_type(costs, ExitCosts, "costs", RecordsError)
+    for name, path in (("directory", directory), ("dyce_file", dyce_file)):
+        if path is not None:
+            require_path(path, name)
+    text(source, "source", RecordsError)
+    if progress is not None:
+        flag(progress, "progress", RecordsError)
     _require_order(loader, group)
     costs = replace(costs, names=model.layout.network.joined(costs.layout, "the model", "the costs").names)
     size = _expected(loader, n_samples)
@@ -81,12 +90,13 @@ def record(
     bar = tqdm(desc="record", total=size, unit="samples", disable=None if progress is None else not progress)
     with torch.no_grad(), bar:
         for call, labels in batches(loader, device_of(model)):
-            logits = model.all_logits(*call.args, **call.named)
+            raw = model.all_logits(*call.args, **call.named)
+            logits = as_two_classes(raw)
             rows = slice(seen, seen + len(labels))
             require_labels(labels, logits)
             if rows.stop > size:
                 raise RecordsError(f"the loader must give at most {size} samples, got {rows.stop}: pass n_samples=")
-            measured = np.stack([model.read(values, e).cpu().numpy() for e, values in enumerate(logits)])
+            measured = np.stack([model.read(values, e).cpu().numpy() for e, values in enumerate(raw)])
             _require_finite(measured, model, seen)
             confidence[:, rows] = measured
             label[rows] = labels.cpu().numpy()
@@ -125,8 +135,7 @@ def _check(model: EarlyExitModel, top_k: int) -> None:
         raise ModelError(
             f"the model must be in eval mode, but {training[0] or 'it'!r} is in training mode: call eval()"
         )
-    if top_k < 1:
-        raise RecordsError(f"top_k must be >= 1, got {top_k}")
+    whole(top_k, "top_k", RecordsError, least=1)
 
 
 def _require_order(loader: Any, group: Any) -> None:
@@ -158,20 +167,20 @@ def _expected(loader: Any, n_samples: int | None) -> int:
             raise RecordsError(
                 "n_samples must be given where the loader has no dataset with a length, got None"
             ) from None
-    if n_samples < 1:
-        raise RecordsError(f"n_samples must be >= 1, got {n_samples}: records must have at least one sample")
-    return n_samples
+    return whole(n_samples, "n_samples", RecordsError, least=1, hint="records must have at least one sample")
 
 
 def _table(shape: tuple[int, ...], dtype: npt.DTypeLike, directory: PathLike | None) -> npt.NDArray[Any]:
     """An array to be filled, in memory or in a file without a name."""
-    if directory is None or 0 in shape:
-        return np.empty(shape, dtype)
     try:
+        if directory is None or 0 in shape:
+            return np.empty(shape, dtype)
         with tempfile.TemporaryFile(dir=directory) as file:
             return np.memmap(file, dtype, "w+", shape=shape)
     except OSError as cause:
         raise FileFormatError(f"cannot write in {directory}: {cause.strerror}") from cause
+    except (MemoryError, ValueError) as cause:  # more bytes than there are, or than can be counted
+        raise RecordsError(f"n_samples must fit into memory, got {shape[-1]:,}: pass directory=, or fewer") from cause
 
 
 def _require_finite(measured: npt.NDArray[np.float32], model: EarlyExitModel, start: int) -> None:

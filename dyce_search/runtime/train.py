@@ -13,7 +13,7 @@ import numpy.typing as npt
 import torch
 from torch.nn import functional
 
-from dyce_search.arrays import require_type
+from dyce_search.arguments import LARGEST, flag, iterable, real, require_type, whole
 from dyce_search.errors import FileFormatError, ModelError, RecordsError
 from dyce_search.files import PathLike, require_path, write_atomically
 from dyce_search.json_files import typed
@@ -23,6 +23,7 @@ from dyce_search.runtime.model import EarlyExitModel
 from dyce_search.runtime.modes import device_of, unchanged
 
 FORMAT, VERSION = "dyce_search.train_heads", 1
+MOST_EPOCHS = 1_000_000
 
 
 class Checkpoint(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
@@ -119,8 +120,16 @@ def train_heads(
         "seed": seed,
     }
     require_type(model, EarlyExitModel, "model", ModelError)
-    require_type(loader, Iterable, "loader", RecordsError)
+    iterable(loader, "loader", RecordsError)
     _check(options)
+    if held_out is not None:
+        iterable(held_out, "held_out", RecordsError)
+    if not isinstance(cache, bool):
+        require_path(cache, "cache")
+    if checkpoint is not None:
+        require_path(checkpoint, "checkpoint")
+    if progress is not None:
+        flag(progress, "progress", ModelError)
     bar = tqdm(desc="train heads", unit="batch", disable=None if progress is None else not progress)
     with unchanged(model), bar:
         model.eval()
@@ -287,14 +296,7 @@ class _Training:
 
 def _check(options: dict[str, Any]) -> None:
     for name, least in (("epochs", 1), ("patience", 1), ("seed", 0)):
-        if not isinstance(options[name], int) or options[name] < least:
-            raise ModelError(f"{name} must be a whole number >= {least}, got {options[name]!r}")
-    numbers = {name: options[name] for name in ("learning_rate", "distillation temperature", "distillation")}
-    for name, value in numbers.items():
-        if isinstance(value, bool) or not isinstance(value, (int, float)):
-            raise ModelError(f"{name} must be a number, got {value!r}")
+        whole(options[name], name, ModelError, least=least, most=LARGEST if name == "seed" else MOST_EPOCHS)
     for name in ("learning_rate", "distillation temperature"):
-        if not 0 < numbers[name] < math.inf:
-            raise ModelError(f"{name} must be above 0, got {numbers[name]!r}")
-    if not 0 <= numbers["distillation"] <= 1:
-        raise ModelError(f"distillation must be in [0, 1], got {numbers['distillation']!r}")
+        real(options[name], name, ModelError, "be above 0", lambda value: 0 < value < math.inf)
+    real(options["distillation"], "distillation", ModelError, "be in [0, 1]", lambda value: 0 <= value <= 1)

@@ -15,7 +15,7 @@ from dyce_search.evaluation.config import ExitConfig, leaves
 from dyce_search.evaluation.config_file import layout_of
 from dyce_search.evaluation.curve import OperatingPoint
 from dyce_search.files import PathLike
-from dyce_search.records.confidence import MEASURES, Measure, softmax
+from dyce_search.records.confidence import MEASURES, Measure, as_two_classes, softmax
 from dyce_search.records.costs import ExitCosts
 from dyce_search.records.layout import ExitLayout
 from dyce_search.records.records import ExitRecords
@@ -279,14 +279,15 @@ class StagedModel:
         plan = self._ready(None)
         for batch in loader:
             inputs, labels = _pair(batch)
-            logits = self.all_logits(inputs)
+            raw = self.all_logits(inputs)
+            logits = as_two_classes(raw)
             if len(labels) != logits.shape[1] or labels.min() < 0 or labels.max() >= logits.shape[2]:
                 raise RecordsError(
                     f"labels must be {logits.shape[1]} classes in [0, {logits.shape[2]}), got {len(labels)} from "
                     f"{labels.min()} to {labels.max()}"
                 )
             rows = np.arange(len(labels))
-            confidence.append([self._judged(plan, values, e, rows) for e, values in enumerate(logits)])
+            confidence.append([self._judged(plan, values, e, rows) for e, values in enumerate(raw)])
             prediction.append(logits.argmax(axis=2).astype(np.int32))
             label.append(labels)
         if not label:

@@ -4,13 +4,14 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from dyce_search.arguments import whole
 from dyce_search.errors import SolverError
 from dyce_search.solvers.run import Run
 from dyce_search.solvers.search_space import LAMBDAS, SearchSpace
 from dyce_search.solvers.trade_off import TradeOff, check_lambdas
 
 DEFAULT_EVALUATIONS = 2000
-SMALLEST = 4
+SMALLEST, LARGEST = 4, 100_000  # populations
 SIGMA = 0.2  # of the first normal distribution, on [0, 1]
 
 
@@ -41,8 +42,7 @@ def cma_es(run: Run, *, lambdas: Sequence[float] = LAMBDAS, population: int = 20
     from cmaes import SepCMA
 
     weights = check_lambdas(lambdas)
-    if not isinstance(population, (int, np.integer)) or population < SMALLEST:
-        raise SolverError(f"population must be a whole number >= {SMALLEST}, got {population!r}")
+    whole(population, "population", SolverError, least=SMALLEST, most=LARGEST)
     space, trade_off = SearchSpace(run.records, run.timely), TradeOff.of(run.records)
     bounds = np.tile([0.0, 1.0], (space.dimension, 1))
     start, end = run.evaluations, run.evaluations + run.plan(DEFAULT_EVALUATIONS)

@@ -7,10 +7,11 @@ from typing import Literal
 
 import numpy as np
 
+from dyce_search.arguments import choice, real
 from dyce_search.errors import SolverError
-from dyce_search.evaluation.limits import is_number, require_drop
+from dyce_search.evaluation.limits import require_drop
 from dyce_search.expected.searched import PART
-from dyce_search.solvers.descent.archive import BUCKETS, Archive, Choice
+from dyce_search.solvers.descent.archive import BUCKETS, Archive, Choice, index_type
 from dyce_search.solvers.descent.effort import EFFORTS, FEW, Effort
 from dyce_search.solvers.descent.goals import Goals
 from dyce_search.solvers.descent.kick import kick
@@ -97,20 +98,20 @@ def coordinate_descent(
         >>> round(front.select(max_accuracy_drop=0.01).relative_cost, 2)
         0.17
     """
-    if effort not in EFFORTS:
-        raise SolverError(f"effort must be one of {', '.join(EFFORTS)}, got {effort!r}")
+    choice(effort, EFFORTS, "effort", SolverError)
     if max_accuracy_drop is not None:
         require_drop(max_accuracy_drop, error=SolverError)
-    if max_relative_cost is not None and not (is_number(max_relative_cost) and np.isfinite(max_relative_cost)):
-        raise SolverError(f"max_relative_cost must be a finite number, got {max_relative_cost!r}: 1 is the whole model")
+    if max_relative_cost is not None:
+        hint = "1 is the whole model"
+        real(max_relative_cost, "max_relative_cost", SolverError, "be a finite number", hint=hint)
     work = EFFORTS[effort]
     weights = None if lambdas is None else check_lambdas(lambdas)
-    problem = Problem.of(run.records, work.bins)
+    problem = Problem.of(run.records, work.bins, run.require)
     sampled = problem.n > 2 * PART
     if sampled:
         part = np.sort(run.rng.permutation(problem.n)[:PART])
         if problem.score is not None:
-            problem, sampled = Problem.of(run.records.subset(part), work.bins), False
+            problem, sampled = Problem.of(run.records.subset(part), work.bins, run.require), False
     first = problem.sample(part) if sampled else problem
     stages = [Search(run, first, work)]
     try:
@@ -136,7 +137,8 @@ class Search:
         self.goals = Goals(problem.at_lambda(0.5).gain)
         self.n_tasks = 0
         buckets = 2 * BUCKETS if problem.n < FEW else BUCKETS
-        self.archive = Archive.empty(buckets, problem.n_positions, problem.low, problem.high)
+        index = index_type(run.records.n_exits)
+        self.archive = Archive.empty(buckets, problem.n_positions, problem.low, problem.high, index)
 
     def sweep_trade_off(self, weights: Sequence[float] | None) -> None:
         """The whole front: at the given lambdas, or at a few and then at goals all along the front."""

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
+from dyce_search.arguments import whole
 from dyce_search.errors import SolverError
 from dyce_search.solvers.run import Run
 from dyce_search.solvers.search_space import LAMBDAS, SearchSpace
@@ -12,7 +13,7 @@ from dyce_search.solvers.trade_off import TradeOff, check_lambdas
 
 DEFAULT_EVALUATIONS = 2000
 RECOMBINATION = 0.3  # share of a vector that changes in a step
-SMALLEST = 5  # population that SciPy accepts
+SMALLEST, LARGEST = 5, 100_000  # populations; SciPy accepts none below
 
 
 def differential_evolution(run: Run, *, lambdas: Sequence[float] = LAMBDAS, population: int = 10) -> None:
@@ -40,8 +41,7 @@ def differential_evolution(run: Run, *, lambdas: Sequence[float] = LAMBDAS, popu
     from scipy.optimize import differential_evolution as minimise
 
     weights = check_lambdas(lambdas)
-    if not isinstance(population, (int, np.integer)) or population < SMALLEST:
-        raise SolverError(f"population must be a whole number >= {SMALLEST}, got {population!r}")
+    whole(population, "population", SolverError, least=SMALLEST, most=LARGEST)
     space, trade_off = SearchSpace(run.records, run.timely), TradeOff.of(run.records)
     end = run.evaluations + run.plan(DEFAULT_EVALUATIONS)
     share = max(1, (end - run.evaluations) // (len(weights) * population))  # generations for one lambda

@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from dyce_search.arguments import whole
 from dyce_search.errors import SolverError
 from dyce_search.evaluation.evaluate import BatchEvaluation, evaluate_arrays, non_dominated
 from dyce_search.solvers.every import CHUNK, chunks_of, options_of, size_of
@@ -30,8 +31,8 @@ def exhaustive(run: Run, *, levels: int = 10, max_configurations: int = 2_000_00
         >>> ds.search(records, solver="exhaustive", levels=5).provenance.stop_reason
         'optimal'
     """
-    if levels < 1:
-        raise SolverError(f"levels must be at least 1, got {levels}")
+    whole(levels, "levels", SolverError, least=1)
+    whole(max_configurations, "max_configurations", SolverError, least=1)
     options = options_of(run.records, levels, run.timely)
     size = size_of(options)
     if size > max_configurations:

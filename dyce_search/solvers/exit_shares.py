@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from dyce_search.arguments import whole
 from dyce_search.errors import SolverError
 from dyce_search.evaluation.config import threshold_between
 from dyce_search.solvers.run import Run
@@ -23,8 +24,7 @@ def exit_shares(run: Run, *, settings: int = 39) -> None:
 
     Reference: Huang 2018, "Multi-Scale Dense Networks", arXiv 1703.09844, section 5.2.
     """
-    if not isinstance(settings, (int, np.integer)) or settings < 1:
-        raise SolverError(f"settings must be a whole number >= 1, got {settings!r}")
+    whole(settings, "settings", SolverError, least=1)
     records = run.records
     costs = records.costs
     for k in range(int(costs.n_candidates.max())):

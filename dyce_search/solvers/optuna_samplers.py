@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
+from dyce_search.arguments import real, whole
 from dyce_search.errors import SolverError
 from dyce_search.fingerprints import fingerprint, united
 from dyce_search.front.front import ParetoFront
@@ -339,8 +340,7 @@ def _remember_samples(run: Run, study: "optuna.Study") -> None:
 def _goal(run: Run, n_trials: int | None) -> int:
     if n_trials is None:
         return run.plan(DEFAULT_TRIALS)
-    if not isinstance(n_trials, (int, np.integer)) or n_trials < 1:
-        raise SolverError(f"n_trials must be a whole number >= 1, got {n_trials!r}")
+    whole(n_trials, "n_trials", SolverError, least=1)
     if np.isfinite(run.evaluations_left) and run.evaluations_left != n_trials:
         raise SolverError(
             f"n_trials={n_trials} contradicts max_evaluations={run.evaluations_left}: they mean the same, give one"
@@ -360,10 +360,8 @@ def _known(run: Run, warm_start: ParetoFront | None) -> Any:
 
 
 def _check_floor(min_accuracy: float | None) -> None:
-    if min_accuracy is not None and not (
-        isinstance(min_accuracy, (int, float, np.number)) and 0 <= float(min_accuracy) <= 1
-    ):
-        raise SolverError(f"min_accuracy must be a number in [0, 1], got {min_accuracy!r}")
+    if min_accuracy is not None:
+        real(min_accuracy, "min_accuracy", SolverError, "be a number in [0, 1]", lambda value: 0 <= value <= 1)
 
 
 @contextmanager

@@ -3,15 +3,19 @@
 import sys
 import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
+from dyce_search.arguments import flag, function, require_type, several, whole
+from dyce_search.errors import SolverError
 from dyce_search.evaluation.config import ExitConfig
-from dyce_search.evaluation.evaluate import BatchEvaluation, evaluate_arrays
+from dyce_search.evaluation.evaluate import BatchEvaluation, checked_configs, evaluate_arrays
 from dyce_search.fingerprints import united
-from dyce_search.records.records import ExitRecords
+from dyce_search.records.records import ExitRecords, require_records
+from dyce_search.solvers.budget import StopSearch, bar_over, check_budget, timely
+from dyce_search.solvers.hand_ins import HandIn, arrays_of, checked_figures, require_measured
 from dyce_search.solvers.sample_limit import SampleLimit
 from dyce_search.wording import line
 
@@ -24,24 +28,6 @@ GRACE = 0.25  # seconds to measure what was found, at least; else as long as the
 Exits = npt.NDArray[np.int32]
 Thresholds = npt.NDArray[np.float32]
 FloatArray = npt.NDArray[np.float64]
-
-
-class StopSearch(Exception):  # noqa: N818 (it ends a search, it is no error)
-    """Raised in a solver when its budget is spent; `Run.carry_out` catches it and keeps what was found."""
-
-
-class HandIn(NamedTuple):
-    """When configurations were handed in: the raw material of anytime curves.
-
-    Attributes:
-        seconds: since the start of the search.
-        evaluations: booked by then, these configurations' included.
-        size: how many configurations came.
-    """
-
-    seconds: float
-    evaluations: int
-    size: int
 
 
 class Run:
@@ -78,17 +64,26 @@ class Run:
         progress: bool | None = None,
         limit: SampleLimit | None = None,
     ) -> None:
-        """See `dyce_search.search` for the arguments."""
+        """See `dyce_search.search` for the arguments.
+
+        Raises:
+            SolverError: a seed, a budget or a limit that is none.
+            RecordsError: `records` is something else.
+        """
+        require_records(records)
+        check_budget(seed, max_evaluations, max_seconds)
+        if limit is not None:
+            require_type(limit, SampleLimit, "limit", SolverError)
         self.records = records
         self.limit = limit
-        self.seed = seed
-        self.rng = np.random.default_rng(seed)
+        self.seed = int(seed)
+        self.rng = np.random.default_rng(self.seed)
         self.evaluations = 0
         self._stop_reason = "converged"
         self._max_evaluations = max_evaluations
         self._started = self._began = time.perf_counter()
         self._max_seconds = max_seconds
-        self._progress = sys.stderr.isatty() if progress is None else progress
+        self._progress = sys.stderr.isatty() if progress is None else flag(progress, "progress", SolverError)
         none = np.full((1, records.costs.n_positions), -1, np.int32)
         self._found: list[tuple[Exits, Thresholds]] = [(none, np.zeros(none.shape, np.float32))]
         self._figures: list[FloatArray | None] = [None]  # (2, F) cost and accuracy of each block, where measured
@@ -105,7 +100,11 @@ class Run:
 
         Args:
             records: the same samples, with those scores; with caution they may be below 0.
+
+        Raises:
+            RecordsError: it is something else.
         """
+        require_records(records)
         self.records = records
 
     def owes(self, marks: Collection[str]) -> None:
@@ -114,7 +113,7 @@ class Run:
         Args:
             marks: such as a front's `fingerprint`, for a solver that starts from its configurations.
         """
-        self.marks = united(self.marks, marks)
+        self.marks = united(self.marks, several(marks, str, "marks", SolverError))
 
     @property
     def seconds(self) -> float:
@@ -142,7 +141,14 @@ class Run:
         Args:
             solver: see `dyce_search.search.Solver`.
             options: the solver's own.
+
+        Raises:
+            SolverError: no callable, or one that returns something else than configurations. Errors of the solver's own
+                pass.
         """
+        function(solver, "solver", SolverError)
+        require_type(options, Mapping, "options", SolverError)
+        several(options, str, "options", SolverError)
         self._began = time.perf_counter()
         try:
             configs = solver(self, **options)
@@ -168,7 +174,11 @@ class Run:
 
         Args:
             default: evaluations without a budget.
+
+        Raises:
+            SolverError: it is no whole number.
         """
+        default = whole(default, "default", SolverError)
         if np.isinf(self.evaluations_left):
             return default
         self._stop_reason = "budget"
@@ -182,8 +192,9 @@ class Run:
 
         Raises:
             StopSearch: so many evaluations are not left, or the time is over.
+            SolverError: no whole number of them.
         """
-        if evaluations > self.evaluations_left or self.seconds_left < 0:
+        if whole(evaluations, "evaluations", SolverError) > self.evaluations_left or self.seconds_left < 0:
             raise StopSearch
 
     def timely(self, steps: Iterable[T]) -> Iterator[T]:
@@ -194,18 +205,20 @@ class Run:
 
         Raises:
             StopSearch: the time is over.
+            SolverError: nothing to iterate over.
         """
-        for step in steps:
-            self.require()
-            yield step
+        return timely(steps, self.require)
 
     def book(self, evaluations: int) -> None:
         """Books evaluations that were made, for a solver that learns only afterwards how many.
 
         Args:
             evaluations: how many, at most `evaluations_left`.
+
+        Raises:
+            SolverError: no whole number of them.
         """
-        self.evaluations += evaluations
+        self.evaluations += whole(evaluations, "evaluations", SolverError)
 
     def spend(self, evaluations: int = 1) -> None:
         """Books evaluations before they are made.
@@ -215,6 +228,7 @@ class Run:
 
         Raises:
             StopSearch: the budget does not allow them.
+            SolverError: no whole number of them.
         """
         self.require(evaluations)
         self.book(evaluations)
@@ -229,7 +243,9 @@ class Run:
         Raises:
             StopSearch: the budget does not allow all of them; those that it allows are kept. With `max_seconds` a
                 batch that takes long is measured in parts.
+            ConfigError: shapes that do not fit, an exit that is not at its position, a threshold that is NaN.
         """
+        exits, threshold = checked_configs(exits, threshold, self.records.costs)
         allowed = int(min(len(exits), max(self.evaluations_left, 0)))
         if allowed < len(exits):
             self.book(allowed)
@@ -254,6 +270,7 @@ class Run:
 
     def parts_of(self, size: int) -> list[slice]:
         """A batch of so many configurations; if time counts, in parts that take about a tenth of a second each."""
+        size = whole(size, "size", SolverError)
         step = max(1, size if self._max_seconds is None else WORK // self.records.n_samples)
         return [slice(first, first + step) for first in range(0, max(size, 1), step)]
 
@@ -264,7 +281,13 @@ class Run:
             exits: (F, P) int32, as `evaluate` takes them.
             threshold: (F, P) float32.
             measured: what `evaluate_arrays` says of them.
+
+        Raises:
+            ConfigError: shapes that do not fit, an exit that is not at its position, a threshold that is NaN.
+            SolverError: `measured` is something else, or of others.
         """
+        exits, threshold = checked_configs(exits, threshold, self.records.costs)
+        require_measured(measured, len(exits))
         if self.limit is None:
             return np.ones(len(exits), np.bool_)
         over = self.limit.over(self.records, exits, threshold, measured)
@@ -280,9 +303,15 @@ class Run:
             exits: (F, P) int32, as `evaluate` takes them.
             threshold: (F, P) float32.
             figures: cost (F,) and accuracy (F,), where `evaluate_arrays` has measured them; None is later.
+
+        Raises:
+            ConfigError: shapes that do not fit, an exit that is not at its position, a threshold that is NaN.
+            SolverError: figures of another shape.
         """
-        self._found.append((np.array(exits, np.int32), np.array(threshold, np.float32)))
-        self._figures.append(None if figures is None else np.stack(figures))
+        exits, threshold = checked_configs(exits, threshold, self.records.costs)
+        measured = checked_figures(figures, len(exits))
+        self._found.append((np.array(exits), np.array(threshold)))
+        self._figures.append(measured)
         self.history.append(HandIn(seconds=self.seconds, evaluations=self.evaluations, size=len(exits)))
 
     def found(self) -> tuple[Exits, Thresholds]:
@@ -312,6 +341,7 @@ class Run:
 
         What was found is measured before it is returned, which may take as long again as the search was given.
         """
+        exits, threshold = checked_configs(exits, threshold, self.records.costs)
         size = len(exits)
         if self.seconds_left >= 0 or size <= FEWEST or self._max_seconds is None:
             return np.arange(size)
@@ -348,13 +378,9 @@ class Run:
             configs: F configurations of the network.
 
         Raises:
-            ConfigError: one belongs to another network.
+            ConfigError: something else, or one that belongs to another network.
         """
-        found = list(configs)
-        shape = (len(found), self.records.costs.n_positions)
-        exits = [config.exits(self.records.layout) for config in found]
-        threshold = [config.threshold for config in found]
-        return np.array(exits, np.int32).reshape(shape), np.array(threshold, np.float32).reshape(shape)
+        return arrays_of(configs, self.records.layout)
 
     def bar(self, steps: Iterable[T], what: str, total: int | None = None) -> Iterable[T]:
         """Iterates over `steps` behind a progress bar, which is drawn only where progress is wanted.
@@ -363,8 +389,8 @@ class Run:
             steps: anything to iterate over.
             what: stands before the bar.
             total: number of steps, where `steps` does not know it.
-        """
-        from tqdm import tqdm
 
-        bar: Iterable[T] = tqdm(steps, desc=what, total=total, disable=not self._progress, leave=False)
-        return bar
+        Raises:
+            SolverError: nothing to iterate over, or a total that is no whole number.
+        """
+        return bar_over(steps, what, total, drawn=self._progress)

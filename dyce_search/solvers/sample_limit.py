@@ -6,11 +6,12 @@ from typing import Self
 import numpy as np
 import numpy.typing as npt
 
+from dyce_search.arguments import real
 from dyce_search.errors import SolverError
 from dyce_search.evaluation.config import threshold_between
 from dyce_search.evaluation.cost_tails import allowed, is_over, samples_over
 from dyce_search.evaluation.evaluate import BatchEvaluation
-from dyce_search.evaluation.limits import is_number, require_share
+from dyce_search.evaluation.limits import require_share
 from dyce_search.expected.searched import with_scores
 from dyce_search.records.records import ExitRecords
 from dyce_search.records.sample_costs import differing
@@ -45,11 +46,9 @@ class SampleLimit:
         require_share(share)
         if max_sample_cost is None:
             return None
-        if not is_number(max_sample_cost) or not 0 < max_sample_cost < np.inf:
-            raise SolverError(
-                f"max_sample_cost must be a finite number above 0, in the unit of the costs, got {max_sample_cost!r}"
-            )
-        return cls(most=float(max_sample_cost), share=float(share))
+        what = "be a finite number above 0, in the unit of the costs"
+        most = real(max_sample_cost, "max_sample_cost", SolverError, what, lambda value: 0 < value < np.inf)
+        return cls(most=most, share=float(share))
 
     def allowed(self, records: ExitRecords) -> int:
         """How many of the samples may cost more."""

@@ -7,6 +7,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from dyce_search.arguments import shown
+from dyce_search.arrays import numbers
 from dyce_search.errors import SolverError
 from dyce_search.evaluation.outcomes import outcomes, paid_at, prices
 from dyce_search.records.records import ExitRecords
@@ -64,13 +66,10 @@ def check_lambdas(lambdas: Sequence[float]) -> list[float]:
     Raises:
         SolverError: none given, or one outside [0, 1].
     """
-    try:
-        given = [float(weight) for weight in lambdas]
-    except (TypeError, ValueError) as cause:
-        raise SolverError(f"lambdas must be one or more numbers in [0, 1], got {lambdas!r}") from cause
+    given = numbers(lambdas, "lambdas", SolverError, dtype=np.float64, ndim=1).tolist()
     weights = [next((end for end in (0.0, 1.0) if abs(weight - end) <= ROUNDING), weight) for weight in given]
     if not weights or not all(0 <= weight <= 1 for weight in weights):
-        raise SolverError(f"lambdas must be one or more numbers in [0, 1], got {lambdas!r}")
+        raise SolverError(f"lambdas must be one or more numbers in [0, 1], got {shown(lambdas)}")
     return weights
 
 

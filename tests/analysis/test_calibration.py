@@ -155,7 +155,7 @@ class TestTemperatures:
     def test_always_right_or_hopeless(self):
         labels = np.array([0, 1])
         right, wrong = 5 * np.eye(2), 5 * np.eye(2)[::-1]
-        assert ds.fit_temperatures([right, wrong], labels).temperature.tolist() == [0.01, 100]
+        assert ds.fit_temperatures([right, wrong], labels).at_bound.tolist() == [True, True]
 
     def test_huge_logits(self):
         fitted = ds.fit_temperatures([[[1e30, 0.0], [0.0, 1e30], [1e30, 0]]], [0, 1, 1])
@@ -172,10 +172,10 @@ class TestTemperatures:
         [
             ([], [0], r"logits must have shape \(E, N, C\) with one or more exits, got none"),
             ([[[0.0, 1.0]]], [], "labels must have at least one sample"),
-            ([[[0.0, 1.0]]], [0, 1], r"logits\[0\] must be numbers of shape \(N, C\) = \(2, C\), got \(1, 2\)"),
+            ([[[0.0, 1.0]]], [0, 1], r"must have shape \(N, C\) = \(2, C\), got \(1, 2\)"),
             ([[[0.0, 1.0]]], [2], r"labels must lie in \[0, C\) = \[0, 2\), got 2 to 2"),
-            ([[[0.0, np.inf]]], [1], "logits must be finite, which exit 0 is not"),
-            ([[["a", "b"]]], [1], "must be numbers"),
+            ([[[0.0, np.inf]]], [1], "logits must be finite.* got inf from exit 0 at"),
+            ([[["a", "b"]]], [1], "must be numeric, got dtype <U1"),
         ],
     )
     def test_bad_input(self, logits, labels, message):

@@ -18,7 +18,7 @@ from dyce_search.drawing import axes
 from dyce_search.drawing import comparison as drawn
 from dyce_search.parallel import run_all
 from dyce_search.search import SOLVERS
-from dyce_search.solvers.run import StopSearch
+from dyce_search.solvers.budget import StopSearch
 from dyce_search.testing import small_example
 from tests import observed
 from tests.drawing.test_plot import require_nothing_cut_off

@@ -278,12 +278,12 @@ class TestLoop:
     @pytest.mark.parametrize(
         ("position", "confidence", "message"),
         [
-            (4, 0.5, "position must lie between 0 and 3, the final exit, got 4"),
-            (-1, 0.5, "position must lie between 0 and 3"),
+            (4, 0.5, "position must be a whole number from 0 to 3, got 4"),
+            (-1, 0.5, "position must be a whole number from 0 to 3, got -1"),
             ("a", 0.5, "position must be a whole number from 0 to 3, got 'a'"),
             (0, None, "confidence must be a number at position 0, got None: say -inf"),
             (0, np.nan, "confidence must be a number at position 0, got nan: say -inf"),
-            (0, [0.5], "confidence must be a number at position 0"),
+            (0, [0.5], "confidence at position 0 must have 0 axes, got 1"),
         ],
     )
     def test_bad_questions_are_refused(self, position, confidence, message):

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy.optimize import nnls
 from scipy.stats import norm, rankdata
 
 import dyce_search as ds
@@ -65,6 +66,18 @@ def test_stack_is_least_squares():
     np.testing.assert_allclose(mixing.stack(score - first, [first, second])[0], 0, atol=1e-6)
     np.testing.assert_allclose(sum(mixing.stack(score, [second, second])), 0.5, atol=0.1)
     assert mixing.stack(score, [np.zeros_like(first)]) == (0.0,)
+
+
+@pytest.mark.parametrize("size", [1, 2, 3])
+def test_none_negative_is_as_close_as_scipy_comes(size):
+    rng = np.random.default_rng(size)
+    for repeat in range(100):
+        columns, target = rng.normal(size=(size, size)), rng.normal(size=size)
+        if repeat % 5 == 0:
+            columns[:, -1] = columns[:, 0]
+        weights = mixing.none_negative(columns, target)
+        assert (weights >= 0).all()
+        assert np.linalg.norm(columns @ weights - target) == pytest.approx(nnls(columns, target)[1], abs=1e-9)
 
 
 def test_trust():

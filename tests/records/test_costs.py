@@ -75,7 +75,7 @@ def test_equality_and_hash():
 
 
 def test_dictionary_and_file_round_trip_exactly(tmp_path):
-    costs = ds.ExitCosts(backbone=[0.1, 1 / 3, 1e300], head=[5e-324, 0, 0.7, 0], position=[0, 0, 1, 2], unit="µJ")
+    costs = ds.ExitCosts(backbone=[0.1, 1 / 3, 1e100], head=[5e-324, 0, 0.7, 0], position=[0, 0, 1, 2], unit="µJ")
     assert ds.ExitCosts.from_dict(json.loads(json.dumps(costs.to_dict()))) == costs
     costs.save(tmp_path / "costs.json")
     assert ds.ExitCosts.load(tmp_path / "costs.json") == costs

@@ -22,7 +22,7 @@ NAMED = replace(PLAIN, names=["a/linear", "a/mlp", "b/linear", "final"])
         ({"position": [0, 1, 1]}, "position must name the final exit, P = 1, exactly once"),
         ({"position": [0]}, "exactly once, as the last entry, P >= 1"),
         ({"position": [0.5, 1]}, "position must hold whole numbers, got 0.5"),
-        ({"names": "abcd"}, "names must be a sequence of strings, one per candidate, got 'abcd'"),
+        ({"names": "abcd"}, "names must be a sequence of strings, got str"),
         ({"names": ["a"]}, "names must have one entry per candidate, 4, got 1"),
         ({"measure": 3}, "measure must be the name of a confidence measure, or None, got 3"),
         ({"measure": ""}, "measure must be the name of a confidence measure"),

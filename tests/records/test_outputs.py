@@ -77,7 +77,10 @@ class TestFromOutputs:
             ({"logits": np.zeros((3, 3, 3))}, r"must have shape \(E, N, C\) with E = 4 as the costs have, got 3"),
             ({"logits": np.zeros((4, 3))}, r"logits\[0\] must have shape \(N, C\) = \(3, C\), got \(3,\)"),
             ({"logits": 5}, r"must have shape \(E, N, C\) with E = 4 as the costs have, got int"),
-            ({"logits": np.full((4, 3, 3), np.nan)}, "logits must be finite, which exit 0 is not"),
+            (
+                {"logits": np.full((4, 3, 3), np.nan)},
+                "logits must be finite.* got nan from exit 0 at sample 0",
+            ),
             ({"logits": np.full((4, 3, 3), "a")}, "logits must be numeric"),
             ({"logits": np.zeros((4, 3, 0))}, r"logits\[0\] must have shape \(N, C\) = \(3, C\), got \(3, 0\)"),
             ({"temperature": 0}, "temperature must be one number > 0, or one for each of the 4 exits"),

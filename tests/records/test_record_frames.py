@@ -130,10 +130,10 @@ class TestMistakes:
             ("exit", 2, -1, "got -1 in row 2"),
             ("exit", 2, 1.5, "got 1.5 in row 2"),
             ("exit", 2, "final", "column 'exit' must hold a number in every row, got 'final' in row 2"),
-            ("exit", 2, 1, r"sample image 0 must have one row for exit 1, got rows \[1, 2\]: drop the others"),
+            ("exit", 2, 1, r"sample 'image 0' must have one row for exit 1, got rows \[1, 2\]: drop the others"),
             ("sample", 2, None, "column 'sample' must not be empty, got nothing in row 2"),
-            ("label", 4, 9, "'label' must be the same in all rows of a sample, got . and 9 for sample image 1"),
-            ("group", 4, "x", "'group' must be the same in all rows of a sample, got scene 0 and x"),
+            ("label", 4, 9, "'label' must be the same in all rows of a sample, got . and 9 for sample 'image 1'"),
+            ("group", 4, "x", "'group' must be the same in all rows of a sample, got 'scene 0' and 'x'"),
         ],
     )
     def test_entries_of_a_long_table(self, column, row, value, message):
@@ -143,7 +143,7 @@ class TestMistakes:
             ds.ExitRecords.from_frame(frame, costs=COSTS)
 
     def test_ragged_samples(self):
-        with pytest.raises(ds.RecordsError, match=r"got none for exit 1 of sample image 1: .* drop the 2 samples that"):
+        with pytest.raises(ds.RecordsError, match=r"exit 1 of sample 'image 1': .* drop the 2 samples that"):
             ds.ExitRecords.from_frame(long(made()).drop(index=[4, 8]), costs=COSTS)
 
     def test_a_sample_with_two_rows_in_a_wide_table(self):

@@ -10,7 +10,8 @@ import dyce_search as ds
 from dyce_search.evaluation.evaluate import evaluate_arrays
 from dyce_search.search import run_solver
 from dyce_search.solvers import run as runs
-from dyce_search.solvers.run import Run, StopSearch
+from dyce_search.solvers.budget import StopSearch
+from dyce_search.solvers.run import Run
 from tests import observed
 
 SOLVERS = [name for name in ds.search.__globals__["SOLVERS"] if name not in ("tpe", "nsga3", "random")]

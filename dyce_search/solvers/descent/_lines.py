@@ -95,7 +95,7 @@ def price(p, rest, coded, scores, costs, objective, flow, choice, archive):  # t
     here = flow.samples[flow.row[p]][: flow.size[flow.row[p]]]
     coarse = coded.coarse
     best, best_exit, best_cut = value_of(objective, coded.step, rest), np.int64(-1), 0
-    above, paid = np.int64(0), rest  # with the best exit: what those change that leave above its cut's bin; else
+    above, paid = np.int64(0), rest  # of the best exit: what leaving changes above its cut's bin; sums without leaving
     for e in range(coded.first[p], coded.first[p + 1]):
         top = count(e, here, coded.codes, scores, coarse + 1, flow.change, flow.bins)
         line = Line(p, e, top, 0, 1 << coarse)

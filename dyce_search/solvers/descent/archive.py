@@ -12,6 +12,11 @@ BUCKETS = 2048  # along the cost axis: the most points that a front can have (1,
 ROOM = 1.1  # that `trimmed` leaves above the cost of the most accurate choice (1: -0.4 / +0.1, 2: -0.2 / +0.1)
 
 
+def index_type(n_exits: int) -> npt.DTypeLike:
+    """The smallest type in which an archive keeps the flat indices of so many exits."""
+    return np.int16 if n_exits <= np.iinfo(np.int16).max else np.int32
+
+
 class Choice(NamedTuple):
     """Exits and their cuts, for one configuration (P,) or several (F, P).
 
@@ -34,7 +39,7 @@ class Archive(NamedTuple):
     Attributes:
         score: (K,) float64, sum of scores over the samples; -inf where a bucket is empty.
         cost: (K,) int64, sum of costs, in the whole numbers of `Problem`.
-        exits: (K, P) int16, enabled candidates, -1 for none.
+        exits: (K, P) int16, or int32 where there are more candidates than that holds; enabled ones, -1 for none.
         cuts: (K, P) uint16, the first bin that leaves.
         low: sum of costs where bucket 0 starts.
         scale: buckets per unit of cost.
@@ -42,18 +47,20 @@ class Archive(NamedTuple):
 
     score: npt.NDArray[np.float64]
     cost: npt.NDArray[np.int64]
-    exits: npt.NDArray[np.int16]
+    exits: npt.NDArray[np.signedinteger]
     cuts: npt.NDArray[np.uint16]
     low: float
     scale: float
 
     @classmethod
-    def empty(cls, n_buckets: int, n_positions: int, low: float, high: float) -> "Archive":
-        """An empty archive for sums of costs in [low, high)."""
+    def empty(
+        cls, n_buckets: int, n_positions: int, low: float, high: float, index: npt.DTypeLike = np.int16
+    ) -> "Archive":
+        """An empty archive for sums of costs in [low, high); `index` is the type of `exits`, see `index_type`."""
         return cls(
             score=np.full(n_buckets, -np.inf),
             cost=np.zeros(n_buckets, np.int64),
-            exits=np.full((n_buckets, n_positions), -1, np.int16),
+            exits=np.full((n_buckets, n_positions), -1, index),
             cuts=np.zeros((n_buckets, n_positions), np.uint16),
             low=float(low),
             scale=float(n_buckets / max(high - low, 1.0)),
@@ -81,7 +88,7 @@ class Archive(NamedTuple):
 
     def ranged(self, low: float, high: float) -> "Archive":
         """The same content in buckets over another range; what is dearer than `high` is dropped."""
-        new = Archive.empty(len(self.exits), self.exits.shape[1], low, high)
+        new = Archive.empty(len(self.exits), self.exits.shape[1], low, high, self.exits.dtype)
         used = np.flatnonzero(self.score > -np.inf)
         bucket = np.floor((self.cost[used] - new.low) * new.scale).astype(np.int64)
         inside = (bucket >= 0) & (bucket < len(self.score))

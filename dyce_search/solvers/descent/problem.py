@@ -1,6 +1,7 @@
 """Records as coordinate descent sees them: ranks in bins, costs as whole numbers."""
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -74,8 +75,14 @@ class Problem:
     trade_off: TradeOff
 
     @classmethod
-    def of(cls, records: ExitRecords, bins: int) -> "Problem":
-        """Encodes the records, exit by exit, on all threads; lines price about `bins` cuts first."""
+    def of(cls, records: ExitRecords, bins: int, look: Callable[[], None] = lambda: None) -> "Problem":
+        """Encodes the records, exit by exit, on all threads; lines price about `bins` cuts first.
+
+        Args:
+            records: to search on.
+            bins: cuts that lines price first.
+            look: is called before each exit, such as `Run.require`, which looks at the clock; what it raises ends it.
+        """
         n_exits, n = records.confidence.shape
         finest = min(n, MOST_BINS)
         codes = np.empty((n_exits, n), np.uint16)
@@ -87,6 +94,7 @@ class Problem:
         def encode_some(first: int, stop: int) -> None:
             sorting = Sorting.of(n)
             for e in range(first, stop):
+                look()
                 rows = records.confidence[e], keys[e], records.score[e], sorting, codes[e], edges[e]
                 binary[e] = encode(*rows)
 

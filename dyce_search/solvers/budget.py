@@ -1,0 +1,58 @@
+"""What all searches share: a seed, a budget, how a solver is told that it is spent, and a progress bar."""
+
+from collections.abc import Callable, Iterable, Iterator
+from typing import TypeVar
+
+from dyce_search.arguments import iterable, real, text, whole
+from dyce_search.errors import SolverError
+
+T = TypeVar("T")
+
+
+class StopSearch(Exception):  # noqa: N818 (it ends a search, it is no error)
+    """Raised in a solver when its budget is spent; `Run.carry_out` catches it and keeps what was found."""
+
+
+def check_budget(seed: int, max_evaluations: int | None, max_seconds: float | None) -> None:
+    """Checks what all solvers share.
+
+    Raises:
+        SolverError: a seed or a budget that is out of range.
+    """
+    whole(seed, "seed", SolverError)
+    if max_evaluations is not None:
+        whole(max_evaluations, "max_evaluations", SolverError, least=1)
+    if max_seconds is not None:
+        real(max_seconds, "max_seconds", SolverError, "be above 0", lambda seconds: seconds > 0)
+
+
+def timely(steps: Iterable[T], require: Callable[[], None]) -> Iterator[T]:
+    """The steps, as long as `require` raises nothing before each.
+
+    Raises:
+        SolverError: nothing to iterate over.
+    """
+    iterable(steps, "steps", SolverError)
+
+    def each() -> Iterator[T]:
+        for step in steps:
+            require()
+            yield step
+
+    return each()
+
+
+def bar_over(steps: Iterable[T], what: str, total: int | None, *, drawn: bool) -> Iterable[T]:
+    """The steps, behind a progress bar where one is to be drawn, see `Run.bar`.
+
+    Raises:
+        SolverError: nothing to iterate over, or a total that is no whole number.
+    """
+    from tqdm import tqdm
+
+    iterable(steps, "steps", SolverError)
+    text(what, "what", SolverError)
+    if total is not None:
+        whole(total, "total", SolverError)
+    bar: Iterable[T] = tqdm(steps, desc=what, total=total, disable=not drawn, leave=False)
+    return bar
