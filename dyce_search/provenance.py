@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from dyce_search.arguments import choice, real, require_type, text, whole
 from dyce_search.errors import FrontError
 from dyce_search.wording import one_line
 
@@ -51,12 +52,22 @@ class Provenance:
 
     def __post_init__(self) -> None:
         """Checks what is known of every search."""
+        text(self.solver, "solver", FrontError)
         for name, known in (("stop_reason", STOP_REASONS), ("scores", SCORES)):
-            if getattr(self, name) not in known:
-                raise FrontError(f"{name} must be one of {', '.join(known)}, got {getattr(self, name)!r}")
-        for name in ("seed", "seconds", "evaluations", "caution"):
-            value = getattr(self, name)
-            if not (name == "seed" and value is None) and not 0 <= value < math.inf:
-                raise FrontError(f"{name} of a front's provenance must be a number >= 0, got {value!r}")
+            choice(getattr(self, name), known, name, FrontError)
+        for name in ("options", "expected", "versions"):
+            require_type(getattr(self, name), Mapping, name, FrontError)
+        if self.seed is not None:
+            whole(self.seed, "seed of a front's provenance", FrontError)
+        whole(self.evaluations, "evaluations of a front's provenance", FrontError)
+        for name in ("seconds", "caution"):
+            what = "be a number >= 0"
+            real(
+                getattr(self, name),
+                f"{name} of a front's provenance",
+                FrontError,
+                what,
+                lambda size: 0 <= size < math.inf,
+            )
 
     __repr__ = one_line

@@ -7,7 +7,7 @@ with the usual names needs no entry; one with others gets it there, or in `Right
 import inspect
 import typing
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, is_dataclass, replace
 from importlib import import_module
 from importlib.util import find_spec
 from types import ModuleType
@@ -135,7 +135,8 @@ class Right:
             self.records.costs, "setting": {"k": np.arange(2)}, "accuracy": [0.5, 0.6], "cost": [1.0, 2.0],
             "name": "rule", "baseline_accuracy": 0.5, "exit_accuracy": self.front.exit_accuracy, "n_samples": 60,
             "records_digest": "00", "calibration_records": self.records, "ours": "one", "theirs": "the other",
-            "relative_cost": 0.9, "provenance": self.front.provenance, "figures": None,
+            "relative_cost": 0.9, "provenance": self.front.provenance, "size": 3,
+            "parts": [ds.evaluate_many(self.records, [self.config])], "figures": None,
         }  # fmt: skip
         curve = {name: getattr(self.front, name) for name in ("candidate", "threshold", "accuracy", "cost")}
         assert n_points
@@ -308,6 +309,9 @@ def targets_of(room: ModuleType, right: Right) -> Iterator[Target]:
 def of_class(name: str, kind: type, right: Right) -> Iterator[Target]:
     """The constructor and the methods of a class."""
     if "Raises:" in (kind.__doc__ or ""):
+        one = right.instances.get(name)
+        if is_dataclass(kind) and one is not None and name not in right.of:
+            right.of[name] = {each.name: getattr(one, each.name) for each in fields(kind) if each.init}
         yield target(name, kind.__init__, lambda: kind, right, kind.__doc__ or "")
     for attribute, member in inspect.getmembers(kind):
         function = getattr(member, "__func__", member)

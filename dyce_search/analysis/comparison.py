@@ -13,7 +13,7 @@ from dyce_search.arguments import choice
 from dyce_search.arrays import restore
 from dyce_search.errors import FileFormatError, FrontError, SolverError
 from dyce_search.evaluation.curve import Curve
-from dyce_search.evaluation.drawn import Drawable, drawables, series_of
+from dyce_search.evaluation.drawn import Drawable, drawables, require_drop_limit, series_of
 from dyce_search.evaluation.limits import FEW_DROPS
 from dyce_search.files import PathLike, require_path, write_atomically
 from dyce_search.front.front import ParetoFront
@@ -199,6 +199,7 @@ class Comparison:
         from dyce_search.drawing import axes
         from dyce_search.drawing.comparison import draw_fronts
 
+        require_drop_limit(drop_limit)
         fronts = self.fronts
         base = next(iter(fronts.values())).baseline_accuracy
         drawn = drawables(others)

@@ -4,6 +4,7 @@ import sys
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Self
 
+from dyce_search.arguments import choice, several, shown, text
 from dyce_search.errors import FileFormatError, FrontError
 from dyce_search.evaluation.config import ExitConfig
 from dyce_search.evaluation.curve import OperatingPoint
@@ -56,8 +57,7 @@ class CertifiedLimit:
 
     def __post_init__(self) -> None:
         """Checks that it promises something that can be proven."""
-        if self.name not in LIMITS:
-            raise FrontError(f"a certified limit must be one of {', '.join(LIMITS)}, got {self.name!r}")
+        choice(self.name, LIMITS, "name of a certified limit", FrontError)
         require_provable({self.name: self.limit})
         require_number(self.p_value, f"the p_value of {self.name}", 0, 1)
         kind = LIMITS[self.name]
@@ -67,14 +67,13 @@ class CertifiedLimit:
         if kind.of_samples == (self.share is None):
             raise FrontError(
                 f"{self.name} must have {'a' if kind.of_samples else 'no'} share of samples that may cost more, got "
-                f"{self.share!r}"
+                f"{shown(self.share)}"
             )
         if self.share is not None:
             require_share(self.share, provable=True)
         if self.most is not None:
             require_number(self.most, f"the most that {self.name} rests on", 0, sys.float_info.max)
-        if not isinstance(self.method, str):
-            raise FrontError(f"the method of {self.name} must be the name of a test, got {self.method!r}")
+        text(self.method, f"the method of {self.name}", FrontError)
 
     __repr__ = one_line
 
@@ -126,7 +125,9 @@ class Certificate:
     def __post_init__(self) -> None:
         """Checks that it promises something, and rests on something."""
         require_confidence(self.confidence)
-        names = [limit.name for limit in self.limits]
+        for name in ("records_digest", "search_digest"):
+            text(getattr(self, name), name, FrontError)
+        names = [limit.name for limit in several(self.limits, CertifiedLimit, "limits", FrontError)]
         if not names or len(set(names)) < len(names):
             raise FrontError(f"a certificate must have one or more limits, each once, got {', '.join(names) or 'none'}")
         if self.p_value > 1 - self.confidence:

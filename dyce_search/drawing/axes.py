@@ -4,13 +4,12 @@ import io
 import os
 import sys
 from collections.abc import Sequence
-from numbers import Real
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import numpy.typing as npt
 
-from dyce_search.arguments import require_type
+from dyce_search.arguments import choice, real, require_type
 from dyce_search.drawing.style import NARROW, THEMES, inches, is_narrow, keep_style
 from dyce_search.errors import FrontError
 
@@ -44,10 +43,9 @@ def new_axes(width: float = 6.4, height: float = 4.4, *, theme: Literal["print",
         [3.3, 2.5]
     """
     for name, size in (("width", width), ("height", height)):
-        if not isinstance(size, Real) or not 0 < size < 1000:
-            raise FrontError(f"{name} must be a number of inches above 0, got {size!r}: 6.4 fills a notebook")
-    if theme not in THEMES:
-        raise FrontError(f"theme must be one of {', '.join(map(repr, THEMES))}, got {theme!r}: leave it out for print")
+        what, hint = "be a number of inches above 0", "6.4 fills a notebook"
+        real(size, name, FrontError, what, lambda inches: 0 < inches < 1000, hint=hint)
+    choice(theme, THEMES, "theme", FrontError, hint="leave it out for print")
     from matplotlib import rc_context
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from dyce_search.arguments import flag, is_whole, length, real, require_type, shown, text, whole
+from dyce_search.arguments import flag, is_whole, length, require_type, shown, text, whole
 from dyce_search.arrays import frame_of, numbers, restore, to_numpy, whole_numbers
 from dyce_search.errors import FrontError
 from dyce_search.evaluation.config import ExitConfig
 from dyce_search.evaluation.cost_tails import SHARES
-from dyce_search.evaluation.drawn import Drawable, draw_curve, drawables
+from dyce_search.evaluation.drawn import Drawable, draw_curve, drawables, require_drop_limit
 from dyce_search.evaluation.limits import require_count, require_number, require_share
 from dyce_search.records.costs import ExitCosts
 from dyce_search.records.layout import ExitLayout, require_layout
@@ -55,6 +55,9 @@ class OperatingPoint:
 
     def __post_init__(self) -> None:
         """Checks that the figures are ones that records can have."""
+        require_type(self.config, ExitConfig, "config", FrontError)
+        if self.disagreement is not None:
+            require_number(self.disagreement, "disagreement", 0, 1)
         require_number(self.accuracy, "accuracy", 0, 1)
         require_number(self.accuracy_drop, "accuracy_drop", -1, 1)
         for name in ("cost", "relative_cost"):
@@ -334,9 +337,7 @@ class Curve:
         """
         from dyce_search.drawing import axes
 
-        if drop_limit is not None:
-            what, hint = "lie in (0, 1] or be None", "0.05 is five points"
-            real(drop_limit, "drop_limit", FrontError, what, lambda limit: 0 < limit <= 1, hint=hint)
+        require_drop_limit(drop_limit)
         if label is not None:
             text(label, "label", FrontError)
         flag(static_exits, "static_exits", FrontError)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from dyce_search.arguments import require_type, shown
+from dyce_search.arguments import real, require_type, shown
 from dyce_search.drawing.style import short
 from dyce_search.errors import FrontError
 from dyce_search.evaluation.lookup import rows_of
@@ -44,6 +44,17 @@ def drawables(others: Mapping[str, Drawable] | None) -> dict[str, Drawable]:
         if not (hasattr(curve, "relative_cost") and hasattr(curve, "accuracy")):
             raise FrontError(f"others must be curves or points by name, got {type(curve).__name__} at {shown(name)}")
     return found
+
+
+def require_drop_limit(drop_limit: object) -> None:
+    """For the largest drop that a picture shows.
+
+    Raises:
+        FrontError: it is outside (0, 1], and not None.
+    """
+    if drop_limit is not None:
+        what, hint = "lie in (0, 1] or be None", "0.05 is five points"
+        real(drop_limit, "drop_limit", FrontError, what, lambda limit: 0 < limit <= 1, hint=hint)
 
 
 def draw_curve(

@@ -127,7 +127,12 @@ class BatchEvaluation:
 
         Args:
             parts: one or more, of the same records.
+
+        Raises:
+            ConfigError: none, or something else.
         """
+        if not several(parts, BatchEvaluation, "parts", ConfigError):
+            raise ConfigError("parts must be one or more, got none")
         return cls(**{one.name: np.concatenate([getattr(part, one.name) for part in parts]) for one in fields(cls)})
 
 

@@ -14,6 +14,7 @@ from typing import IO, Any
 import numpy as np
 import numpy.typing as npt
 
+from dyce_search.arguments import whole
 from dyce_search.errors import DyceError, FileFormatError
 from dyce_search.files import PathLike
 
@@ -126,9 +127,8 @@ def require_bytes(max_bytes: object) -> None:
     Raises:
         FileFormatError: no whole number, or none above 0.
     """
-    number = isinstance(max_bytes, (int, np.integer)) and not isinstance(max_bytes, bool)
-    if max_bytes is not None and not (number and max_bytes > 0):  # type: ignore[operator]
-        raise FileFormatError(f"max_bytes must be a whole number above 0, or None, got {max_bytes!r}")
+    if max_bytes is not None:
+        whole(max_bytes, "max_bytes", FileFormatError, least=1, hint="or None")
 
 
 def allowance(size: int) -> int:

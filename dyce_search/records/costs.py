@@ -104,13 +104,13 @@ class ExitCosts:
             )
         check_positions(position, len(backbone) - 1, CostsError)
         names = checked_names(self.names, position, CostsError)
-        require_text(str(self.unit), "unit", CostsError)
+        require_text(text(self.unit, "unit", CostsError), "unit", CostsError)
         layout = ExitLayout(position=position, names=names)
         for name, value in (
             ("backbone", backbone),
             ("head", head),
             ("position", layout.position),
-            ("unit", text(self.unit, "unit", CostsError)),
+            ("unit", self.unit),
             ("names", names),
             ("layout", layout),
         ):

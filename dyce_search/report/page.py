@@ -117,7 +117,7 @@ def _view(front: ParetoFront, records: ExitRecords, point: OperatingPoint, max_a
             certificate=point if isinstance(point, CertifiedPoint) else None,
             others=None,
             max_accuracy_drop=max_accuracy_drop,
-            drop_limit=max(0.05, 2 * max_accuracy_drop),
+            drop_limit=min(max(0.05, 2 * max_accuracy_drop), 0.99),
             at_certified=True,
         )
     )

@@ -167,7 +167,7 @@ def test_colours_stand_out(theme: style.Theme) -> None:
 
 
 def test_a_theme_that_there_is_not() -> None:
-    with pytest.raises(ds.FrontError, match="theme must be one of 'print', 'dark', got 'blue'"):
+    with pytest.raises(ds.FrontError, match="theme must be 'print' or 'dark', got 'blue'"):
         ds.new_axes(theme="blue")  # type: ignore[arg-type]
     with pytest.raises(ds.FrontError, match="width must be a number of inches above 0, got nan"):
         ds.new_axes(float("nan"))
