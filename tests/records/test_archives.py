@@ -55,7 +55,7 @@ def test_the_limit_can_be_moved(tmp_path):
 @pytest.mark.parametrize("max_bytes", [0, -1, 1.5, True, "1 GB", float("nan")])
 def test_a_limit_that_is_none(tmp_path, max_bytes):
     for call in (ds.load_records, ds.load_cascade):
-        with pytest.raises(ds.FileFormatError, match="max_bytes must be a whole number above 0, or None, got"):
+        with pytest.raises(ds.FileFormatError, match="max_bytes must be a whole number >= 1, got"):
             call(tmp_path / "file", max_bytes=max_bytes)
 
 
