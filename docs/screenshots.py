@@ -27,7 +27,7 @@ def main() -> None:
                 "Page.captureScreenshot", {"clip": clip, "captureBeyondViewport": True}
             )
             picture = Image.open(io.BytesIO(base64.b64decode(shot["data"]))).convert("RGB")
-            few = picture.quantize(96, method=Image.Quantize.MEDIANCUT, dither=Image.Dither.NONE)
+            few = picture.quantize(128, kmeans=2, dither=Image.Dither.NONE)
             few.save(FOLDER / name, optimize=True)
 
 

@@ -28,17 +28,21 @@ def load_texts(*sizes: int, words: int = 3000, batch: int = 50) -> list[DataLoad
             counts[token] = counts.get(token, 0) + 1
     frequent = sorted(counts, key=lambda token: (-counts[token], token))[: words - 2]
     number = {token: k for k, token in enumerate(frequent, start=2)}
+    different: dict[tuple[int, ...], int] = {}  # texts that differ in rare words alone are the same to the network
+    for tokens, label in found:
+        different.setdefault(tuple(number.get(token, UNKNOWN) for token in tokens), label)
+    texts = list(different.items())
     parts, start = [], 0
     for size in sizes:
-        parts.append(_loader(found[start : start + size], number, batch))
+        parts.append(_loader(texts[start : start + size], batch))
         start += size
     return parts
 
 
-def _loader(texts: list[tuple[list[str], int]], number: dict[str, int], batch: int) -> DataLoader:
+def _loader(texts: list[tuple[tuple[int, ...], int]], batch: int) -> DataLoader:
     ids = torch.full((len(texts), LENGTH), PAD)
-    for row, (tokens, _) in zip(ids, texts, strict=True):
-        row[: len(tokens)] = torch.tensor([number.get(token, UNKNOWN) for token in tokens])
+    for row, (numbers, _) in zip(ids, texts, strict=True):
+        row[: len(numbers)] = torch.tensor(numbers)
     labels = torch.tensor([label for _, label in texts])
     return DataLoader(TensorDataset(ids, (ids != PAD).long(), labels), batch, collate_fn=_collated)
 

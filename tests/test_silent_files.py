@@ -99,7 +99,7 @@ class TestSilent:
             (("certificate", "confidence"), None, r"Expected `float`, got `null` - at `\$.certificate.confidence`"),
             (("certificate", "confidence"), 5, r"confidence must lie in \(0, 1\), got 5"),
             (("certificate", "limits"), [], r"Expected `array` of length >= 1 - at `\$.certificate.limits`, got \[\]"),
-            (("certificate", "limits", 0, "name"), "max_joy", "limit must be 'max_accuracy_drop', .*got 'max_joy'"),
+            (("certificate", "limits", 0, "name"), "max_joy", "must be 'max_accuracy_drop'.*got 'max_joy'"),
             (("certificate", "limits", 0, "limit"), -1, r"max_accuracy_drop must lie in \(0, 1\), got -1"),
             (("certificate", "limits", 0, "p_value"), 0.4, "must have p-values up to 0.05, got 0.4"),
             (("certificate", "limits", 0, "p_value"), 7, "p_value of max_accuracy_drop must be a number from 0 to 1"),
@@ -256,7 +256,7 @@ class TestByHand:
             Certificate(limits=(), confidence=0.95, **counts)
         with pytest.raises(ds.FrontError, match=r"p-values up to 0.001, got 0.01"):
             Certificate(limits=(limit,), confidence=0.999, **counts)
-        with pytest.raises(ds.FrontError, match="must be a string, got None"):
+        with pytest.raises(ds.FrontError, match="the method of min_accuracy must be a string, got None"):
             replace(limit, method=None)
         with pytest.raises(ds.ConfigError, match="layout must be an ExitLayout"):
             Certificate(limits=(limit,), confidence=0.99, layout="x", **counts)

@@ -106,9 +106,9 @@ def check_certificate(
 
     A limit is "broken" where a test says so, by betting on "the figure is within the limit" (Waudby-Smith and Ramdas
     2023, arXiv 2010.09686). Where all limits still hold, it errs with probability 1 - confidence at most. Otherwise a
-    limit is "held", if these samples would have told: the same test is made of them once as many are spoilt as break
-    the limit by a margin. Where that goes unnoticed, they are "too few samples". That a promise is held is less than
-    that it is proven again; `Check.certified_anew` says whether it is.
+    limit is "held", if these samples prove it once more, or would have told: the same test is made of them once as many
+    are spoilt as break the limit by a margin. Where that goes unnoticed, they are "too few samples". That a promise is
+    held is less than that it is proven again; `Check.certified_anew` says whether it is.
 
     Args:
         point: with its certificate.
@@ -141,7 +141,8 @@ def check_certificate(
         if wrong.p_value <= alpha:
             verdict: Verdict = "broken"
         else:
-            verdict = "held" if _would_tell(test, margin[test.name], alpha) else "too few samples"
+            proven = test.p_value <= 1 - point.certificate.confidence  # anew, as it was the first time
+            verdict = "held" if proven or _would_tell(test, margin[test.name], alpha) else "too few samples"
         checked.append(
             CheckedLimit(
                 name=test.name,

@@ -110,10 +110,10 @@ class Chart {
     const [bottom, right] = [box.y + box.height, box.x + box.width];
     const parts = [svg("rect", { ...box, class: "frame" })];
     const across = ticks(...this.xs, box.width / 90);
-    const costs = view.x === "cost" && this.front.unit === "MACs";
+    const counted = view.x === "cost" && this.front.counted;
     across.found.forEach((x) => {
-      const text = costs
-        ? say.cost(x, "MACs").replace("MACs", "").trim()
+      const text = counted
+        ? say.cost(x, { unit: "", counted }).trim()
         : view.x === "cost"
           ? say.significant(x)
           : say.number(x, across.decimals);

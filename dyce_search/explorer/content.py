@@ -19,6 +19,7 @@ from dyce_search.evaluation.lookup import index_of
 from dyce_search.explorer.accounts import Accounts, GroupAccounts
 from dyce_search.explorer.packing import packed, packed_repeats, packed_sums
 from dyce_search.records.records import ExitRecords, require_records
+from dyce_search.wording import COUNTED
 
 if TYPE_CHECKING:
     from dyce_search.front.front import ParetoFront
@@ -54,6 +55,7 @@ def explorer_content(
         "solver": how.solver,
         "caution": how.caution,
         "unit": front.costs.unit,
+        "counted": front.costs.unit.lower() in COUNTED,
         "baseline": {"cost": front.costs.baseline, "accuracy": front.baseline_accuracy},
         "layout": front.layout.to_dict(),
         "prices": {"backbone": front.costs.backbone.tolist(), "head": front.costs.head.tolist()},

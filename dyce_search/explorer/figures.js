@@ -2,6 +2,7 @@
 
 const MINUS = "\u2212";
 const NONE = "\u2013";
+const PREFIXES = " kMGTPE";
 const ARRAYS = { u1: Uint8Array, u2: Uint16Array, u4: Uint32Array, f4: Float32Array, f8: Float64Array };
 
 // What `packed` wrote: base64 of little-endian bytes, as every browser's machine has them.
@@ -82,17 +83,16 @@ const say = {
   count: (value) => Math.round(value).toLocaleString("en"),
   threshold: (value) =>
     Number.isFinite(value) ? signed(String(shortest32(value))) : value > 0 ? "\u221e" : `${MINUS}\u221e`,
-  cost(value, unit) {
+  // A cost in the unit of a front; of what is counted in millions with a prefix, as wording.py writes it.
+  cost(value, { unit, counted }) {
     if (!Number.isFinite(value)) return NONE;
-    if (unit === "MACs" && Math.abs(value) >= 1e3) {
-      const power = Math.min(4, Math.floor(Math.log10(Math.abs(value)) / 3));
-      return `${say.significant(value / 1e3 ** power)} ${["", "k", "M", "G", "T"][power]}MACs`;
-    }
-    return `${say.significant(value)} ${unit}`;
+    if (!counted || Math.abs(value) < 999.5) return `${say.significant(value)} ${unit}`;
+    const power = Math.min(Math.floor(Math.log10(Number(Math.abs(value).toPrecision(3))) / 3), PREFIXES.length - 1);
+    return `${say.significant(value / 1e3 ** power, 3)} ${PREFIXES[power]} ${unit}`;
   },
-  significant(value) {
+  significant(value, digits = 4) {
     const size = Math.abs(value);
-    if (size !== 0 && (size < 1e-3 || size >= 1e9)) return signed(value.toPrecision(4));
-    return signed(value.toLocaleString("en", { maximumSignificantDigits: 4 }));
+    if (size !== 0 && (size < 1e-3 || size >= 1e9)) return signed(value.toPrecision(digits));
+    return signed(value.toLocaleString("en", { maximumSignificantDigits: digits }));
   },
 };

@@ -5,6 +5,7 @@ function readFront(data) {
   const front = {
     data,
     unit: data.unit,
+    counted: data.counted,
     accuracy: unpacked(points.accuracy),
     cost: unpacked(points.cost),
     disagreement: points.disagreement && unpacked(points.disagreement),

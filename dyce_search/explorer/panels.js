@@ -32,7 +32,7 @@ function aboutOf(front) {
   const { accuracy, cost } = front.baseline;
   const found = `${say.count(front.length)} configurations found by ${solver} on ${say.count(samples)} samples`;
   const network = `${layout.names.length - 1} exits at ${front.positions} positions`;
-  const whole = `The whole network costs ${say.cost(cost, front.unit)} a sample`;
+  const whole = `The whole network costs ${say.cost(cost, front)} a sample`;
   return `${found}: ${network}. ${whole} and has an accuracy of ${say.percent(accuracy)}.`;
 }
 
@@ -64,7 +64,7 @@ function groupsInWords(front, i) {
 
 // Rows of figures: [what, promised, delivered], delivered where there are held-out samples.
 function figureRows(front, i) {
-  const { held, unit, data } = front;
+  const { held, data } = front;
   const row = (name, of, show) => [name, show(of(front)), ...(held ? [show(of(held))] : [])];
   const rows = [
     row(
@@ -82,7 +82,7 @@ function figureRows(front, i) {
     row(
       "mean cost",
       (on) => on.cost[i],
-      (value) => say.cost(value, unit),
+      (value) => say.cost(value, front),
     ),
   ];
   if (front.disagreement)
@@ -102,7 +102,7 @@ function figureRows(front, i) {
     };
     Object.entries(shown).forEach(([name, share], k) => {
       const promised = front.tail[i * data.shares.length + data.shares.indexOf(share)];
-      rows.push([name, say.cost(promised, unit), ...(held ? [say.cost(held.tail[4 * i + k], unit)] : [])]);
+      rows.push([name, say.cost(promised, front), ...(held ? [say.cost(held.tail[4 * i + k], front)] : [])]);
     });
   }
   return rows;

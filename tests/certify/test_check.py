@@ -86,6 +86,14 @@ def test_few_samples_and_margins(population, front):
     assert ds.check_certificate(point, few, margins={"max_accuracy_drop": 0.1}).verdict == "held"
 
 
+def test_what_is_proven_anew_is_held_however_few_the_samples(population, front):
+    point = front.certify(population[1].subset(np.arange(4_000)), max_relative_cost=0.9)
+    few = population[1].subset(np.arange(4_000, 4_040))
+    check = ds.check_certificate(point, few, margins={"max_relative_cost": 1e-6})  # too small a step to be noticed
+    assert check.certified_anew
+    assert check.verdict == "held"
+
+
 def test_scores_between_0_and_1_and_groups(population, front):
     records = population[1].subset(np.arange(6_000))
     soft = ds.ExitRecords(

@@ -11,6 +11,7 @@ import pytest
 import dyce_search as ds
 from dyce_search.evaluation.cost_tails import SHARES
 from dyce_search.evaluation.lookup import index_of
+from dyce_search.wording import quantity
 
 EVIL = '</script><script>window.broken = 1</script><img src=x onerror="window.broken = 2">'
 LONG = "a_name_without_any_place_to_break_it_" * 6
@@ -262,6 +263,9 @@ def test_the_panels_say_what_the_profiles_say(opened, front, halves) -> None:
     groups = opened.run(CELLS, "[data-part=groups] tbody tr")
     assert [row[0] for row in groups] == [f"class {name}" for name in worst.name[:8]]
     assert float(groups[0][2]) == pytest.approx(100 * worst.accuracy_drop[0], abs=0.0051)
+    figures = {name: row for name, *row in opened.run(CELLS, "[data-part=figures] tbody tr")}
+    assert figures["mean cost"][0] == quantity(point.cost, "MACs")
+    assert figures["dearest sample costs"][0] == quantity(front.cost_within(0)[int(index)], "MACs")
     words = opened.text("[data-part=headline]")
     assert f"drop {100 * point.accuracy_drop:.2f} points at relative cost {point.relative_cost:.4f}" in words
     delivered = ds.evaluate(test, point.config)

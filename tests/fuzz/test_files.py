@@ -280,7 +280,7 @@ class Arrays:
         for name, value in found.items():
             if name in content and value is not None:
                 given = content[name] if name != "label" else content[name].reshape(-1)
-                assert given.dtype.kind in ("iuUS" if name == "group" else "biuf"), (name, given.dtype)
+                assert given.dtype.kind in ("biuUS" if name == "group" else "biuf"), (name, given.dtype)
                 assert given.shape == value.shape, name
                 with np.errstate(all="ignore"):
                     assert np.array_equal(given.astype(value.dtype), value), name
