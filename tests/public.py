@@ -129,7 +129,7 @@ class Right:
             "backbone": self.records.costs.backbone, "head": self.records.costs.head,
             "position": self.records.costs.position, "models": ["b", "a"], "log": self.rows, "record_sets":
             [self.records], "n": 10, "positions": 2, "types": 1, "configs": [self.config], "price": [1.0, 2.0],
-            "content": {}, "evaluations": 1, "default": 1, "steps": [0], "what": "steps", "marks": ["00ff"],
+            "content": {}, "evaluations": 1, "default": 1, "steps": [0], "what": "steps", "marks": ["00ff" * 4],
             "solver": "same_threshold", "options": {}, "measured": ds.evaluate_many(self.records, [self.config]),
             "fractions": [0.5], "seed": 0, "candidate": [0, 0], "n_positions": 2, "frame": frame(), "known":
             self.records.costs, "setting": {"k": np.arange(2)}, "accuracy": [0.5, 0.6], "cost": [1.0, 2.0],

@@ -33,6 +33,9 @@ SLOW = (
 )  # called with what must be refused alone
 FOREIGN = {
     ("heads_for", "example_input"): "what a backbone takes is its own affair",
+    ("EarlyExitModel.all_logits", "inputs"): "likewise",
+    ("EarlyExitModel.features", "inputs"): "likewise",
+    ("EarlyExitModel.forward", "inputs"): "likewise",
     ("EarlyExitModel.observe", "visit"): "the caller's own errors pass",
     ("Run.carry_out", "options"): "a solver's own errors pass",
 }

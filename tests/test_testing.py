@@ -157,7 +157,7 @@ class TestFaults:
             run.evaluate(*draw(run, run.rng))
             run._stop_reason = "tired"
 
-        with pytest.raises(AssertionError, match=r"stop_reason must be one of .*, got 'tired'"):
+        with pytest.raises(ds.FrontError, match=r"stop_reason must be .*, got 'tired'"):
             contract(solver).test_says_how_the_front_came_about()
 
 

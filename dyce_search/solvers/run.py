@@ -12,7 +12,7 @@ from dyce_search.arguments import flag, function, require_type, several, whole
 from dyce_search.errors import SolverError
 from dyce_search.evaluation.config import ExitConfig
 from dyce_search.evaluation.evaluate import BatchEvaluation, checked_configs, evaluate_arrays
-from dyce_search.fingerprints import united
+from dyce_search.fingerprints import require_marks, united
 from dyce_search.records.records import ExitRecords, require_records
 from dyce_search.solvers.budget import StopSearch, bar_over, check_budget, timely
 from dyce_search.solvers.hand_ins import HandIn, arrays_of, checked_figures, require_measured
@@ -113,7 +113,9 @@ class Run:
         Args:
             marks: such as a front's `fingerprint`, for a solver that starts from its configurations.
         """
-        self.marks = united(self.marks, several(marks, str, "marks", SolverError))
+        known = several(marks, str, "marks", SolverError)
+        require_marks(known)
+        self.marks = united(self.marks, known)
 
     @property
     def seconds(self) -> float:

@@ -497,7 +497,7 @@ class TestRefusals:
             ({"max_accuracy_drop": 0}, r"max_accuracy_drop must lie in \(0, 1\), got 0: .* no drop at all"),
             ({"max_accuracy_drop": 1}, r"max_accuracy_drop must lie in \(0, 1\), got 1"),
             ({"max_accuracy_drop": np.nan}, r"max_accuracy_drop must lie in \(0, 1\), got nan"),
-            ({"max_accuracy_drop": "small"}, r"max_accuracy_drop must lie in \(0, 1\), got small"),
+            ({"max_accuracy_drop": "small"}, r"max_accuracy_drop must lie in \(0, 1\), got 'small'"),
             ({"min_accuracy": 1.2}, r"min_accuracy must lie in \(0, 1\), got 1.2: it is a share"),
             ({"min_accuracy": 93}, r"min_accuracy must lie in \(0, 1\), got 93: it is a share"),
             ({"min_agreement": 1}, r"min_agreement must lie in \(0, 1\), got 1"),

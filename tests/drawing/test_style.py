@@ -61,7 +61,7 @@ def drawings(names: tuple[str, ...]):
         "reliability": lambda ax: ds.reliability(test).plot(ax, exits=range(exits)),
         "auroc": ds.exit_auroc(test).plot,
         "optimism": ds.optimism(front, test).plot,
-        "band": ds.bootstrap_band(front, test, resamples=10).plot,
+        "band": ds.bootstrap_band(front, test, level=0.8, resamples=10).plot,
         "oracle gap": ds.oracle_gap(front, test).plot,
         "marginal value": ds.marginal_value(search, by="type").plot,
         "worst groups": ds.worst_groups(test, point.config).plot,

@@ -53,9 +53,10 @@ def spoiled(draw: st.DrawFn, right: Any) -> Any:
 
 
 def mistaken(right: Any, how: int, at: int, odd: float, dtype: str, bound: float) -> Any:
-    """An array or a list with a mistake, of eight kinds."""
-    plain = isinstance(right, np.ndarray) or not any(dataclasses.is_dataclass(one) for one in right)
-    array = np.array(right) if plain else np.array(right, object)
+    """An array or a list with a mistake, of eight kinds; of a list of other things there are four."""
+    if not isinstance(right, np.ndarray) and not all(isinstance(one, (bool, int, float, str, list)) for one in right):
+        return [[], [*right, *right], [right], [*right, None]][how % 4]
+    array = np.array(right)
     if how == 0 and array.size and array.dtype != object:
         array = array.astype(np.float64) if array.dtype.kind in "iuf" else array
         array.flat[at % array.size] = odd
