@@ -54,7 +54,7 @@ oldest-quick: .venv-oldest/installed
 
 NOT_OLDEST := --ignore=dyce_search/runtime --ignore=dyce_search/records/msdnet_files.py --ignore=tests/runtime --ignore=tests/serving \
 	--ignore=tests/records/test_msdnet.py --ignore=tests/docs/test_notebooks.py
-QUICK := tests/records tests/front tests/drawing/test_plot.py tests/solvers/test_solvers.py tests/cli
+QUICK := tests/records tests/front tests/drawing/test_plot.py tests/solvers/test_solvers.py tests/cli/test_cli.py tests/cli/test_streams.py
 
 lint: .venv/installed-dev
 	$(BIN)/ruff check .

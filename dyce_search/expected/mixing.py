@@ -50,7 +50,7 @@ def none_negative(columns: npt.NDArray[np.float64], target: npt.NDArray[np.float
     best, closest = np.zeros(size), float(target @ target)
     for chosen in itertools.product([False, True], repeat=size):
         weights = np.zeros(size)
-        weights[list(chosen)] = np.linalg.lstsq(columns[:, chosen], target)[0]
+        weights[list(chosen)] = np.linalg.lstsq(columns[:, chosen], target, rcond=None)[0]
         off = target - columns @ weights
         if (weights >= 0).all() and off @ off < closest:
             best, closest = weights, float(off @ off)
