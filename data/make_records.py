@@ -29,7 +29,8 @@ from torch.nn import functional
 from torch.utils.data import BatchSampler, DataLoader, RandomSampler, SequentialSampler, TensorDataset
 
 import dyce_search as ds
-from dyce_search.files import write_atomically, write_json
+from dyce_search.files import write_atomically
+from dyce_search.json_files import write_json
 from dyce_search.runtime import (
     EarlyExitModel,
     conv_head,

@@ -37,14 +37,12 @@ def max_prob(probs: torch.Tensor) -> torch.Tensor:
 
 def margin(probs: torch.Tensor) -> torch.Tensor:
     """Gap between the two likeliest classes, (B, C) -> (B,) in [0, 1]."""
-    _require_two_classes(probs, "margin")
     top = probs.topk(2, dim=1).values
     return top[:, 0] - top[:, 1]
 
 
 def entropy(probs: torch.Tensor) -> torch.Tensor:
     """One minus the entropy in units of log C, (B, C) -> (B,) in [0, 1]."""
-    _require_two_classes(probs, "entropy")
     uncertain: torch.Tensor = torch.special.entr(probs).sum(dim=1)
     return (1 - uncertain / math.log(probs.shape[1])).clamp(0, 1)
 
@@ -64,7 +62,7 @@ def confidence_of(logits: torch.Tensor, measure: str | Measure, temperature: flo
         (B,) float32. NaN where the logits hold NaN or plus infinity.
 
     Raises:
-        ModelError: an unknown measure, one that does not return (B,), or too few classes for it.
+        ModelError: an unknown measure, or one that does not return (B,).
 
     Example:
         >>> confidence_of(torch.tensor([[0.0, 0.0], [200.0, 0.0]]), "max_prob").tolist()
@@ -88,8 +86,3 @@ def find_measure(measure: str | Measure) -> Measure:
     if not isinstance(measure, str) or measure not in MEASURES:
         raise ModelError(f"unknown confidence {shown(measure)}: use one of {', '.join(MEASURES)}, or a callable")
     return MEASURES[measure]
-
-
-def _require_two_classes(probs: torch.Tensor, name: str) -> None:
-    if probs.shape[1] < 2:
-        raise ModelError(f"confidence {name!r} needs two or more classes, got {probs.shape[1]}")

@@ -1,12 +1,22 @@
 """What all searches share: a seed, a budget, how a solver is told that it is spent, and a progress bar."""
 
+import time
 from collections.abc import Callable, Iterable, Iterator
 from typing import TypeVar
 
+import numpy as np
+import numpy.typing as npt
+
 from dyce_search.arguments import iterable, real, text, whole
 from dyce_search.errors import SolverError
+from dyce_search.evaluation.evaluate import evaluate_arrays
+from dyce_search.records.records import ExitRecords
 
 T = TypeVar("T")
+
+TRIED = 8  # configurations by which the time to measure one is taken
+FEWEST = 16  # that are measured after the time is over, however long it takes
+GRACE = 0.25  # seconds to measure what was found, at least; else as long as the search was given
 
 
 class StopSearch(Exception):  # noqa: N818 (it ends a search, it is no error)
@@ -40,6 +50,22 @@ def timely(steps: Iterable[T], require: Callable[[], None]) -> Iterator[T]:
             yield step
 
     return each()
+
+
+def spread_over(
+    records: ExitRecords, exits: npt.NDArray[np.int32], threshold: npt.NDArray[np.float32], seconds: float
+) -> npt.NDArray[np.int64]:
+    """Which of F configurations, exits and threshold (F, P), can be measured in so many seconds: evenly spread ones."""
+    size = len(exits)
+    if size <= FEWEST:
+        return np.arange(size)
+    some = np.linspace(0, size - 1, TRIED).astype(np.int64)
+    evaluate_arrays(records, exits[some[:1]], threshold[some[:1]])  # compiles, where nothing was measured yet
+    started = time.perf_counter()
+    evaluate_arrays(records, exits[some], threshold[some])
+    each = (time.perf_counter() - started) / TRIED
+    most = max(FEWEST, int(max(seconds, GRACE) / 2 / each))  # half: they are measured twice
+    return np.unique(np.linspace(0, size - 1, min(size, most)).astype(np.int64))
 
 
 def bar_over(steps: Iterable[T], what: str, total: int | None, *, drawn: bool) -> Iterable[T]:

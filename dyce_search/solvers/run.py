@@ -14,7 +14,7 @@ from dyce_search.evaluation.config import ExitConfig
 from dyce_search.evaluation.evaluate import BatchEvaluation, checked_configs, evaluate_arrays
 from dyce_search.fingerprints import require_marks, united
 from dyce_search.records.records import ExitRecords, require_records
-from dyce_search.solvers.budget import StopSearch, bar_over, check_budget, timely
+from dyce_search.solvers.budget import StopSearch, bar_over, check_budget, spread_over, timely
 from dyce_search.solvers.hand_ins import HandIn, arrays_of, checked_figures, require_measured
 from dyce_search.solvers.sample_limit import SampleLimit
 from dyce_search.wording import line
@@ -22,9 +22,6 @@ from dyce_search.wording import line
 T = TypeVar("T")
 
 WORK = 1 << 22  # configurations x samples between two looks at the clock: 0.1 s on one slow core
-TRIED = 8  # configurations by which the time to measure one is taken
-FEWEST = 16  # that are measured after the time is over, however long it takes
-GRACE = 0.25  # seconds to measure what was found, at least; else as long as the search was given
 Exits = npt.NDArray[np.int32]
 Thresholds = npt.NDArray[np.float32]
 FloatArray = npt.NDArray[np.float64]
@@ -271,7 +268,14 @@ class Run:
         return parts[0] if len(parts) == 1 else BatchEvaluation.joined(parts)
 
     def parts_of(self, size: int) -> list[slice]:
-        """A batch of so many configurations; if time counts, in parts that take about a tenth of a second each."""
+        """A batch of configurations; if time counts, in parts that take about a tenth of a second each.
+
+        Args:
+            size: how many there are.
+
+        Raises:
+            SolverError: that is no whole number >= 0.
+        """
         size = whole(size, "size", SolverError)
         step = max(1, size if self._max_seconds is None else WORK // self.records.n_samples)
         return [slice(first, first + step) for first in range(0, max(size, 1), step)]
@@ -342,18 +346,21 @@ class Run:
         """Which of some configurations (F, P) can be measured: all, or once the time is over, as many as it allows.
 
         What was found is measured before it is returned, which may take as long again as the search was given.
+
+        Args:
+            exits: (F, P) int32, as `evaluate` takes them.
+            threshold: (F, P) float32.
+
+        Returns:
+            (F',) indices, in order.
+
+        Raises:
+            ConfigError: shapes that do not fit, an exit that is not at its position, a threshold that is NaN.
         """
         exits, threshold = checked_configs(exits, threshold, self.records.costs)
-        size = len(exits)
-        if self.seconds_left >= 0 or size <= FEWEST or self._max_seconds is None:
-            return np.arange(size)
-        some = np.linspace(0, size - 1, TRIED).astype(np.int64)
-        evaluate_arrays(self.records, exits[some[:1]], threshold[some[:1]])  # compiles, where nothing was measured yet
-        started = time.perf_counter()
-        evaluate_arrays(self.records, exits[some], threshold[some])
-        each = (time.perf_counter() - started) / TRIED
-        most = max(FEWEST, int(max(self._max_seconds, GRACE) / 2 / each))  # half: they are measured twice
-        return np.unique(np.linspace(0, size - 1, min(size, most)).astype(np.int64))
+        if self.seconds_left >= 0 or self._max_seconds is None:
+            return np.arange(len(exits))
+        return spread_over(self.records, exits, threshold, self._max_seconds)
 
     def _thin(self) -> None:
         """Drops configurations that were never measured, where there is no time for all."""

@@ -109,7 +109,9 @@ class TestFigures:
         assert comparison.fronts["sampler"] is median.front
 
     def test_of_an_unknown_solver(self, comparison: ds.Comparison) -> None:
-        with pytest.raises(ds.SolverError, match="'nsga9' is not in this comparison: it has coordinate_descent, exit_"):
+        with pytest.raises(
+            ds.SolverError, match="solver of this comparison must be 'coordinate_descent', .* got 'nsga9'"
+        ):
             comparison.of("nsga9")
 
     def test_repr_and_budget(self, comparison: ds.Comparison, records: ds.ExitRecords) -> None:
@@ -305,7 +307,10 @@ class TestMistakes:
         ("options", "message"),
         [
             ({"solvers": []}, "solvers must be one or more, got none"),
-            ({"solvers": "exit_shares"}, "solvers must be a list of names or callables, .* got 'exit_shares'"),
+            (
+                {"solvers": "exit_shares"},
+                "solvers must be a list, or a dictionary, of names or callables, got 'exit_shares'",
+            ),
             ({"solvers": ["exit_sharse"]}, "unknown solver 'exit_sharse': use one of"),
             ({"solvers": ["exit_shares", "exit_shares"]}, "two solvers are called 'exit_shares': pass a dictionary"),
             ({"solvers": {"x": ("exit_shares", {"colour": 1})}}, "'exit_shares' does not take the option 'colour'"),
@@ -462,7 +467,6 @@ class TestCommandLine:
     @pytest.mark.parametrize(
         ("options", "message"),
         [
-            (["--seeds", "0"], "--seeds must be a whole number >= 1, got 0"),
             (["--solvers", "exit_shares,nsga9"], "unknown solver 'nsga9'"),
             (["--max-evaluations", "0"], "max_evaluations must be a whole number >= 1, got 0"),
             (["--jobs", "0"], "n_jobs must be a whole number other than 0"),
@@ -475,6 +479,11 @@ class TestCommandLine:
         error = capsys.readouterr().err
         assert error.startswith("dyce-search: error: ")
         assert message in error
+
+    def test_no_seeds(self, files: tuple[str, str], capsys: pytest.CaptureFixture[str]) -> None:
+        with pytest.raises(SystemExit, match="2"):
+            main(["compare", files[0], "--seeds", "0"])
+        assert "--seeds must be a whole number >= 1, got 0" in capsys.readouterr().err
 
     def test_a_folder_that_cannot_be_made_is_found_before_the_work(
         self, files: tuple[str, str], tmp_path: Path, capsys: pytest.CaptureFixture[str]

@@ -66,7 +66,7 @@ def drawings(positions):
         "reliability": ds.reliability(test).plot,
         "auroc": ds.exit_auroc(test).plot,
         "optimism": ds.optimism(front, test).plot,
-        "band": ds.bootstrap_band(front, test, resamples=20).plot,
+        "band": ds.bootstrap_band(front, test, resamples=20, level=0.8).plot,
         "oracle gap": ds.oracle_gap(front, test).plot,
         "marginal value": value.plot,
         "worst groups": ds.worst_groups(test, point.config).plot,

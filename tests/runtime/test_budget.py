@@ -76,7 +76,7 @@ def test_a_drifting_stream_is_held_at_the_budget_where_a_fixed_point_misses_it(m
 
 
 def test_what_it_measures_is_what_the_samples_cost(model):
-    controller = BudgetController(model, relative_cost=BUDGET, window=1e9)
+    controller = BudgetController(model, relative_cost=BUDGET, window=10**9)
     assert math.isnan(controller.measured)
     paid = []
     with torch.inference_mode():
@@ -89,14 +89,14 @@ def test_what_it_measures_is_what_the_samples_cost(model):
 
 
 def test_batches_are_priced_by_the_configuration_they_went_through(model):
-    controller = BudgetController(model, relative_cost=BUDGET, window=1e9)
+    controller = BudgetController(model, relative_cost=BUDGET, window=10**9)
     costs = model.front.costs
     config = ds.ExitConfig(candidate=[0, 1, -1, 0], threshold=[0, 0, 0, 0])
     position = torch.tensor([0, 1, 4, 3])
     output = EarlyExitOutput(logits=torch.zeros(4, 5), position=position, confidence=torch.ones(4), config=config)
     controller.update(output)
     assert controller.measured == pytest.approx(np.mean(relative_costs(model, output)))
-    controller = BudgetController(model, relative_cost=BUDGET, window=1e9)
+    controller = BudgetController(model, relative_cost=BUDGET, window=10**9)
     plain = EarlyExitOutput(logits=torch.zeros(2, 5), position=position[[2, 2]], confidence=torch.ones(2), config=None)
     controller.update(plain)
     assert controller.measured == pytest.approx(1.0)
@@ -124,7 +124,7 @@ def test_a_budget_out_of_reach_of_the_inputs_does_not_wind_up(model):
 
 
 def test_mistakes_are_named(model):
-    with pytest.raises(ModelError, match="window must be a number of samples >= 1, got 0"):
+    with pytest.raises(ModelError, match="window must be a whole number >= 1, got 0"):
         BudgetController(model, relative_cost=0.5, window=0)
     with pytest.raises(ds.InfeasibleError, match="no point of this front"):
         BudgetController(model, relative_cost=1e-6)

@@ -284,7 +284,7 @@ def test_given_lambdas_are_the_ones_that_are_solved(example):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"effort": "heroic"}, "effort must be one of fast, default, high, got 'heroic'"),
+        ({"effort": "heroic"}, "effort must be 'fast', 'default' or 'high', got 'heroic'"),
         ({"lambdas": [1.5]}, "lambdas must be one or more numbers in"),
         ({"max_accuracy_drop": float("nan")}, "max_accuracy_drop must be a number below 1, got nan"),
         ({"max_accuracy_drop": 1}, "max_accuracy_drop must be a number below 1, got 1: it is absolute"),
