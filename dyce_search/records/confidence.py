@@ -46,7 +46,7 @@ def as_two_classes(outputs: npt.NDArray[Any], *, probs: bool = False) -> npt.NDA
     """Outputs (..., C) as they are; of one column, that of the second of two classes, both columns (..., 2).
 
     Args:
-        outputs: logits, or probabilities.
+        outputs: (..., C) logits, or probabilities.
         probs: which of the two.
 
     Example:

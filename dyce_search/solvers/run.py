@@ -3,7 +3,7 @@
 import sys
 import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -14,17 +14,14 @@ from dyce_search.evaluation.config import ExitConfig
 from dyce_search.evaluation.evaluate import BatchEvaluation, checked_configs, evaluate_arrays
 from dyce_search.fingerprints import require_marks, united
 from dyce_search.records.records import ExitRecords, require_records
-from dyce_search.solvers.budget import StopSearch, bar_over, check_budget, spread_over, timely
-from dyce_search.solvers.hand_ins import HandIn, arrays_of, checked_figures, require_measured
+from dyce_search.solvers.budget import StopSearch, T, bar_over, check_budget, spread_over, timely
+from dyce_search.solvers.hand_ins import FloatArray, HandIn, arrays_of, checked_figures, require_measured
 from dyce_search.solvers.sample_limit import SampleLimit
 from dyce_search.wording import line
-
-T = TypeVar("T")
 
 WORK = 1 << 22  # configurations x samples between two looks at the clock: 0.1 s on one slow core
 Exits = npt.NDArray[np.int32]
 Thresholds = npt.NDArray[np.float32]
-FloatArray = npt.NDArray[np.float64]
 
 
 class Run:
@@ -343,16 +340,13 @@ class Run:
         return cost, accuracy
 
     def affordable(self, exits: Exits, threshold: Thresholds) -> npt.NDArray[np.int64]:
-        """Which of some configurations (F, P) can be measured: all, or once the time is over, as many as it allows.
+        """Which of F configurations can be measured, (F',) indices: all, or once the time is over, as many as it allows.
 
         What was found is measured before it is returned, which may take as long again as the search was given.
 
         Args:
             exits: (F, P) int32, as `evaluate` takes them.
             threshold: (F, P) float32.
-
-        Returns:
-            (F',) indices, in order.
 
         Raises:
             ConfigError: shapes that do not fit, an exit that is not at its position, a threshold that is NaN.

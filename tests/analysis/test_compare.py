@@ -110,7 +110,7 @@ class TestFigures:
 
     def test_of_an_unknown_solver(self, comparison: ds.Comparison) -> None:
         with pytest.raises(
-            ds.SolverError, match="solver of this comparison must be 'coordinate_descent', .* got 'nsga9'"
+            ds.SolverError, match=r"solver of this comparison must be 'coordinate_descent', .* got 'nsga9'"
         ):
             comparison.of("nsga9")
 

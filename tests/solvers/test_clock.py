@@ -9,6 +9,7 @@ import pytest
 import dyce_search as ds
 from dyce_search.evaluation.evaluate import evaluate_arrays
 from dyce_search.search import run_solver
+from dyce_search.solvers import budget
 from dyce_search.solvers import run as runs
 from dyce_search.solvers.budget import StopSearch
 from dyce_search.solvers.run import Run
@@ -98,10 +99,10 @@ class TestRun:
         run = Run(records, max_seconds=1e-9)
         run.propose(exits[:100], threshold[:100])
         run.propose(exits[100:], threshold[100:])
-        monkeypatch.setattr(runs, "GRACE", 0.0)
+        monkeypatch.setattr(budget, "GRACE", 0.0)
         cost, accuracy = run.figures()
         found = run.found()
-        assert len(cost) == len(accuracy) == len(found[0]) == sum(one.size for one in run.history) == runs.FEWEST
+        assert len(cost) == len(accuracy) == len(found[0]) == sum(one.size for one in run.history) == budget.FEWEST
         assert [one.size for one in run.history] == [1, 3, 12]
         np.testing.assert_array_equal(evaluate_arrays(records, *found).cost, cost)
 
