@@ -340,7 +340,7 @@ class Run:
         return cost, accuracy
 
     def affordable(self, exits: Exits, threshold: Thresholds) -> npt.NDArray[np.int64]:
-        """Which of F configurations can be measured, (F',) indices: all, or once the time is over, as many as it allows.
+        """Which of F configurations can be measured, (F',) indices: all, or once time is over, as many as it allows.
 
         What was found is measured before it is returned, which may take as long again as the search was given.
 
