@@ -142,6 +142,8 @@ def of_type(content: Any, kind: type[T], path: PathLike) -> T:
         raise FileFormatError(f"{path} is damaged: {cause}{found}: write the file anew") from cause
     except RecursionError as cause:
         raise FileFormatError(f"{path} is damaged: it is nested too deeply: write the file anew") from cause
+    except UnicodeEncodeError as cause:
+        raise FileFormatError(f"{path} is damaged: half a surrogate pair is no text ({cause})") from cause
     except SystemError as cause:  # msgspec before 0.22
         raise FileFormatError(f"{path} is damaged: a number is out of range: write the file anew") from cause
 

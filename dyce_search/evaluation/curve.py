@@ -130,7 +130,9 @@ class Curve:
             object.__setattr__(self, "layout", self.costs.layout)
         require_layout(self.layout, "layout")
         self.layout.joined(self.costs.layout, "the layout", "the costs")
-        n_points, n_positions = max(length(self.cost), 0), self.costs.n_positions
+        n_points, n_positions = length(self.cost), self.costs.n_positions
+        if n_points < 0:
+            raise FrontError(f"cost must have shape (F,), got {shown(self.cost)}")
         if self.disagreement is None:
             object.__setattr__(self, "disagreement", np.full(n_points, np.nan))
         if self.cost_tail is None:

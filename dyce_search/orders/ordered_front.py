@@ -14,7 +14,7 @@ from dyce_search.files import PathLike
 from dyce_search.front.front import ParetoFront
 from dyce_search.orders.stages import sequence_of, staged
 from dyce_search.records.layout import ExitLayout
-from dyce_search.records.records import ExitRecords
+from dyce_search.records.records import ExitRecords, require_records
 from dyce_search.wording import line
 
 if TYPE_CHECKING:
@@ -138,6 +138,7 @@ class OrderedFront:
         Returns:
             A point whose configuration is of the models that it asks: `point.config.layout.names` are their names.
         """
+        require_records(calibration, "calibration")
         point = self.front.certify(staged(calibration), **limits)
         config = self._own(point.config)[2]
         return replace(point, config=config, certificate=replace(point.certificate, layout=config.layout))

@@ -8,7 +8,7 @@ import numpy as np
 
 from dyce_search.arguments import choice, flag, shown, text
 from dyce_search.errors import FileFormatError, RecordsError
-from dyce_search.files import PathLike, named
+from dyce_search.files import PathLike, named, require_path
 from dyce_search.records.archives import require_bytes
 from dyce_search.records.confidence import Measure
 from dyce_search.records.costs import ExitCosts
@@ -111,6 +111,7 @@ def load_records(
     if kind in ("json", "npy", "pickle", "empty", "foreign text", "unknown"):
         raise not_records(path, kind)
     if costs is not None and not isinstance(costs, (ExitCosts, SampleCosts)):
+        require_path(costs, "costs")
         costs = _load_costs(costs)
     if kind == "torch" and measure is not None:
         raise RecordsError(f"measure is for confidences that a file holds, {path} holds outputs: pass confidence=")

@@ -7,7 +7,7 @@ import numpy.typing as npt
 import torch
 from torch import nn
 
-from dyce_search.arguments import flag, function, require_type
+from dyce_search.arguments import flag, function, real, require_type
 from dyce_search.errors import ConfigError, FrontError, ModelError
 from dyce_search.evaluation.config import ExitConfig
 from dyce_search.evaluation.curve import OperatingPoint
@@ -228,21 +228,19 @@ class EarlyExitModel(nn.Module):
         self.front = front
 
     def set_budget(self, *, relative_cost: float) -> OperatingPoint:
-        """Switches to the most accurate point of the front within a budget.
+        """Switches to the most accurate point of the front within a budget, and returns it.
 
         Args:
             relative_cost: at most this mean cost, relative to the final exit alone, as measured on the front's samples.
 
-        Returns:
-            The point that is in force now.
-
         Raises:
-            FrontError: no front was loaded.
+            FrontError: no front was loaded, or the budget is no number.
             InfeasibleError: no point is that cheap. The configuration in force stays.
         """
         if self.front is None:
             raise FrontError("set_budget chooses from a front, none was loaded: call load_front first")
-        point = self.front.select(max_relative_cost=relative_cost)
+        budget = real(relative_cost, "relative_cost", FrontError, "be a finite number")
+        point = self.front.select(max_relative_cost=budget)
         self.configure(point)
         return point
 

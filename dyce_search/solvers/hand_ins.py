@@ -63,7 +63,7 @@ def arrays_of(
     Raises:
         ConfigError: something else, or one that belongs to another network.
     """
-    found = several(configs, ExitConfig, "configurations", ConfigError)
+    found = several(configs, ExitConfig, "configs", ConfigError)
     shape = (len(found), layout.n_positions)
     exits = [config.exits(layout) for config in found]
     threshold = [config.threshold for config in found]

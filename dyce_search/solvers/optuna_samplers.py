@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from dyce_search.arguments import real, whole
+from dyce_search.arguments import real, shown, whole
 from dyce_search.errors import SolverError
 from dyce_search.fingerprints import fingerprint, united
 from dyce_search.front.front import ParetoFront
@@ -302,7 +302,7 @@ def _open(sampler: Any, storage: Any, study_name: str | None) -> "tuple[optuna.S
                 time.sleep(0.1 * (attempt + 1))
     else:
         raise SolverError(
-            f"storage {storage!r} cannot be opened: {type(cause).__name__}: {str(cause).splitlines()[0]}; "
+            f"storage {shown(storage)} cannot be opened: {type(cause).__name__}: {str(cause).splitlines()[0]}; "
             "pass a URL such as 'sqlite:///study.db' or an Optuna storage"
         ) from cause
     if [direction.name.lower() for direction in study.directions] != directions:

@@ -27,7 +27,6 @@ class Shown(NamedTuple):
     kind: str
     cut: str
     trained: str
-    recorded: int
     macs: str
     points: int
     wrong: int
@@ -56,7 +55,7 @@ def models() -> str:
         if library is None or importlib.util.find_spec(library) is not None:
             rows.append(_row(name, make))
             print(rows[-1], flush=True)
-    head = ["kind", "cut", "heads trained", "recorded", "MMACs", "points", "wrong", "MAC ratio"]
+    head = ["kind", "cut", "heads trained", "MMACs", "points", "wrong", "MACs"]
     return table([*head, "layers alone", "time", "predicted", "thinned", "faster, 1", "faster, 64"], rows)
 
 
@@ -69,7 +68,7 @@ def _row(name: str, make: Callable[[], Kind]) -> list[Any]:
         try:
             model = built(kind)
         except ds.ModelError as refusal:
-            return [name, f"refused: {str(refusal).partition(':')[0]}", *["-"] * 12]
+            return [name, f"refused: {str(refusal).partition(':')[0]}", *["-"] * 11]
         return list(measured(name, kind, model))
 
 
@@ -103,7 +102,7 @@ def measured(name: str, kind: Kind, model: EarlyExitModel) -> Shown:
     wrong = sum(promises_broken(model, records, front[k], batches) for k in {0, len(front) // 2, len(front) - 1})
     times = timed(model, records, batches[0])
     cut = "stages" if model.compacts else "hooks"
-    return Shown(name, cut, trained, records.n_samples, f"{costs.baseline / 1e6:.1f}", len(front), wrong, *times)
+    return Shown(name, cut, trained, f"{costs.baseline / 1e6:.1f}", len(front), wrong, *times)
 
 
 def promises_broken(model: EarlyExitModel, records: ds.ExitRecords, point: Any, batches: list[Any]) -> int:

@@ -25,6 +25,6 @@ CALLS: dict[str, Callable[[ds.ExitRecords, ds.ParetoFront, float, Path], Any]] =
 @pytest.mark.parametrize("call", CALLS)
 def test_drops_from_one_on_are_refused(call: str, drop: float, small_example: ds.ExitRecords, tmp_path: Path) -> None:
     front = ds.ParetoFront.from_configs(small_example, [ds.ExitConfig.none(small_example.costs.n_positions)])
-    with pytest.raises(ds.DyceError, match=r"0\.01 is one point|limits must be finite numbers"):
+    with pytest.raises(ds.DyceError, match=r"0\.01 is one point|max_accuracy_drop must be a finite number"):
         CALLS[call](small_example, front, drop, tmp_path)
     assert not list(tmp_path.iterdir())

@@ -242,7 +242,7 @@ def test_origin_reads_well(example):
         ({"seed": -1}, "seed must be a whole number >= 0, got -1"),
         ({"most_fitted": 1}, "most_fitted must be a whole number >= 2, got 1"),
         ({"weight": 2}, r"weight must lie in \[0, 1\], got 2"),
-        ({"effort": "high"}, "must be fast or default, got 'high'"),
+        ({"effort": "high"}, "must be 'fast' or 'default', got 'high'"),
     ],
 )
 def test_bad_options(small_example, option, message):

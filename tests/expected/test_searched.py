@@ -74,7 +74,7 @@ def test_scores_as_observed_are_the_observed_ones(small_example):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"scores": "likely"}, "scores must be 'expected', 'observed' or an array"),
+        ({"scores": "likely"}, "scores must be 'expected', 'observed' or \\(E, N\\)"),
         ({"scores": np.zeros((2, 3))}, "scores must have the shape of records.score"),
         ({"scores": None}, "scores"),
         ({"caution": -0.1}, "caution must be a finite number >= 0"),
