@@ -4,7 +4,7 @@ import sys
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Self
 
-from dyce_search.arguments import choice, several, shown, text
+from dyce_search.arguments import choice, several, shown, text, whole
 from dyce_search.errors import FileFormatError, FrontError
 from dyce_search.evaluation.config import ExitConfig
 from dyce_search.evaluation.curve import OperatingPoint
@@ -12,7 +12,6 @@ from dyce_search.evaluation.limits import (
     LIMITS,
     in_words,
     require_confidence,
-    require_count,
     require_number,
     require_provable,
     require_share,
@@ -138,7 +137,7 @@ class Certificate:
         for name in ("n_samples", "n_tested", "n_groups"):
             count = getattr(self, name)
             if not (name == "n_groups" and count is None):
-                require_count(count, name)
+                whole(count, name, FrontError, least=1)
         if self.n_groups is not None and self.n_groups > self.n_samples:
             raise FrontError(f"n_groups must be at most n_samples, {self.n_samples}, got {self.n_groups}")
         if self.layout is not None:

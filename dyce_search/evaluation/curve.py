@@ -14,7 +14,7 @@ from dyce_search.errors import FrontError
 from dyce_search.evaluation.config import ExitConfig
 from dyce_search.evaluation.cost_tails import SHARES
 from dyce_search.evaluation.drawn import Drawable, draw_curve, drawables, require_drop_limit
-from dyce_search.evaluation.limits import require_count, require_number, require_share
+from dyce_search.evaluation.limits import require_number, require_share
 from dyce_search.records.costs import ExitCosts
 from dyce_search.records.layout import ExitLayout, require_layout
 from dyce_search.wording import line, points
@@ -169,7 +169,6 @@ class Curve:
         for name in ("threshold", "accuracy", "exit_accuracy"):
             if np.isnan(getattr(self, name)).any():
                 raise FrontError(f"{name} must not be NaN")
-        require_count(self.n_samples, "n_samples")
         for name in ("accuracy", "exit_accuracy", "disagreement"):
             values = getattr(self, name)
             _require(values, ((values >= 0) & (values <= 1)) | np.isnan(values), f"{name} must be in [0, 1]")

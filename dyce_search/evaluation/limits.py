@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from dyce_search.arguments import real, whole
+from dyce_search.arguments import real
 from dyce_search.errors import DyceError, FrontError, InfeasibleError
 from dyce_search.wording import number, points
 
@@ -221,15 +221,6 @@ def require_number(value: object, name: str, low: float, high: float) -> None:
         FrontError: no number, or none between.
     """
     real(value, name, FrontError, f"be a number from {low:g} to {high:g}", lambda figure: low <= figure <= high)
-
-
-def require_count(value: object, name: str) -> None:
-    """For a number of samples, groups or tests.
-
-    Raises:
-        FrontError: no whole number, or none above 0.
-    """
-    whole(value, name, FrontError, least=1)
 
 
 def _above_0(value: float) -> bool:
