@@ -19,6 +19,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from dyce_search.arguments import shown, text
 from dyce_search.errors import FrontError
 
 KEPT = 4096  # marks, 80 kB in a file
@@ -112,6 +113,17 @@ def require_marks(marks: Collection[str]) -> None:
         return
     bad = next(mark for mark in marks if not (isinstance(mark, str) and len(mark) == DIGITS and HEX.fullmatch(mark)))
     raise FrontError(f"a fingerprint must be of marks of {DIGITS} hexadecimal digits, got {bad!r}")
+
+
+def require_digest(digest: object, name: str) -> str:
+    """For what is given as a digest of records: garbage would be that of none, and nobody would be warned.
+
+    Raises:
+        FrontError: it is none.
+    """
+    if len(text(digest, name, FrontError)) == 64 and HEX.fullmatch(str(digest)):
+        return str(digest)
+    raise FrontError(f"{name} must be of 64 hexadecimal digits, as records.digest is, got {shown(digest)}")
 
 
 def share_in_common(known: Collection[str], confidence: npt.NDArray[np.float32]) -> float:

@@ -84,6 +84,7 @@ class ConfigFile(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     layout: LayoutEntry | None = None
     calibration: Figures | msgspec.UnsetType = msgspec.UNSET
     certificate: CertificateEntry | msgspec.UnsetType = msgspec.UNSET
+    digest: str | msgspec.UnsetType = msgspec.UNSET  # of all else; of certified points that this release wrote
 
 
 class ConfigFile1(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
