@@ -10,17 +10,19 @@ ones or rounded confidences, it takes more than chance explains.
 
 import hashlib
 import re
+import warnings
 from collections import Counter
 from collections.abc import Collection, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from itertools import islice
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
 from dyce_search.arguments import shown, text
 from dyce_search.errors import FrontError
+from dyce_search.wording import percent
 
 KEPT = 4096  # marks, 80 kB in a file
 ROWS = 16  # exits that a mark is made of; more would tell no more samples apart
@@ -151,6 +153,35 @@ def share_in_common(known: Collection[str], confidence: npt.NDArray[np.float32])
     if found < min(TELLING, len(marks)) or found <= chance + SURELY * np.sqrt(chance):
         return 0.0
     return found / len(marks)
+
+
+class Samples(Protocol):
+    """Records, as far as they are recognised."""
+
+    @property
+    def digest(self) -> str:
+        """Of all they hold."""
+
+    @property
+    def confidence(self) -> npt.NDArray[np.float32]:
+        """(E, N)."""
+
+
+def share_seen(digest: str, marks: Collection[str], records: Samples) -> float:
+    """About which share of the samples that had a part in a front, with this digest and marks, is among others."""
+    return 1.0 if records.digest == digest else share_in_common(marks, records.confidence)
+
+
+def warn_if_seen(digest: str, marks: Collection[str], records: Samples, name: str, stacklevel: int) -> None:
+    """For figures that are to be of other samples."""
+    share = share_seen(digest, marks, records)
+    if share:
+        held = "are" if share == 1 else f"hold about {percent(float(f'{share:.2g}'))} of"
+        warnings.warn(
+            f"the {name} {held} the samples searched on, where every configuration looks better than it is: split the "
+            "records before the search",
+            stacklevel=stacklevel,
+        )
 
 
 def share_of_copies(confidence: npt.NDArray[np.float32], group: npt.NDArray[Any] | None) -> float:

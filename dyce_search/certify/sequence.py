@@ -20,7 +20,7 @@ from dyce_search.certify.order import test_order
 from dyce_search.errors import FrontError, InfeasibleError, RecordsError
 from dyce_search.evaluation.curve import Curve
 from dyce_search.evaluation.limits import LIMITS
-from dyce_search.fingerprints import UNMARKED, share_in_common
+from dyce_search.fingerprints import UNMARKED, share_seen
 from dyce_search.records.records import ExitRecords
 from dyce_search.wording import percent
 
@@ -78,8 +78,7 @@ def certify_point(
 
 def _require_other_samples(front: Curve, records: ExitRecords, fingerprint: tuple[str, ...]) -> None:
     """Refuses the samples searched on, all or a part of them."""
-    same = records.digest == front.records_digest
-    share = 1.0 if same else share_in_common(fingerprint, records.confidence)
+    share = share_seen(front.records_digest, fingerprint, records)
     if not share and not fingerprint:
         warnings.warn(f"the front {UNMARKED}: make sure that no calibration sample had a part in it", stacklevel=4)
     if share:

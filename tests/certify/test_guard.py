@@ -188,3 +188,19 @@ def test_a_check_on_the_very_records_says_nothing_new(sets, on_b):
     for records in sets[1:]:
         with pytest.warns(UserWarning, match="say nothing new"):
             ds.check_certificate(point, records)
+
+
+def test_held_out_samples_that_were_searched_on_are_named(sets, on_b, tmp_path):
+    """In figures that promise other samples: all of them in another order, a part of them."""
+    a, b, unseen = sets
+    for records, how in ((b, "are"), (b.subset(np.arange(500)[::-1]), "hold about")):
+        with pytest.warns(UserWarning, match=f"held-out records {how} .*the samples searched on"):
+            on_b.explore(tmp_path / "explorer.html", held_out=records)
+        with pytest.warns(UserWarning, match=f"test records {how} .*the samples searched on"):
+            ds.compare(b, solvers=["exit_shares"], test=records, max_evaluations=100)
+        with pytest.warns(UserWarning, match=f"held-out records {how} .*the samples searched on"):
+            ds.marginal_value(b, held_out=records, effort="fast", by="type")
+        with pytest.raises(ds.FrontError, match="must hold other samples than the front was searched on"):
+            ds.optimism(on_b, records)
+    on_b.explore(tmp_path / "explorer.html", held_out=unseen)
+    assert ds.optimism(on_b, a).n_held_out == 1_500
