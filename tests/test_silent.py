@@ -258,6 +258,14 @@ class TestTables:
         with pytest.raises(ds.RecordsError, match=message):
             ds.ExitRecords.from_frame(frame, costs=TWO)
 
+    @pytest.mark.parametrize("row", [[2.5, 0.5, -1.0], [0.9, 0.05, -0.1], [0.9, 0.8, 0.7], [3.0, 2.0, 1.0]], ids=str)
+    def test_top_classes_that_are_no_probabilities(self, tmp_path, row):
+        confs = np.tile(np.array(row, np.float32), (2, 4, 1))
+        preds = np.tile(np.arange(3, dtype=np.int16), (2, 4, 1))
+        np.savez(tmp_path / "dyce.npz", label=np.zeros((4, 1), np.int16), preds=preds, confs=confs)
+        with pytest.raises(ds.RecordsError, match="confs must be the probabilities of the likeliest classes"):
+            ds.load_records(tmp_path / "dyce.npz", costs=TWO)
+
     def test_top_classes_in_ascending_order(self, tmp_path):
         confs = np.array([[[0.86, 0.1], [0.6, 0.4]], [[0.9, 0.1], [0.18, 0.82]]], np.float32)
         preds = np.zeros(confs.shape, np.int16)

@@ -166,7 +166,7 @@ def optimism(front: ParetoFront, held_out: ExitRecords) -> Optimism:
     held = measured_on(front, held_out, "held_out")
     if share_seen(front.records_digest, front.fingerprint, held_out):
         raise FrontError(
-            "held_out must hold other samples than the front was searched on, got the same ones, or some of them, where "
+            "held_out must hold other samples than the front was searched on, got the same ones or some of them, where "
             "every front keeps its promise: pass records of other samples, or split yours before the search"
         )
     gap = held.accuracy_drop - front.accuracy_drop
