@@ -6,6 +6,7 @@ from html import escape
 from importlib.resources import files
 from typing import TYPE_CHECKING
 
+from dyce_search.cards.html import lines
 from dyce_search.drawing import axes
 from dyce_search.explorer.view import View, page_head
 
@@ -45,15 +46,8 @@ def table(label: str, header: Sequence[str], rows: Iterable[Sequence[str]], *, l
         >>> text.count("<tr>"), "a &amp; b" in text
         (2, True)
     """
-
-    def line(cells: Sequence[str], tag: str) -> str:
-        words = [' class="left"' if k < left else "" for k in range(len(cells))]
-        return "".join(f"<{tag}{word}>{escape(cell)}</{tag}>" for cell, word in zip(cells, words, strict=True))
-
-    body = "\n".join(f"<tr>{text}</tr>" for text in [line(header, "th"), *(line(row, "td") for row in rows)])
-    return (
-        f'<div class="scroll" tabindex="0" role="region" aria-label="{escape(label)}"><table>\n{body}\n</table></div>'
-    )
+    inside = lines(header, rows, lambda column: 'class="left"' if column < left else "")
+    return f'<div class="scroll" tabindex="0" role="region" aria-label="{escape(label)}"><table>{inside}</table></div>'
 
 
 def figure(ax: "Axes", caption: str, *, kind: str = "") -> str:

@@ -316,7 +316,7 @@ def _origin(front: ParetoFront, records: ExitRecords) -> Iterator[str]:
         ["samples measured on", f"{records.digest[:16]}..., {records.n_samples:,}"],
         ["versions of the search", ", ".join(f"{name} {version}" for name, version in how.versions.items())],
     ]
-    yield html_page.table("where this comes from", ["", ""], rows, left=2)
+    yield html_page.table("where this comes from", (), rows, left=2)
 
 
 def _signed(drop: float) -> str:
