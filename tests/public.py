@@ -167,6 +167,8 @@ class Right:
             "OrderedFront.load": {"path": folder / "ordered.json"},
             "OrderedFront.evaluate": {"records": self.cascade},
             "OrderedFront.certify": {"calibration": self.other_cascade, "max_accuracy_drop": 0.99, "confidence": 0.01},
+            "OrderedFront.explore": {"held_out": self.cascade},
+            "OrderedFront.index_of": {"config": ordered[0].config},
             "OrderedFront.select": {"max_accuracy_drop": 0.9},
             "ParetoFront.select": {"max_accuracy_drop": 0.9},
             "ParetoFront.certify": {"max_accuracy_drop": 0.99, "confidence": 0.01},
