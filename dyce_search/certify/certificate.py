@@ -19,7 +19,7 @@ from dyce_search.evaluation.limits import (
     require_provable,
     require_share,
 )
-from dyce_search.files import PathLike
+from dyce_search.files import PathLike, require_path
 from dyce_search.fingerprints import require_digest
 from dyce_search.json_files import content_digest, read_json, write_json
 from dyce_search.records.layout import ExitLayout, require_layout
@@ -252,10 +252,12 @@ class CertifiedPoint(OperatingPoint):
             FileFormatError: another kind or version, a configuration without certificate.
             ConfigError: the values are no configuration.
         """
-        from dyce_search.evaluation.config_file import read_promise
+        from dyce_search.evaluation.config_file import held, read_promise
 
-        config = ExitConfig.from_dict(content, path)
-        figures, promised = read_promise(content, path)
+        require_path(path)
+        found = held(content, path)
+        config = ExitConfig.from_dict(found, path)
+        figures, promised = read_promise(found, path)
         try:
             limits = tuple(CertifiedLimit(**limit) for limit in promised.pop("limits"))
             certificate = Certificate(limits=limits, layout=config.layout, **promised)

@@ -14,6 +14,7 @@ import dyce_search as ds
 from dyce_search.certify import p_values
 from dyce_search.certify.asked import Asked
 from dyce_search.certify.limit_tests import Trial
+from dyce_search.evaluation import config_file
 from dyce_search.fingerprints import fingerprint, share_in_common
 from tests import observed, oracles
 from tests.benchmarks import certification
@@ -548,6 +549,13 @@ class TestFiles:
         assert loaded == point
         assert loaded.config.threshold.tobytes() == point.config.threshold.tobytes()
         assert str(loaded) == str(point)
+
+    def test_its_content_is_held_against_the_types_once(self, point, monkeypatch):
+        looked_at, check = [], config_file.typed
+        monkeypatch.setattr(config_file, "typed", lambda *given: (looked_at.append(given[0]), check(*given))[1])
+        content = json.loads(json.dumps(point.to_dict()))
+        assert ds.CertifiedPoint.from_dict(content).certificate == point.certificate
+        assert looked_at == [content]
 
     def test_the_file_is_a_configuration(self, point, tmp_path):
         point.save(tmp_path / "point.json")

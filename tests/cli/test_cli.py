@@ -387,6 +387,11 @@ def test_usage_errors_exit_with_2(arguments: list[str], capsys: pytest.CaptureFi
         (["report", "f.json", "r.npz", "--out", "r.html", "--max-accuracy-drop", "2"], "2 would be 200 points"),
         (["select", "f.json", "--min-accuracy", "90pt"], "'90pt' is no share: write 0.3, or 30%"),
         (["select", "f.json", "--max-cost", "3ms"], "'3ms' is no cost: write a number in the unit of the costs"),
+        (["select", "f.json", "--max-cost", "1e99999999"], "'1e99999999' is too large"),
+        (["info", "r.npz", "--max-bytes", "4G"], "'4G' is no number of bytes: write 4GiB, 500MB or 1000000"),
+        (["info", "r.npz", "--max-bytes", "0.5"], "'0.5' must be 1 byte or more, and less than 8 EiB"),
+        (["info", "r.npz", "--max-bytes", "9e6TiB"], "'9e6TiB' must be 1 byte or more, and less than 8 EiB"),
+        (["info", "r.npz", "--max-bytes", "-1kB"], "expected one argument"),
     ],
 )
 def test_usage_errors_show_the_usage_of_the_command(

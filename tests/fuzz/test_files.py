@@ -8,7 +8,6 @@ import gzip
 import io
 import itertools
 import json
-import os
 import re
 from pathlib import Path
 
@@ -19,9 +18,10 @@ import dyce_search as ds
 from dyce_search.json_files import content_digest, of_type
 from dyce_search.records.costs_file import CostsFile
 from dyce_search.serving.bundle_file import BundleFile, read_manifest
+from tests.fuzz.cases import ASKED
 from tests.fuzz.mutations import damaged, damaged_arrays, damaged_bytes, generator, has_twice, text_of
 
-CASES = int(os.environ.get("DYCE_SEARCH_FUZZ", "2000"))  # of all kinds together
+CASES = int(ASKED or 2000)  # of all kinds together
 
 NULL = {"name", "temperature", "layout", "measure", "disagreement", "cost_tail", "seed", "n_groups", "share", "most"}
 NULL |= {"costs", "file"}  # keys that may be null, or not there
