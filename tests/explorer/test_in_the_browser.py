@@ -211,7 +211,7 @@ def test_thresholds_of_any_size_and_temperatures_survive(browser, tmp_path) -> N
     front = ds.ParetoFront(
         costs=costs, layout=layout, candidate=[[k % 2, 0] for k in range(count)],
         threshold=[[value, -value] for value in thresholds], accuracy=np.linspace(0.5, 0.9, count),
-        cost=np.linspace(1, 3, count), exit_accuracy=[0.5, 0.5, 0.6, 0.9], n_samples=10, records_digest="x",
+        cost=np.linspace(2, 3, count), exit_accuracy=[0.5, 0.5, 0.6, 0.9], n_samples=10, records_digest="0" * 64,
     )  # fmt: skip
     front.explore(tmp_path / "bare.html", max_accuracy_drop=0.5)
     browser.open(tmp_path / "bare.html")
