@@ -224,6 +224,7 @@ def test_thresholds_of_any_size_and_temperatures_survive(browser, tmp_path) -> N
     assert browser.complaints() == []
 
 
+@pytest.mark.filterwarnings("ignore:the held-out records are the samples searched on")
 def test_costs_that_differ_by_sample_have_a_budget(browser, tmp_path) -> None:
     rng = np.random.default_rng(0)
     n = 400
@@ -444,6 +445,7 @@ def test_light_and_dark(browser, page) -> None:
     assert browser.run(back) == dark
 
 
+@pytest.mark.filterwarnings("ignore:the held-out records are the samples searched on")
 def test_names_are_text_and_long_ones_leave_a_phone_its_width(browser, tmp_path) -> None:
     records = ds.synthetic_records(800, positions=2, types=2, seed=0)
     costs = ds.ExitCosts(
