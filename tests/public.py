@@ -132,7 +132,7 @@ class Right:
             "records": self.records, "calibration": self.other, "front": self.front, "config": self.config,
             "path": folder / "written", "folder": folder / "folder", "point": self.certified, "labels": [0, 1],
             "logits": np.full((4, 2, 3), 2.0), "probs": np.full((4, 2, 2), 0.5), "costs": self.records.costs,
-            "index": [0, 1], "held_out": self.other, "layout": self.records.layout,
+            "index": [0, 1], "held_out": self.other.subset(np.arange(30)), "layout": self.records.layout,
             "other": self.records.layout, "others": [self.front], "share": 0.5, "budget": 1.0, "exits": [[0, 2]],
             "threshold": [[0.5, 0.5]], "confidence": self.records.confidence, "score": self.records.score,
             "backbone": self.records.costs.backbone, "head": self.records.costs.head,

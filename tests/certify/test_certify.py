@@ -580,7 +580,7 @@ class TestFiles:
                 {"certificate": None},
                 "this is a configuration, a certified configuration is needed: dyce-search certify",
             ),
-            ({"calibration": None}, "missing required field `calibration`"),
+            ({"calibration": None, "digest": None}, "missing required field `calibration`"),
             ({"calibration": {"accuracy": 1}}, r"missing required field `cost` - at `\$.calibration`"),
             ({"calibration": {"accuracy": "x"}}, r"Expected `float`, got `str` - at `\$.calibration.accuracy`"),
             ({"certificate": {"limits": []}}, r"Expected `array` of length >= 1 - at `\$.certificate.limits`"),
