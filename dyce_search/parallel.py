@@ -84,4 +84,6 @@ def run_all(
 
     if n_jobs is not None and not (is_whole(n_jobs) and n_jobs != 0 and abs(n_jobs) <= MOST_JOBS):
         raise SolverError(f"n_jobs must be a whole number other than 0 (-1: one a core), or None, got {shown(n_jobs)}")
+    if n_jobs is not None and (len(calls) == 1 or n_jobs > len(calls)):
+        n_jobs = len(calls)  # what has no work needs no process
     return list(Parallel(n_jobs=n_jobs)(delayed(function)(*arguments, **options) for arguments, options in calls))

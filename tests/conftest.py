@@ -33,6 +33,21 @@ def small_example(example):
     return shrink(example, positions={2: 2, 6: 1, 10: 2}, samples=300)
 
 
+@pytest.fixture(scope="session")
+def right(tmp_path_factory):
+    """Right arguments for everything public."""
+    from tests.public import Right
+
+    return Right(tmp_path_factory.mktemp("public"))
+
+
+@pytest.fixture
+def aside(monkeypatch, tmp_path):
+    """Relative paths lead into a folder of the test; what is no database is tried once, without waiting for it."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("dyce_search.solvers.optuna_samplers.ATTEMPTS", 1)
+
+
 @pytest.fixture
 def costs():
     """Two candidates at position 0, one at position 1."""

@@ -6,7 +6,7 @@ with the usual names needs no entry; one with others gets it there, or in `Right
 
 import inspect
 import typing
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, fields, is_dataclass, replace
 from importlib import import_module
 from importlib.util import find_spec
@@ -14,6 +14,7 @@ from types import ModuleType
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 import dyce_search as ds
 from dyce_search.search import SOLVERS, find_solver
@@ -33,6 +34,7 @@ class Target:
         hints: types of all parameters by name, with what a star collects as type of one.
         star: parameters that are passed with a star.
         documented: its docstring, and that of its class.
+        before: puts back what a call changes.
     """
 
     name: str
@@ -41,11 +43,13 @@ class Target:
     hints: dict[str, Any]
     star: set[str] = field(default_factory=set)
     documented: str = ""
+    before: Callable[[], Any] = dict
 
     def call(self, changes: Mapping[str, Any]) -> Any:
         """Calls it with its right arguments, but for some."""
         given = {**self.right, **changes}
         stars = [value for name in self.star for value in given.pop(name, ())]
+        self.before()
         function = self.make()
         if not stars:
             return function(**given)
@@ -111,19 +115,24 @@ class Right:
             ds.check_certificate(self.certified, self.records), self.certified.certificate.limits[0],
             ds.check_certificate(self.certified, self.records).limits[0], self.comparison.searches[0],
             self.front.provenance,
-            ds.optimism(self.front, self.records.subset(np.arange(50))),
+            ds.optimism(self.front, self.other),
             ds.marginal_value(self.records, effort="fast"),
         ]  # fmt: skip
         self.instances = {type(one).__name__: one for one in every}
         self.torch = TorchRight(self) if find_spec("torch") else None
+        self.before = self.torch.before if self.torch else {}
         if self.torch:
             self.instances |= self.torch.instances
+        packages = ("torch", "onnx", "onnxscript", "onnxruntime")
+        self.onnx = OnnxRight(self) if all(map(find_spec, packages)) else None
+        if self.onnx:
+            self.instances |= self.onnx.instances
         n_points = len(self.front)
         self.by_name: dict[str, Any] = {
             "records": self.records, "calibration": self.other, "front": self.front, "config": self.config,
             "path": folder / "written", "folder": folder / "folder", "point": self.certified, "labels": [0, 1],
             "logits": np.full((4, 2, 3), 2.0), "probs": np.full((4, 2, 2), 0.5), "costs": self.records.costs,
-            "index": [0, 1], "held_out": self.records.subset(np.arange(30)), "layout": self.records.layout,
+            "index": [0, 1], "held_out": self.other.subset(np.arange(30)), "layout": self.records.layout,
             "other": self.records.layout, "others": [self.front], "share": 0.5, "budget": 1.0, "exits": [[0, 2]],
             "threshold": [[0.5, 0.5]], "confidence": self.records.confidence, "score": self.records.score,
             "backbone": self.records.costs.backbone, "head": self.records.costs.head,
@@ -134,7 +143,7 @@ class Right:
             "fractions": [0.5], "seed": 0, "candidate": [0, 0], "n_positions": 2, "frame": frame(), "known":
             self.records.costs, "setting": {"k": np.arange(2)}, "accuracy": [0.5, 0.6], "cost": [1.0, 2.0],
             "name": "rule", "baseline_accuracy": 0.5, "exit_accuracy": self.front.exit_accuracy, "n_samples": 60,
-            "records_digest": "00", "calibration_records": self.records, "ours": "one", "theirs": "the other",
+            "records_digest": "00" * 32, "calibration_records": self.records, "ours": "one", "theirs": "the other",
             "relative_cost": 0.9, "provenance": self.front.provenance, "size": 3,
             "parts": [ds.evaluate_many(self.records, [self.config])], "figures": None,
         }  # fmt: skip
@@ -167,14 +176,14 @@ class Right:
             "OrderedFront.load": {"path": folder / "ordered.json"},
             "OrderedFront.evaluate": {"records": self.cascade},
             "OrderedFront.certify": {"calibration": self.other_cascade, "max_accuracy_drop": 0.99, "confidence": 0.01},
-            "OrderedFront.explore": {"held_out": self.cascade},
+            "OrderedFront.explore": {"held_out": self.other_cascade},
             "OrderedFront.index_of": {"config": ordered[0].config},
             "OrderedFront.select": {"max_accuracy_drop": 0.9},
             "ParetoFront.select": {"max_accuracy_drop": 0.9},
             "ParetoFront.certify": {"max_accuracy_drop": 0.99, "confidence": 0.01},
             "ParetoFront.from_arrays": {"exits": self.front.exits, "threshold": self.front.threshold},
-            "ParetoFront": {**curve, "records_digest": "00"},
-            "Curve": {**curve, "records_digest": "00"},
+            "ParetoFront": {**curve, "records_digest": "00" * 32},
+            "Curve": {**curve, "records_digest": "00" * 32},
             "ExitLayout.exits": {"candidate": [0, 0]},
             "ExitRecords.from_cascade": {"confidence": [[0.5, 0.6]], "score": [[1, 0], [1, 1]]},
             "SampleCosts": {
@@ -193,6 +202,8 @@ class Right:
         }  # fmt: skip
         if self.torch:
             self.of |= self.torch.of
+        if self.onnx:
+            self.of |= self.onnx.of
 
 
 def certified_by_hand(point: ds.OperatingPoint) -> ds.CertifiedPoint:
@@ -229,17 +240,20 @@ class TorchRight:
         loader = [(inputs, torch.tensor([0, 1]))]
         records = runtime.record(model, loader, costs=costs, n_samples=2, progress=False)
         front = ds.search(records, solver="same_threshold", scores="observed")
-        config = front[0].config
+        config = self.config = front[0].config
         model.load_front(front)
         model.save_heads(right.folder / "heads.safetensors")
         output = model(inputs)
         controller = runtime.BudgetController(model, relative_cost=1.0)
         history = runtime.train_heads(model, loader, epochs=1, progress=False)
+        self.model, self.inputs, self.costs, self.loader = model, inputs, costs, loader
         self.instances = {type(one).__name__: one for one in (model, output, controller, history)}
         call = import_module("dyce_search.runtime.inputs").as_call(inputs)
         features = list(model.features(inputs)[0])
         shape = {"feature_shape": (8, 4, 4), "classes": 3}
         here = {"model": model, "costs": costs}
+        weights = {name: value.clone() for name, value in model.heads.state_dict().items()}
+        self.before = {"train_heads": lambda: model.heads.load_state_dict(weights)}
         self.of = {
             "BudgetController": {"model": model, "relative_cost": 1.0},
             "BudgetController.update": {"output": output},
@@ -262,8 +276,32 @@ class TorchRight:
             },
             "record": {**here, "loader": loader, "n_samples": 2, "progress": False},
             "train_heads": {"model": model, "loader": loader, "epochs": 1, "progress": False},
-            "export_onnx": {"model": model, "folder": right.folder / "bundle"},
+            "export_onnx": {"model": model, "folder": right.folder / "bundle", "overwrite": True},
         }  # fmt: skip
+
+
+class OnnxRight:
+    """The same for serving."""
+
+    def __init__(self, right: Right) -> None:
+        runtime, serving = import_module("dyce_search.runtime"), import_module("dyce_search.serving")
+        assert right.torch is not None
+        folder, inputs = right.folder / "served", right.torch.inputs.numpy()
+        runtime.export_onnx(right.torch.model, folder, costs=right.torch.costs)
+        self.model, self.named = serving.StagedModel(folder), {"input": inputs}
+        self.instances = {"StagedModel": self.model}
+        self.of = {
+            "StagedModel": {"folder": folder},
+            "StagedModel.__call__": {"inputs": [inputs]},
+            "StagedModel.all_logits": {"inputs": [inputs]},
+            "StagedModel.configure": {"config": right.torch.config},
+            "StagedModel.record": {"loader": [(inputs, [0, 1])]},
+        }
+
+    def named_inputs(self) -> Target:
+        """A call with the network's input by name."""
+        (name,), documented = self.named, type(self.model).__call__.__doc__ or ""
+        return Target(f"StagedModel({name}=)", lambda: self.model, self.named, {name: npt.ArrayLike}, set(), documented)
 
 
 LEFT_OUT = {
@@ -273,13 +311,24 @@ LEFT_OUT = {
 }  # fmt: skip
 
 
-def targets(right: Right) -> list[Target]:
-    """Every public function, constructor that checks, and method, of the package and of the runtime.
+ROOMS = ("dyce_search", "dyce_search.runtime", "dyce_search.serving", "solvers")
+
+
+def targets(right: Right, rooms: Iterable[str] = ROOMS) -> list[Target]:
+    """Every public function, constructor that checks, and method, of these rooms, and `search` with every solver.
 
     A class whose docstring names no error keeps what it is given, as the results of functions do: it is not called.
+    Rooms whose packages are not installed have none.
     """
-    rooms = [ds] + ([import_module("dyce_search.runtime")] if right.torch else [])
-    return [target for room in rooms for target in targets_of(room, right)] + list(solver_options(right))
+    found: list[Target] = []
+    for room in rooms:
+        if room == "solvers":
+            found += solver_options(right)
+        elif room == "dyce_search" or (right.torch if room == "dyce_search.runtime" else right.onnx):
+            found += targets_of(import_module(room), right)
+        if room == "dyce_search.serving" and right.onnx:
+            found.append(right.onnx.named_inputs())
+    return found
 
 
 def solver_options(right: Right) -> Iterator[Target]:
@@ -319,7 +368,8 @@ def of_class(name: str, kind: type, right: Right) -> Iterator[Target]:
         function = getattr(member, "__func__", member)
         own = inspect.isfunction(function) and function.__module__.startswith("dyce_search")
         called = f"{name}.{attribute}"
-        if attribute.startswith("_") or not own or called in LEFT_OUT:
+        hidden = attribute.startswith("_") and attribute != "__call__"
+        if hidden or not own or called in LEFT_OUT:
             continue
         if inspect.ismethod(member):  # a classmethod
             yield target(called, function, lambda member=member: member, right, "")
@@ -348,7 +398,7 @@ def target(name: str, function: Any, make: Callable[[], Any], right: Right, more
             given[parameter.name] = own.get(parameter.name, right.by_name.get(parameter.name))
     given |= {key: value for key, value in own.items() if key not in given}  # of **options
     hints.pop("return", None)
-    return Target(name, make, given, hints, star, f"{function.__doc__ or ''}{more}")
+    return Target(name, make, given, hints, star, f"{function.__doc__ or ''}{more}", right.before.get(name, dict))
 
 
 def types_of(function: Any) -> dict[str, Any]:

@@ -1,36 +1,27 @@
 """Every public function refuses what it cannot use, by an error of this library that names the argument.
 
-The walk is over the names of the package and of the runtime (`tests.public`): a new function is in it at once.
+The walk is over the names of the package, of the runtime and of serving (`tests.public`): a new function is in it at
+once. Every parameter is given every value of `tests.hostile`, in every run of the tests. Two functions take a second a
+call where nothing is refused (`SLOW`): they are given then only what their annotations refuse, and everything by
+`make fuzz`. Several wrong arguments at a time are for `tests/fuzz/test_api.py`.
 """
 
 import re
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 import dyce_search as ds
+from tests.fuzz.cases import ALL
 from tests.hostile import fits, values
-from tests.public import Right, Target, targets
+from tests.public import ROOMS, Right, Target, targets
 
 LONGEST = 30  # seconds of a call
 NAMED_OTHERWISE = r"|cannot (read|write)|is (not|no) |damaged"  # what is right as an argument, and leads to no file
-SLOW = (
-    "Comparison.save",
-    "Curve.plot",
-    "ParetoFront.plot",
-    "OrderedFront.plot",
-    "Comparison.plot",
-    "compare",
-    "export_onnx",
-    "heads_for",
-    "marginal_value",
-    "report",
-    "train_heads",
-)  # called with what must be refused alone
+SLOW = () if ALL else ("export_onnx", "report")
 FOREIGN = {
     ("heads_for", "example_input"): "what a backbone takes is its own affair",
     ("EarlyExitModel.all_logits", "inputs"): "likewise",
@@ -40,12 +31,6 @@ FOREIGN = {
     ("Run.carry_out", "options"): "a solver's own errors pass",
 }
 LENIENT = {("ExitConfig.leaves", "confidence"): "a number in an array is one"}
-
-
-@pytest.fixture(scope="module")
-def right(tmp_path_factory: pytest.TempPathFactory) -> Right:
-    """Right arguments for everything."""
-    return Right(tmp_path_factory.mktemp("public"))
 
 
 @contextmanager
@@ -98,15 +83,14 @@ def test_all_that_is_right_is_taken(right: Right) -> None:
             called.call({})
 
 
-@pytest.mark.parametrize("quarter", range(4))
-def test_whatever_is_passed_is_used_or_refused(
-    right: Right, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, quarter: int
-) -> None:
-    monkeypatch.chdir(tmp_path)
+@pytest.mark.usefixtures("aside")
+@pytest.mark.parametrize("room", ROOMS)
+def test_whatever_is_passed_is_used_or_refused(right: Right, room: str) -> None:
     wrong = []
-    for called in list(targets(right))[quarter::4]:
+    for called in targets(right, [room]):
+        hostile = values()
         for name, hint in called.hints.items():
-            for what, value in values().items():
+            for what, value in hostile.items():
                 if is_foreign(called, name, value) or (called.name in SLOW and fits(value, hint)):
                     continue
                 said = outcome(called, {name: [value] if name in called.star else value})
@@ -115,11 +99,9 @@ def test_whatever_is_passed_is_used_or_refused(
     assert not wrong, "\n".join([f"{len(wrong)} calls", *wrong])
 
 
+@pytest.mark.usefixtures("aside")
 @pytest.mark.parametrize("value", ["x", 3, object()], ids=["text", "three", "object"])
-def test_a_wrong_type_names_the_argument(
-    right: Right, value: object, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    monkeypatch.chdir(tmp_path)
+def test_a_wrong_type_names_the_argument(right: Right, value: object) -> None:
     unnamed = []
     for called in targets(right):
         for name, hint in called.hints.items():

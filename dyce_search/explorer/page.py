@@ -10,6 +10,7 @@ from dyce_search.evaluation.drawn import Drawable
 from dyce_search.explorer.content import Models, explorer_content
 from dyce_search.explorer.view import page_head, view_of
 from dyce_search.files import PathLike, require_path, write_atomically
+from dyce_search.fingerprints import warn_if_seen
 from dyce_search.records.records import ExitRecords
 from dyce_search.version import __version__
 
@@ -46,6 +47,8 @@ def write_explorer(
         drop_limit=drop_limit,
         models=models,
     )
+    if held_out is not None:
+        warn_if_seen(front.records_digest, front.fingerprint, held_out, "held-out records", stacklevel=3)
     view = view_of(content)
     text = (
         f'{page_head(title, [view.style], [view.script])}<body class="explorer-page">\n<h1>{escape(title)}</h1>\n'

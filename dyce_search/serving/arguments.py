@@ -40,6 +40,20 @@ def board_of(manifest: BundleFile, inputs: tuple[Any, ...], named: Mapping[str, 
     return board, sizes[BATCH][0]
 
 
+def _cast(array: Array, dtype: np.dtype[Any], name: str) -> Array:
+    """Numbers in another type of their kind: floats beyond its range become infinite, integers stay what they are.
+
+    Raises:
+        ModelError: integers that do not fit.
+    """
+    if dtype.kind in "iu" and array.size and not np.can_cast(array.dtype, dtype):
+        limits = np.iinfo(dtype)
+        if array.min() < limits.min or array.max() > limits.max:
+            raise ModelError(f"{name} must fit into {dtype}, got {array.min()} to {array.max()}")
+    with np.errstate(over="ignore"):
+        return array.astype(dtype)
+
+
 def _checked(value: Any, entry: InputEntry, sizes: dict[str, tuple[int, str]]) -> Array:
     """An argument in the type that stages take; notes the sizes that vary.
 
@@ -50,7 +64,7 @@ def _checked(value: Any, entry: InputEntry, sizes: dict[str, tuple[int, str]]) -
     if array.dtype != dtype:
         if array.dtype.kind != dtype.kind and not np.can_cast(array.dtype, dtype):
             raise ModelError(f"{entry.name} must be {entry.dtype}, got {array.dtype}: convert it")
-        array = array.astype(dtype)
+        array = _cast(array, dtype, entry.name)
     letters = ("B" if size == BATCH else "any" if isinstance(size, str) else str(size) for size in entry.shape)
     shape = ", ".join(letters)
     if array.ndim != len(entry.shape) or any(

@@ -6,12 +6,14 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from dyce_search.arguments import several, whole
 from dyce_search.errors import FileFormatError, MissingPackageError, ModelError
 from dyce_search.files import PathLike
 from dyce_search.serving.bundle_file import FileEntry, read_file
 
 Array = npt.NDArray[Any]
 Board = dict[str, Array]  # values by name
+MOST = 4096  # threads of an operation
 
 
 class Piece(NamedTuple):
@@ -49,13 +51,14 @@ class Loader:
                 "dyce_search.serving needs ONNX Runtime, which is not installed: pip install 'dyce_search[onnx]'",
                 name="onnxruntime",
             ) from cause
-        if threads is not None and (type(threads) is not int or threads < 1):
-            raise ModelError(f"threads must be a whole number >= 1, or None for all cores, got {threads!r}")
+        if threads is not None:
+            threads = whole(threads, "threads", ModelError, least=1, most=MOST, hint="None stands for all cores")
+        providers = several(providers, str, "providers", ModelError)
         unknown = [name for name in providers if name not in onnxruntime.get_available_providers()]
         if unknown:
             known = ", ".join(onnxruntime.get_available_providers())
             raise ModelError(f"this ONNX Runtime has no provider {unknown[0]!r}: it has {known}")
-        self.runtime, self.folder, self.providers = onnxruntime, folder, list(providers)
+        self.runtime, self.folder, self.providers = onnxruntime, folder, providers
         self.options = onnxruntime.SessionOptions()
         self.options.intra_op_num_threads = threads or 0
         # threads of a session that waits must not keep the cores from the next one

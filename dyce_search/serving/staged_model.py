@@ -8,6 +8,7 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
+from dyce_search.arguments import function, iterable, require_type, shown, text
 from dyce_search.arrays import to_numpy, whole_numbers
 from dyce_search.certify.certificate import CertifiedPoint
 from dyce_search.errors import ConfigError, CostsError, FileFormatError, ModelError, RecordsError
@@ -76,7 +77,8 @@ class StagedModel:
     Raises:
         FileFormatError: a file that is missing, was changed or lies elsewhere, or another version; names it.
         ConfigError: a configuration in the bundle that is none.
-        ModelError: an unknown provider, a measure that is neither known nor given.
+        ModelError: threads that are no number >= 1, an unknown provider, a measure that is neither known nor given, or
+            no function.
         MissingPackageError: onnxruntime is not installed.
     """
 
@@ -89,6 +91,10 @@ class StagedModel:
         measures: Mapping[str, Measure] | None = None,
     ) -> None:
         """See the class."""
+        if measures is not None:
+            require_type(measures, Mapping, "measures", ModelError)
+            for name, measure in measures.items():
+                function(measure, f"measures[{shown(name)}]", ModelError)
         manifest = read_manifest(folder)
         self._manifest = manifest
         try:
@@ -216,12 +222,16 @@ class StagedModel:
         """(B,) confidences of an exit's logits (B, C).
 
         Raises:
-            ModelError: NaN, or something of another shape.
+            ModelError: NaN, or something of another shape or type.
         """
         if logits.ndim != 2 or len(logits) != len(rows):
             raise ModelError(f"exit {self._layout.names[e]!r} must give ({len(rows)}, C) logits, got {logits.shape}")
         with np.errstate(invalid="ignore"):  # infinities become NaN, which is said below
-            confidence = np.asarray(plan.measure(softmax(logits, plan.temperatures[e])), np.float32)
+            measured = plan.measure(softmax(logits, plan.temperatures[e]))
+        try:
+            confidence = np.asarray(measured, np.float32)
+        except (TypeError, ValueError) as cause:
+            raise ModelError(f"the confidence measure must return (B,) numbers, got {shown(measured)}") from cause
         if confidence.shape != rows.shape:
             raise ModelError(f"the confidence measure must return shape (B,) = {rows.shape}, got {confidence.shape}")
         if np.isnan(confidence).any():
@@ -267,13 +277,17 @@ class StagedModel:
             source: free text, to which the precision is added where it is not that of the exported model.
 
         Raises:
-            RecordsError: no costs, no samples, batches without labels, labels outside the classes.
+            RecordsError: no costs, no samples, batches without labels, labels outside the classes, a loader that cannot
+                be gone through, a source that is no text.
             ConfigError: costs of other exits.
             ModelError: arguments as for a call; NaN.
         """
+        iterable(loader, "loader", RecordsError)
+        text(source, "source", RecordsError)
         costs = costs if costs is not None else self._costs
         if costs is None:
             raise RecordsError("costs must be given: the bundle was exported without: pass costs=")
+        require_type(costs, ExitCosts, "costs", RecordsError)
         self._layout.network.joined(costs.layout, "the bundle", "the costs")
         confidence, prediction, label = [], [], []
         plan = self._ready(None)
@@ -281,11 +295,9 @@ class StagedModel:
             inputs, labels = _pair(batch)
             raw = self.all_logits(inputs)
             logits = as_two_classes(raw)
+            found = f"{len(labels)} from {labels.min()} to {labels.max()}" if len(labels) else "none"
             if len(labels) != logits.shape[1] or labels.min() < 0 or labels.max() >= logits.shape[2]:
-                raise RecordsError(
-                    f"labels must be {logits.shape[1]} classes in [0, {logits.shape[2]}), got {len(labels)} from "
-                    f"{labels.min()} to {labels.max()}"
-                )
+                raise RecordsError(f"labels must be {logits.shape[1]} classes in [0, {logits.shape[2]}), got {found}")
             rows = np.arange(len(labels))
             confidence.append([self._judged(plan, values, e, rows) for e, values in enumerate(raw)])
             prediction.append(logits.argmax(axis=2).astype(np.int32))

@@ -7,6 +7,8 @@ from typing import Any
 from hypothesis import HealthCheck, Phase, seed, settings
 
 FILES = 40_000  # of the suite of files, by which `make fuzz` counts
+ASKED = os.environ.get("DYCE_SEARCH_FUZZ")  # how many files; None with the other tests
+ALL = bool(ASKED)  # whether that is what is tried
 SEED = 20261126  # of every suite: the same cases for everybody
 
 
@@ -17,8 +19,7 @@ def fuzz(few: int, every: int) -> Callable[[Any], Any]:
         few: where DYCE_SEARCH_FUZZ is not set.
         every: where it is 40,000, as `make fuzz` has it; in proportion for others.
     """
-    asked = os.environ.get("DYCE_SEARCH_FUZZ")
-    size = max(1, round(every * float(asked) / FILES)) if asked else few
+    size = max(1, round(every * float(ASKED) / FILES)) if ASKED else few
     chosen = settings(
         max_examples=size,
         deadline=None,

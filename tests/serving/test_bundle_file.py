@@ -7,8 +7,8 @@ import pytest
 
 import dyce_search as ds
 from dyce_search.errors import FileFormatError, ModelError
+from dyce_search.json_files import content_digest
 from dyce_search.serving import StagedModel
-from dyce_search.serving.bundle_file import digest_of_manifest
 
 
 def rewrite(folder, change, *, sign=True):
@@ -17,7 +17,7 @@ def rewrite(folder, change, *, sign=True):
     content = json.loads(path.read_text())
     change(content)
     if sign:
-        content["digest"] = digest_of_manifest(content)
+        content["digest"] = content_digest(content)
     path.write_text(json.dumps(content))
 
 
@@ -103,8 +103,16 @@ def test_no_onnx(copied):
 def test_options_that_are_refused(cnn):
     with pytest.raises(ModelError, match="threads must be a whole number >= 1"):
         StagedModel(cnn.folder, threads=0)
+    with pytest.raises(ModelError, match="threads must be a whole number from 1 to 4,096, got 18446744073709551616"):
+        StagedModel(cnn.folder, threads=2**64)
     with pytest.raises(ModelError, match="no provider 'Abacus'"):
         StagedModel(cnn.folder, providers=["Abacus"])
+    with pytest.raises(ModelError, match="providers must be a sequence of strings, got str"):
+        StagedModel(cnn.folder, providers="CPUExecutionProvider")
+    with pytest.raises(ModelError, match="measures must be a Mapping, got list"):
+        StagedModel(cnn.folder, measures=["energy"])
+    with pytest.raises(ModelError, match=r"measures\['energy'\] must be a function, got 1"):
+        StagedModel(cnn.folder, measures={"energy": 1})
 
 
 def test_what_a_bundle_holds(cnn):

@@ -5,6 +5,7 @@ import re
 import subprocess
 import sys
 import threading
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -13,6 +14,8 @@ import torch
 import dyce_search as ds
 from dyce_search.errors import ConfigError, ModelError, RecordsError
 from dyce_search.serving import StagedModel
+from dyce_search.serving.arguments import board_of
+from dyce_search.serving.bundle_file import InputEntry
 from tests.serving.networks import N, sentences
 
 
@@ -118,6 +121,8 @@ SERVE = """
 import sys
 import numpy as np
 from dyce_search.serving import StagedModel
+from dyce_search.serving.arguments import board_of
+from dyce_search.serving.bundle_file import InputEntry
 served = StagedModel(sys.argv[1], threads=1)
 served.configure("point2")
 print(served(np.load(sys.argv[2])).position.tolist())
@@ -197,6 +202,34 @@ def test_a_measure_of_ones_own(cnn):
     np.testing.assert_allclose(found.confidence, energy(probs), rtol=1e-5)
 
 
+@pytest.mark.parametrize("answer", ["sure", None, [[0.5, 0.5]]])
+def test_a_measure_that_gives_no_numbers(cnn, answer):
+    layout = ds.ExitLayout(position=cnn.records.layout.position, measure="mood")
+    served = StagedModel(cnn.folder, measures={"mood": lambda probs: answer})
+    served.configure(ds.ExitConfig(candidate=[0, 0], threshold=[0, 0], layout=layout))
+    with pytest.raises(ModelError, match="the confidence measure must return"):
+        served(**cnn.some(slice(2)))
+
+
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        ({"loader": 3}, "loader must be something to iterate over, got 3"),
+        ({"source": None}, "source must be a string, got None"),
+        ({"costs": "cheap"}, "costs must be an ExitCosts, got str"),
+    ],
+)
+def test_records_that_are_refused(cnn, wrong, said):
+    with pytest.raises(RecordsError, match=said):
+        StagedModel(cnn.folder, threads=1).record(**{"loader": [], **wrong})
+
+
+def test_batches_without_labels(cnn):
+    batch = {**cnn.some(slice(2)), "labels": []}
+    with pytest.raises(RecordsError, match=r"labels must be 2 classes in \[0, \d+\), got none"):
+        StagedModel(cnn.folder, threads=1).record([batch])
+
+
 @pytest.mark.parametrize(
     ("call", "said"),
     [
@@ -224,3 +257,15 @@ def test_arguments_that_disagree(written):
         StagedModel(bundle.folder)(batch["input_ids"], batch["attention_mask"][:3])
     with pytest.raises(ModelError, match="ONNX Runtime failed on this batch"):
         StagedModel(bundle.folder)(batch["input_ids"] + 1000, batch["attention_mask"])
+
+
+def test_numbers_in_another_type_of_their_kind():
+    """Whole numbers stay what they are; floats beyond float32 are infinite, which the logits will show."""
+    entry = InputEntry(name="x", value="input.x", dtype="int32", shape=["batch"])
+    board, batch = board_of(SimpleNamespace(inputs=[entry], sizes=[]), (np.array([1, -(2**31)]),), {})
+    assert (board["input.x"].dtype, board["input.x"].tolist(), batch) == (np.int32, [1, -(2**31)], 2)
+    with pytest.raises(ModelError, match="x must fit into int32, got 1 to 2147483648"):
+        board_of(SimpleNamespace(inputs=[entry], sizes=[]), (np.array([1, 2**31]),), {})
+    entry = InputEntry(name="x", value="input.x", dtype="float32", shape=["batch"])
+    board, _ = board_of(SimpleNamespace(inputs=[entry], sizes=[]), (np.array([1.0, 1e300]),), {})
+    assert board["input.x"].tolist() == [1.0, float("inf")]

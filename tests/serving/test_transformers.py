@@ -9,10 +9,12 @@ import torch
 import dyce_search as ds
 from dyce_search.runtime import EarlyExitModel, export_onnx, heads_for, linear_head
 from dyce_search.serving import StagedModel
+from tests.runtime.kinds import import_transformers
 
+pytest.importorskip("transformers", reason="transformers is not installed")
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")
-    transformers = pytest.importorskip("transformers", reason="transformers is not installed")
+    transformers = import_transformers()
 
 SMALL = {"vocab_size": 60, "hidden_size": 32, "intermediate_size": 48, "num_attention_heads": 2, "num_labels": 5}
 
