@@ -51,7 +51,7 @@ def one_of_each(folder: Path, name: str | None = None) -> list[Any]:
     )
     records.save(folder / "stored.npz", compress=False)
     comparison = ds.compare(records, solvers=["same_threshold", "exit_shares"], max_evaluations=20)
-    check = ds.check_certificate(point, held)
+    check = ds.check_certificate(point, held.subset(np.arange(1000)))
     return [
         records,
         costs,
