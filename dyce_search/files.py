@@ -2,6 +2,8 @@
 
 A file is written beside its target and renamed. While it is being written it is locked, so that whoever saves to the
 same name can tell what a killed process left behind, which is removed, from what another one is writing just now.
+Windows has no such locks, and a file must be closed there before it is renamed, so that for a moment nothing would
+hold it. In their place an empty file beside it stays open, which nobody else can remove as long as it is.
 """
 
 import os
@@ -18,9 +20,10 @@ from dyce_search.errors import ConfigError, CostsError, FileFormatError, FrontEr
 
 try:
     import fcntl
-except ImportError:  # Windows, where a file that is open cannot be removed
+except ImportError:  # Windows
     fcntl = None  # type: ignore[assignment]
 
+SIGN = "open"  # ending of the file that is open on Windows
 PathLike = str | os.PathLike[str]
 
 
@@ -97,19 +100,21 @@ def _beside(target: Path, there: os.stat_result | None) -> Iterator[tuple[Path, 
     def create(name: str, flags: int) -> int:
         return os.open(name, flags, mode)
 
-    while True:
-        temporary = target.parent / f"{_begin(target)}{secrets.token_hex(8)}.tmp"
-        stream = open(temporary, "xb", opener=create)  # noqa: SIM115
-        if _locked(stream.fileno()):
-            break
-        stream.close()  # somebody took it for abandoned, in the moment before it was locked
-    try:
-        with stream:
-            if there is not None:
-                _take_over(temporary, there)
-            yield temporary, stream
-    finally:
-        temporary.unlink(missing_ok=True)
+    begin = _begin(target)
+    with _in_use(begin):
+        while True:
+            temporary = Path(f"{begin}.tmp")
+            stream = open(temporary, "xb", opener=create)  # noqa: SIM115
+            if _locked(stream.fileno()):
+                break
+            stream.close()  # somebody took it for abandoned, in the moment before it was locked, and removed it
+        try:
+            with stream:
+                if there is not None:
+                    _take_over(temporary, there)
+                yield temporary, stream
+        finally:
+            temporary.unlink(missing_ok=True)
 
 
 def _take_over(temporary: Path, there: os.stat_result) -> None:
@@ -132,29 +137,57 @@ def _locked(handle: int) -> bool:
     return os.fstat(handle).st_nlink > 0
 
 
-def _begin(target: Path) -> str:
-    """How the names of what is beside `target` for a while begin: short enough for every file system."""
-    return f".{target.name[:50]}."
+def _begin(target: Path) -> Path:
+    """How the names of what one call has beside `target` for a while begin: short enough for every file system."""
+    return target.parent / f".{target.name[:50]}.{secrets.token_hex(8)}"
+
+
+@contextmanager
+def _in_use(begin: Path) -> Iterator[None]:
+    """On Windows, within, whatever is named so is in use: a file that is open cannot be removed there."""
+    if fcntl is not None:
+        yield
+        return
+    sign = f"{begin}.{SIGN}"
+    stream = open(sign, "xb")  # noqa: SIM115
+    try:
+        yield
+    finally:
+        stream.close()
+        with suppress(OSError):
+            os.unlink(sign)
 
 
 def _sweep(target: Path, *endings: str) -> None:
     """Removes what killed processes left behind when they wrote `target`: what looks like it, and nobody has locked."""
-    if fcntl is None:
-        return
-    name = re.compile(rf"{re.escape(_begin(target))}[0-9a-f]{{16}}\.({'|'.join(endings)})")
+    all_endings = "|".join(endings if fcntl is not None else (*endings, SIGN))
+    name = re.compile(rf"\.{re.escape(target.name[:50])}\.[0-9a-f]{{16}}\.({all_endings})")
     with suppress(OSError), os.scandir(target.parent) as entries:
         left = [entry.path for entry in entries if name.fullmatch(entry.name) and not entry.is_symlink()]
         for path in left:
             with suppress(OSError):
-                handle = os.open(path, os.O_RDONLY)
-                try:
-                    fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                    if os.path.isdir(path):
-                        shutil.rmtree(path)
-                    else:
-                        os.unlink(path)
-                finally:
-                    os.close(handle)
+                _remove_unless_in_use(path)
+
+
+def _remove_unless_in_use(path: str) -> None:
+    if fcntl is None:
+        with suppress(FileNotFoundError):
+            os.unlink(f"{path.rpartition('.')[0]}.{SIGN}")  # fails while somebody has it open
+        _remove(path)
+        return
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        _remove(path)
+    finally:
+        os.close(handle)
+
+
+def _remove(path: str) -> None:
+    if os.path.isdir(path):
+        shutil.rmtree(path)
+    else:
+        os.unlink(path)
 
 
 def write_folder(
@@ -176,28 +209,29 @@ def write_folder(
     require_path(folder, "folder")
     target = Path(folder)
     _require_free(target, replaces, overwrite)
-    begin = target.parent / f"{_begin(target)}{secrets.token_hex(8)}"
-    temporary, old = (begin.with_name(f"{begin.name}.{ending}") for ending in ("tmp", "old"))
+    begin = _begin(target)
+    temporary, old = (Path(f"{begin}.{ending}") for ending in ("tmp", "old"))
     handles: list[int] = []
     try:
         _sweep(target, "tmp")
-        temporary.mkdir()
-        _hold(temporary, handles)
-        fill(temporary)
-        for path in temporary.iterdir():
-            with open(path, "rb+") as stream:
-                os.fsync(stream.fileno())
-        _require_free(target, replaces, overwrite)  # again: filling takes a while
-        if target.is_dir():
-            _hold(target, handles)
-            os.replace(target, old)
-        try:
-            os.replace(temporary, target)
-        except OSError:
-            if old.is_dir():
-                os.replace(old, target)
-            raise
-        _sweep(target, "old")  # of a process that was killed between the two: it was to be replaced, and is now
+        with _in_use(begin):
+            temporary.mkdir()
+            _hold(temporary, handles)
+            fill(temporary)
+            for path in temporary.iterdir():
+                with open(path, "rb+") as stream:
+                    os.fsync(stream.fileno())
+            _require_free(target, replaces, overwrite)  # again: filling takes a while
+            if target.is_dir():
+                _hold(target, handles)
+                os.replace(target, old)
+            try:
+                os.replace(temporary, target)
+            except OSError:
+                if old.is_dir():
+                    os.replace(old, target)
+                raise
+            _sweep(target, "old")  # of a process that was killed between the two: it was to be replaced, and is now
     except OSError as cause:
         raise FileFormatError(f"cannot write {target}: {cause.strerror or cause}") from cause
     finally:

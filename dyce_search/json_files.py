@@ -4,6 +4,7 @@ Beside each format stand its types (`msgspec.Struct`s that know every key); `typ
 numbers mean together, and their ranges, is checked by the constructors of what is read, for objects made by hand too.
 """
 
+import hashlib
 import json
 import math
 import re
@@ -35,6 +36,8 @@ def write_json(path: PathLike, content: Mapping[str, Any]) -> None:
         raise FileFormatError(f"cannot write {path}: a name in it is no text that UTF-8 can keep ({cause})") from cause
     except RecursionError as cause:
         raise FileFormatError(f"cannot write {path}: what it is to hold is nested too deeply for JSON") from cause
+    except (TypeError, ValueError) as cause:
+        raise FileFormatError(f"cannot write {path}: something in it has no place in JSON ({cause})") from cause
     write_atomically(path, lambda stream: stream.write(text))
 
 
@@ -160,6 +163,26 @@ def _found(content: Any, message: str) -> str:
             return ""
     shown = repr(content)
     return f", got {shown if len(shown) <= SHOWN else f'{shown[:SHOWN]}...'}"
+
+
+def content_digest(content: Mapping[str, Any]) -> str:
+    """SHA-256 of everything in some content but its entry `digest`, however it is laid out."""
+    rest = {key: value for key, value in content.items() if key != "digest"}
+    return hashlib.sha256(json.dumps(rest, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
+
+
+def check_digest(content: Mapping[str, Any], path: PathLike, advice: str) -> None:
+    """For what must not be changed by hand.
+
+    Raises:
+        FileFormatError: its digest is another one, or there is none.
+    """
+    try:
+        digest = content_digest(content)
+    except RecursionError as cause:
+        raise FileFormatError(f"{path} is damaged: it is nested too deeply: {advice}") from cause
+    if content.get("digest") != digest:
+        raise FileFormatError(f"{path} was changed since it was written: its digest differs: {advice}")
 
 
 def check_header(content: Any, kind: str, versions: tuple[int, ...], path: PathLike) -> int:

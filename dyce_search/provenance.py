@@ -1,5 +1,6 @@
 """How a front came about."""
 
+import json
 import math
 import platform
 from collections.abc import Mapping
@@ -8,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from dyce_search.arguments import choice, real, require_type, text, whole
+from dyce_search.arguments import choice, real, require_type, shown, text, whole
 from dyce_search.errors import FrontError
 from dyce_search.wording import one_line
 
@@ -56,7 +57,12 @@ class Provenance:
         for name, known in (("stop_reason", STOP_REASONS), ("scores", SCORES)):
             choice(getattr(self, name), known, name, FrontError)
         for name in ("options", "expected", "versions"):
-            require_type(getattr(self, name), Mapping, name, FrontError)
+            value = getattr(self, name)
+            require_type(value, Mapping, name, FrontError)
+            if not _plain(value):
+                raise FrontError(f"{name} of a front's provenance must be what JSON can keep, got {shown(value)}")
+        for version in self.versions.values():
+            text(version, "each of versions", FrontError)
         if self.seed is not None:
             whole(self.seed, "seed of a front's provenance", FrontError)
         whole(self.evaluations, "evaluations of a front's provenance", FrontError)
@@ -71,3 +77,13 @@ class Provenance:
             )
 
     __repr__ = one_line
+
+
+def _plain(value: Mapping[str, Any]) -> bool:
+    try:
+        json.dumps(dict(value), allow_nan=False)
+    except (TypeError, ValueError):
+        return False
+    except RecursionError:  # files say so, where they are written
+        return True
+    return all(isinstance(key, str) for key in value)

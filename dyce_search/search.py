@@ -4,6 +4,7 @@ import importlib
 import inspect
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -92,8 +93,9 @@ def search(
             `run.evaluate` or `run.propose` (see `Run`), or returns an iterable of `ExitConfig`.
         seed: of whatever is random in the solver.
         max_evaluations: budget; a configuration, or one exit of it, measured against all samples counts one.
-        max_seconds: budget of the solver's wall-clock time. It looks at the clock every tenth of a second. Scores to
-            expect are made before that, and what was found is measured afterwards, which may take as long again.
+        max_seconds: budget of wall-clock time. Making scores to expect counts, but half of the time is the solver's in
+            any case; it looks at the clock every tenth of a second. What was found is measured, and made to keep
+            `max_sample_cost`, afterwards, which may take as long again.
         progress: a progress bar on standard error; None draws it only on a terminal.
         scores: "expected", "observed", or an array (E, N) in [0, 1] of one's own.
         caution: what a sample on which an exit and the final exit differ costs, in units of accuracy, at least 0. None
@@ -138,6 +140,7 @@ def run_solver(
     scores: Scores | SearchedScores = "expected",
     caution: float | None = None,
     limit: SampleLimit | None = None,
+    make_scores: Callable[[], SearchedScores] | None = None,
 ) -> tuple[Run, ParetoFront]:
     """`search`, and the run that it was, which knows what was handed in when.
 
@@ -152,6 +155,7 @@ def run_solver(
         scores: as in `search`, or made already.
         caution: as in `search`.
         limit: on what single samples may cost.
+        make_scores: makes the scores, in place of `scores` and `caution`.
 
     Raises:
         InfeasibleError: no configuration keeps the limit.
@@ -170,10 +174,9 @@ def run_solver(
     if not isinstance(scores, SearchedScores):
         asked = options.get("effort")
         effort: Effort = "fast" if isinstance(asked, str) and asked == "fast" else "default"
+        make = make_scores or partial(SearchedScores.of, records, scores, caution, effort=effort)
         try:
-            (scores,) = [
-                SearchedScores.of(records, scores, caution, effort=effort) for _ in run.bar([0], "scores to search on")
-            ]
+            (scores,) = [make() for _ in run.bar([0], "scores to search on")]
         except KeyboardInterrupt:
             scores = SearchedScores.of(first, "observed", 0.0)
             run.interrupt()
@@ -189,7 +192,7 @@ def run_solver(
     kept = run.affordable(exits, threshold)
     exits, threshold = exits[kept], threshold[kept]
     if limit is not None:
-        exits, threshold = within_limit(scores.searched, exits, threshold, limit)
+        exits, threshold = within_limit(scores.searched, exits, threshold, limit, run.clock)
     provenance = Provenance(
         solver=name,
         options={key: _plain(value) for key, value in {**options, **_said(limit)}.items()},

@@ -1,5 +1,4 @@
 """Records that many tests share."""
-# ruff: noqa: E402
 
 import os
 

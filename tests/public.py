@@ -115,7 +115,7 @@ class Right:
             ds.check_certificate(self.certified, self.records), self.certified.certificate.limits[0],
             ds.check_certificate(self.certified, self.records).limits[0], self.comparison.searches[0],
             self.front.provenance,
-            ds.optimism(self.front, self.records.subset(np.arange(50))),
+            ds.optimism(self.front, self.other),
             ds.marginal_value(self.records, effort="fast"),
         ]  # fmt: skip
         self.instances = {type(one).__name__: one for one in every}
@@ -132,7 +132,7 @@ class Right:
             "records": self.records, "calibration": self.other, "front": self.front, "config": self.config,
             "path": folder / "written", "folder": folder / "folder", "point": self.certified, "labels": [0, 1],
             "logits": np.full((4, 2, 3), 2.0), "probs": np.full((4, 2, 2), 0.5), "costs": self.records.costs,
-            "index": [0, 1], "held_out": self.records.subset(np.arange(30)), "layout": self.records.layout,
+            "index": [0, 1], "held_out": self.other.subset(np.arange(30)), "layout": self.records.layout,
             "other": self.records.layout, "others": [self.front], "share": 0.5, "budget": 1.0, "exits": [[0, 2]],
             "threshold": [[0.5, 0.5]], "confidence": self.records.confidence, "score": self.records.score,
             "backbone": self.records.costs.backbone, "head": self.records.costs.head,
@@ -143,7 +143,7 @@ class Right:
             "fractions": [0.5], "seed": 0, "candidate": [0, 0], "n_positions": 2, "frame": frame(), "known":
             self.records.costs, "setting": {"k": np.arange(2)}, "accuracy": [0.5, 0.6], "cost": [1.0, 2.0],
             "name": "rule", "baseline_accuracy": 0.5, "exit_accuracy": self.front.exit_accuracy, "n_samples": 60,
-            "records_digest": "00", "calibration_records": self.records, "ours": "one", "theirs": "the other",
+            "records_digest": "00" * 32, "calibration_records": self.records, "ours": "one", "theirs": "the other",
             "relative_cost": 0.9, "provenance": self.front.provenance, "size": 3,
             "parts": [ds.evaluate_many(self.records, [self.config])], "figures": None,
         }  # fmt: skip
@@ -176,12 +176,14 @@ class Right:
             "OrderedFront.load": {"path": folder / "ordered.json"},
             "OrderedFront.evaluate": {"records": self.cascade},
             "OrderedFront.certify": {"calibration": self.other_cascade, "max_accuracy_drop": 0.99, "confidence": 0.01},
+            "OrderedFront.explore": {"held_out": self.other_cascade},
+            "OrderedFront.index_of": {"config": ordered[0].config},
             "OrderedFront.select": {"max_accuracy_drop": 0.9},
             "ParetoFront.select": {"max_accuracy_drop": 0.9},
             "ParetoFront.certify": {"max_accuracy_drop": 0.99, "confidence": 0.01},
             "ParetoFront.from_arrays": {"exits": self.front.exits, "threshold": self.front.threshold},
-            "ParetoFront": {**curve, "records_digest": "00"},
-            "Curve": {**curve, "records_digest": "00"},
+            "ParetoFront": {**curve, "records_digest": "00" * 32},
+            "Curve": {**curve, "records_digest": "00" * 32},
             "ExitLayout.exits": {"candidate": [0, 0]},
             "ExitRecords.from_cascade": {"confidence": [[0.5, 0.6]], "score": [[1, 0], [1, 1]]},
             "SampleCosts": {

@@ -18,6 +18,7 @@ import dyce_search as ds
 from dyce_search.files import write_atomically, write_folder
 from dyce_search.json_files import read_json, write_json
 from tests.traps import Trap
+from tests.windows import CAN_BE_PLAYED, play_windows
 
 PLAIN = st.recursive(
     st.none()
@@ -200,12 +201,12 @@ class Owned:
 
 KILLED = """
 import os, sys
-from dyce_search.files import write_atomically, write_folder
+from dyce_search.files import write_atomically
 write_atomically(sys.argv[1], lambda stream: (stream.write(b"half"), stream.flush(), os._exit(9)))
 """
 WAITING = """
 import sys
-from dyce_search.files import write_atomically, write_folder
+from dyce_search.files import write_atomically
 def write(stream):
     print("begun", flush=True)
     sys.stdin.readline()
@@ -214,14 +215,46 @@ write_atomically(sys.argv[1], write)
 """
 
 
-@pytest.mark.skipif(os.name == "nt", reason="Windows has no such locks")
+HALF_AN_EXPORT = """
+import os, sys
+from dyce_search.files import write_folder
+def fill(place):
+    (place / "a").write_text("a")
+    if len(sys.argv) == 2:
+        os._exit(9)
+    print("begun", flush=True)
+    sys.stdin.readline()
+write_folder(sys.argv[1], fill, replaces=lambda place: True)
+"""
+
+
+@pytest.fixture(params=["as it is", "as on Windows"])
+def system(request, monkeypatch):
+    """What a script begins with: the system as it is, or one that is Windows in what files do."""
+    if request.param == "as it is":
+        return ""
+    if not CAN_BE_PLAYED:
+        pytest.skip("which files are open is read from /proc")
+    play_windows(monkeypatch.setattr)
+    return "from tests.windows import play_windows; play_windows()\n"
+
+
+def started(code, *arguments):
+    """A process that has begun to write, and waits for a line."""
+    process = subprocess.Popen(
+        [sys.executable, "-c", code, *map(str, arguments)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
+    assert process.stdout.readline() == "begun\n"
+    return process
+
+
 class TestLeftBehind:
     """What killed processes left is removed, what others are writing is not."""
 
-    def test_by_a_killed_save(self, tmp_path):
+    def test_by_a_killed_save(self, system, tmp_path):
         path = tmp_path / "records.npz"
         for _ in range(2):
-            assert subprocess.run([sys.executable, "-c", KILLED, str(path)], check=False).returncode == 9
+            assert subprocess.run([sys.executable, "-c", system + KILLED, str(path)], check=False).returncode == 9
         assert len(list(tmp_path.glob(".records.npz.*.tmp"))) == 1  # the second one removed that of the first
         (tmp_path / ".records.npz.tmp").write_text("another's")
         (tmp_path / ".other.npz.0123456789abcdef.tmp").write_text("of another file")
@@ -229,12 +262,9 @@ class TestLeftBehind:
         names = [".other.npz.0123456789abcdef.tmp", ".records.npz.tmp", "records.npz"]
         assert sorted(file.name for file in tmp_path.iterdir()) == names
 
-    def test_another_process_that_is_writing_goes_on(self, tmp_path):
+    def test_another_process_that_is_writing_goes_on(self, system, tmp_path):
         path = tmp_path / "records.npz"
-        other = subprocess.Popen(
-            [sys.executable, "-c", WAITING, str(path)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-        )
-        assert other.stdout.readline() == "begun\n"
+        other = started(system + WAITING, path)
         write_atomically(path, lambda stream: stream.write(b"ours"))
         assert len(list(tmp_path.glob(".records.npz.*.tmp"))) == 1
         assert path.read_text() == "ours"
@@ -242,6 +272,7 @@ class TestLeftBehind:
         assert (other.returncode, path.read_text()) == (0, "theirs")
         assert list(tmp_path.iterdir()) == [path]
 
+    @pytest.mark.skipif(os.name == "nt", reason="Windows has no such locks")
     def test_a_file_that_was_taken_for_abandoned_is_made_anew(self, tmp_path, monkeypatch):
         import fcntl
 
@@ -258,7 +289,45 @@ class TestLeftBehind:
         assert removed
         assert [file.name for file in tmp_path.iterdir()] == ["config.json"]
 
-    def test_by_a_killed_export(self, tmp_path):
+    def test_nothing_is_left_by_a_save_that_fails(self, system, tmp_path):
+        def fails(stream):
+            assert list(tmp_path.glob(".config.json.*.tmp"))
+            raise OSError(28, "No space left on device")
+
+        with pytest.raises(ds.FileFormatError, match="No space left"):
+            write_atomically(tmp_path / "config.json", fails)
+        ds.ExitConfig.none(2).save(tmp_path / "config.json")
+        ds.ExitConfig.none(3).save(tmp_path / "config.json")
+        assert [file.name for file in tmp_path.iterdir()] == ["config.json"]
+
+    def test_what_was_closed_and_not_yet_renamed_is_in_use(self, system, tmp_path, monkeypatch):
+        """On Windows nothing holds the file itself in that moment."""
+        path, rename = tmp_path / "config.json", os.replace
+
+        def meanwhile(source, target):
+            with monkeypatch.context() as patch:
+                patch.setattr(os, "replace", rename)
+                ds.ExitConfig.none(3).save(path)  # sweeps
+            rename(source, target)
+
+        monkeypatch.setattr(os, "replace", meanwhile)
+        ds.ExitConfig.none(2).save(path)
+        assert ds.ExitConfig.load(path).n_positions == 2
+        assert [file.name for file in tmp_path.iterdir()] == ["config.json"]
+
+    def test_of_an_export(self, system, tmp_path):
+        folder = tmp_path / "bundle"
+        killed = subprocess.run([sys.executable, "-c", system + HALF_AN_EXPORT, str(folder)], check=False)
+        assert (killed.returncode, len(list(tmp_path.glob(".bundle.*.tmp")))) == (9, 1)
+        other = started(system + HALF_AN_EXPORT, folder, "wait")
+        write_folder(folder, lambda place: (place / "b").write_text("b"), replaces=lambda place: True)
+        assert len(list(tmp_path.glob(".bundle.*.tmp"))) == 1  # the other's
+        (folder / "b").unlink()
+        other.communicate("\n")
+        assert (other.returncode, [file.name for file in folder.iterdir()]) == (0, ["a"])
+        assert list(tmp_path.iterdir()) == [folder]
+
+    def test_by_a_killed_export(self, system, tmp_path):
         folder = tmp_path / "bundle"
         for ending in ("tmp", "old"):
             (tmp_path / f".bundle.0123456789abcdef.{ending}").mkdir()
@@ -269,6 +338,7 @@ class TestLeftBehind:
         assert [file.name for file in folder.iterdir()] == ["c"]
         assert [file.name for file in tmp_path.iterdir()] == ["bundle"]
 
+    @pytest.mark.skipif(os.name == "nt", reason="Windows has no names so long")
     def test_a_long_name(self, tmp_path):
         path = tmp_path / ("n" * 255)
         write_atomically(path, lambda stream: stream.write(b"whole"))

@@ -26,6 +26,25 @@ class TestOutputs:
             ds.fit_temperatures([[[0.25, 0.75], [0.5, 0.5]]], [1, 0])
         assert from_logits([[0.25, 0.75], [0.5, 0.25]], [1, 0]).n_samples == 2
 
+    @pytest.mark.parametrize("rounded", ["bfloat16", "float16", "a few decimals", "per cent"])
+    def test_probabilities_that_were_rounded_are_no_logits_either(self, rounded):
+        drawn = np.random.default_rng(0).dirichlet(np.ones(10), 500).astype(np.float32)
+        probs = {
+            "bfloat16": (drawn.view(np.uint32) & np.uint32(0xFFFF0000)).view(np.float32),
+            "float16": drawn.astype(np.float16),
+            "a few decimals": np.array([[0.334, 0.661], [0.5, 0.5]]),
+            "per cent": 100 * drawn,
+        }[rounded]
+        with pytest.raises(ds.RecordsError, match="must be raw outputs, got probabilities"):
+            from_logits(probs, [0] * len(probs))
+
+    def test_temperatures_beyond_float32(self):
+        for heat in (1e-320, 1e-45, 1e300):
+            with pytest.raises(ds.RecordsError, match=r"temperature must be from 1e-37 to 1e\+37, got"):
+                from_logits([[1.0, 2.0]], [0], temperature=heat)
+            with pytest.raises(ds.ConfigError, match="temperature must be from 1e-37"):
+                ds.ExitLayout(position=[0, 1], temperature=[heat, 1])
+
     @pytest.mark.parametrize("dtype", [np.float32, np.float64, np.longdouble])
     def test_classes_that_are_ruled_out(self, dtype):
         with warnings.catch_warnings():
@@ -238,6 +257,14 @@ class TestTables:
             return
         with pytest.raises(ds.RecordsError, match=message):
             ds.ExitRecords.from_frame(frame, costs=TWO)
+
+    @pytest.mark.parametrize("row", [[2.5, 0.5, -1.0], [0.9, 0.05, -0.1], [0.9, 0.8, 0.7], [3.0, 2.0, 1.0]], ids=str)
+    def test_top_classes_that_are_no_probabilities(self, tmp_path, row):
+        confs = np.tile(np.array(row, np.float32), (2, 4, 1))
+        preds = np.tile(np.arange(3, dtype=np.int16), (2, 4, 1))
+        np.savez(tmp_path / "dyce.npz", label=np.zeros((4, 1), np.int16), preds=preds, confs=confs)
+        with pytest.raises(ds.RecordsError, match="confs must be the probabilities of the likeliest classes"):
+            ds.load_records(tmp_path / "dyce.npz", costs=TWO)
 
     def test_top_classes_in_ascending_order(self, tmp_path):
         confs = np.array([[[0.86, 0.1], [0.6, 0.4]], [[0.9, 0.1], [0.18, 0.82]]], np.float32)

@@ -30,7 +30,7 @@ def changed(content, place, value):
 
 
 FRONT = files.front_2()
-POINT = json.loads(json.dumps(files.example_point().to_dict()))
+POINT = {key: value for key, value in files.example_point().to_dict().items() if key != "digest"}  # as of before
 CONFIG = POINT | {}
 CONFIG = {key: value for key, value in POINT.items() if key not in ("calibration", "certificate")}
 COSTS = files.COSTS.to_dict()
@@ -85,6 +85,12 @@ class TestSilent:
             (("provenance", "stop_reason"), "tired", "stop_reason must be 'converged', 'optimal'"),
             (("provenance", "scores"), "liked", "scores must be 'expected', 'observed' or 'own', got 'liked'"),
             (("provenance", "expected"), {"model": 1}, "unknown field `model` - at `\\$.provenance.expected`"),
+            (("points", 0, "cost"), 1e-3, "cost must be from .* got 0.001 at point 0"),
+            (("points", -1, "cost"), 1e9, "cost must be from .* got 1e.09 at point"),
+            (("cost_tail_shares", 0), -1, "cost_tail_shares must be shares from 0 to below 1, rising"),
+            (("cost_tail_shares", 0), 0.9, "cost_tail_shares must be shares from 0 to below 1, rising"),
+            (("records", "digest"), "", "records_digest must be of 64 hexadecimal digits.* got ''"),
+            (("records", "digest"), "garbage", "records_digest must be of 64 hexadecimal digits.* got 'garbage'"),
             (("costs", "head", 0), -0.5, "head must be finite and >= 0"),
             (("version",), True, "has format version True, this release reads 1 and 2"),
         ],
@@ -107,6 +113,12 @@ class TestSilent:
             (("certificate", "limits", 0, "share"), 0.5, "max_accuracy_drop must have no share of samples"),
             (("certificate", "limits", 1, "share"), None, "max_sample_cost must have a share of samples.*got None"),
             (("certificate", "limits", 1, "name"), "max_accuracy_drop", r"in \(0, 1\)|each once"),
+            (("certificate", "limits", 0, "bound"), 0.5, "bound of max_accuracy_drop must lie between"),
+            (("certificate", "limits", 0, "measured"), 0.045, "bound of max_accuracy_drop must lie between"),
+            (("certificate", "limits", 1, "bound"), 1, "bound of max_sample_cost must lie between"),
+            (("certificate", "limits", 0, "most"), 3, "max_accuracy_drop must not rest on the most that a sample"),
+            (("certificate", "records_digest"), "garbage", "records_digest must be of 64 hexadecimal digits"),
+            (("certificate", "search_digest"), "", "search_digest must be of 64 hexadecimal digits"),
             (("certificate", "n_samples"), 0, "n_samples must be a whole number >= 1, got 0"),
             (("certificate", "n_groups"), 501, "n_groups must be at most n_samples, 500, got 501"),
             (("certificate", "n_tested"), -1, "n_tested must be a whole number >= 1"),
@@ -118,6 +130,27 @@ class TestSilent:
         path = written(tmp_path, changed(POINT, place, value))
         with pytest.raises(ds.FileFormatError, match=rf"file\.json is damaged: .*{message}"):
             ds.CertifiedPoint.load(path)
+
+    @pytest.mark.parametrize(
+        ("place", "value"),
+        [
+            (("exits",), []),
+            (("exits", 0, "threshold"), 0.1),
+            (("certificate", "confidence"), 0.9),
+            (("certificate", "n_samples"), 5_000),
+            (("certificate", "limits", 0, "limit"), 0.04),
+            (("calibration", "accuracy"), 0.5),
+            (("digest",), "0" * 64),
+            (("digest",), None),
+        ],
+    )
+    def test_certified_points_that_were_changed_by_hand(self, tmp_path, place, value):
+        content = json.loads(json.dumps(files.example_point().to_dict()))
+        assert ds.CertifiedPoint.load(written(tmp_path, content)).config == files.example_point().config
+        path = written(tmp_path, changed(content, place, value))
+        for load in (ds.CertifiedPoint.load, ds.ExitConfig.load):
+            with pytest.raises(ds.FileFormatError, match=r"changed since it was written|Expected `str`"):
+                load(path)
 
     def test_the_same_limit_twice(self, tmp_path):
         content = changed(POINT, ("certificate", "limits"), [POINT["certificate"]["limits"][0]] * 2)
@@ -247,10 +280,21 @@ class TestByHand:
     def test_provenance(self):
         with pytest.raises(ds.FrontError, match="caution of a front's provenance must be a number >= 0, got nan"):
             Provenance(solver="x", caution=np.nan)
+        for options in ({"a": np.nan}, {"a": object()}, {1: 2}, {"a": {1, 2}}):
+            with pytest.raises(ds.FrontError, match="options of a front's provenance must be what JSON can keep"):
+                Provenance(solver="x", options=options)
+        with pytest.raises(ds.FrontError, match="each of versions must be a string, got 2"):
+            Provenance(solver="x", versions={"numpy": 2})
 
     def test_a_certificate(self):
         limit = CertifiedLimit(name="min_accuracy", limit=0.9, measured=0.95, bound=0.93, p_value=0.01, method="x")
-        counts = {"n_samples": 10, "n_groups": None, "n_tested": 1, "records_digest": "", "search_digest": ""}
+        counts = {
+            "n_samples": 10,
+            "n_groups": None,
+            "n_tested": 1,
+            "records_digest": "a" * 64,
+            "search_digest": "b" * 64,
+        }
         assert Certificate(limits=(limit,), confidence=0.99, **counts).p_value == 0.01
         with pytest.raises(ds.FrontError, match="each once, got none"):
             Certificate(limits=(), confidence=0.95, **counts)

@@ -11,6 +11,7 @@ from dyce_search.arguments import has_entries, is_whole, shown
 from dyce_search.errors import FrontError, RecordsError, SolverError
 from dyce_search.evaluation.evaluate import non_dominated
 from dyce_search.expected.searched import SearchedScores
+from dyce_search.fingerprints import fingerprint, warn_if_seen
 from dyce_search.parallel import run_all
 from dyce_search.records.records import ExitRecords
 from dyce_search.search import (
@@ -85,6 +86,8 @@ def compare(
         ['exit_shares', 'same_threshold']
     """
     _check_records(records, test)
+    if test is not None:
+        warn_if_seen(records.digest, fingerprint(records.confidence), test, "test records", stacklevel=2)
     chosen = _choose(solvers)
     tried = _check_seeds(seeds)
     if max_evaluations is None and max_seconds is None:

@@ -15,6 +15,7 @@ from dyce_search.evaluation.curve import Curve
 from dyce_search.evaluation.limits import LIMITS, require_drop
 from dyce_search.evaluation.oracle import oracle
 from dyce_search.expected.searched import SearchedScores
+from dyce_search.fingerprints import fingerprint, warn_if_seen
 from dyce_search.front.front import ParetoFront
 from dyce_search.parallel import run_all
 from dyce_search.records.costs import ExitCosts
@@ -183,6 +184,7 @@ def marginal_value(
     require_records(records)
     if held_out is not None:
         require_records(held_out, "held_out")
+        warn_if_seen(records.digest, fingerprint(records.confidence), held_out, "held-out records", stacklevel=2)
     require_drop(max_accuracy_drop)
     if max_accuracy_drop < 0:
         raise FrontError(f"max_accuracy_drop must be a number >= 0, got {max_accuracy_drop:g}: 0.01 is one point")

@@ -11,6 +11,7 @@ from dyce_search.arrays import frame_of, read_only, restore
 from dyce_search.errors import FrontError, RecordsError
 from dyce_search.evaluation.curve import Curve
 from dyce_search.evaluation.outcomes import outcomes
+from dyce_search.fingerprints import share_seen
 from dyce_search.front.front import ParetoFront
 from dyce_search.records.records import ExitRecords, require_records
 from dyce_search.wording import one_line
@@ -163,10 +164,10 @@ def optimism(front: ParetoFront, held_out: ExitRecords) -> Optimism:
         True
     """
     held = measured_on(front, held_out, "held_out")
-    if held_out.digest == front.records_digest:
+    if share_seen(front.records_digest, front.fingerprint, held_out):
         raise FrontError(
-            "held_out must hold other samples than the front was searched on, got the same ones, where every front "
-            "keeps its promise: pass records of other samples, or split yours before the search"
+            "held_out must hold other samples than the front was searched on, got the same ones or some of them, where "
+            "every front keeps its promise: pass records of other samples, or split yours before the search"
         )
     gap = held.accuracy_drop - front.accuracy_drop
     return Optimism(

@@ -1,6 +1,6 @@
 """A card of HTML: a title, a table, a picture. Every text is escaped; colours are those of the page, light or dark."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from html import escape
 
 BOX = "display:flex;flex-wrap:wrap;gap:1.5em;align-items:flex-start;font-size:.9em"
@@ -31,11 +31,27 @@ def table(header: Sequence[str], rows: Iterable[Sequence[str]], *, left: int = 1
         rows: of cells.
         left: how many columns are text.
     """
+    text, figures = (f'style="{CELL.format(side)}"' for side in ("left", "right"))
+    return f'<table style="{TABLE}">{lines(header, rows, lambda column: text if column < left else figures)}</table>'
+
+
+def lines(header: Sequence[str], rows: Iterable[Sequence[str]], look: Callable[[int], str]) -> str:
+    """What is in a table of text.
+
+    Args:
+        header: what stands above the columns, or nothing.
+        rows: of cells.
+        look: the attributes of the cells of a column, by its number; notebooks have no style sheet for cards, pages do.
+
+    Example:
+        >>> lines((), [["a & b", "7 %"]], lambda column: "" if column else 'class="left"')
+        '<tbody><tr><td class="left">a &amp; b</td><td>7 %</td></tr></tbody>'
+    """
 
     def line(cells: Sequence[str], tag: str) -> str:
-        styles = [CELL.format("left" if k < left else "right") for k in range(len(cells))]
-        return "".join(f'<{tag} style="{s}">{escape(c)}</{tag}>' for c, s in zip(cells, styles, strict=True))
+        tags = [f"{tag} {look(k)}".strip() for k in range(len(cells))]
+        return "".join(f"<{begin}>{escape(cell)}</{tag}>" for begin, cell in zip(tags, cells, strict=True))
 
     head = f"<thead><tr>{line(header, 'th')}</tr></thead>" if header else ""
     body = "".join(f"<tr>{line(row, 'td')}</tr>" for row in rows)
-    return f'<table style="{TABLE}">{head}<tbody>{body}</tbody></table>'
+    return f"{head}<tbody>{body}</tbody>"

@@ -1,7 +1,9 @@
 """A point with a guarantee: what was promised, how it was tested, and its file."""
 
+import json
 import sys
 from dataclasses import asdict, dataclass, replace
+from itertools import pairwise
 from typing import Any, Self
 
 from dyce_search.arguments import choice, several, shown, text, whole
@@ -10,17 +12,21 @@ from dyce_search.evaluation.config import ExitConfig
 from dyce_search.evaluation.curve import OperatingPoint
 from dyce_search.evaluation.limits import (
     LIMITS,
+    MEAN_COST_LIMITS,
     in_words,
     require_confidence,
     require_number,
     require_provable,
     require_share,
 )
-from dyce_search.files import PathLike
-from dyce_search.json_files import read_json, write_json
+from dyce_search.files import PathLike, require_path
+from dyce_search.fingerprints import require_digest
+from dyce_search.json_files import content_digest, read_json, write_json
 from dyce_search.records.layout import ExitLayout, require_layout
 from dyce_search.records.wrong_files import needing
 from dyce_search.wording import line, number, one_line, percent
+
+ROUNDING = 1e-9
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,6 +76,8 @@ class CertifiedLimit:
             )
         if self.share is not None:
             require_share(self.share, provable=True)
+        if self.most is not None and self.name not in MEAN_COST_LIMITS:
+            raise FrontError(f"{self.name} must not rest on the most that a sample can cost, got {shown(self.most)}")
         if self.most is not None:
             require_number(self.most, f"the most that {self.name} rests on", 0, sys.float_info.max)
         text(self.method, f"the method of {self.name}", FrontError)
@@ -108,8 +116,8 @@ class Certificate:
         layout: of the calibration records: the exits and the confidences that the promise is about.
 
     Raises:
-        FrontError: no limit, one of them twice, or one whose p_value does not allow the confidence; no confidence in
-            (0, 1); counts below 1.
+        FrontError: no limit, one of them twice, or one whose p_value or bound does not allow the promise; no confidence
+            in (0, 1); counts below 1; digests that are none.
     """
 
     limits: tuple[CertifiedLimit, ...]
@@ -125,10 +133,12 @@ class Certificate:
         """Checks that it promises something, and rests on something."""
         require_confidence(self.confidence)
         for name in ("records_digest", "search_digest"):
-            text(getattr(self, name), name, FrontError)
+            require_digest(getattr(self, name), name)
         names = [limit.name for limit in several(self.limits, CertifiedLimit, "limits", FrontError)]
         if not names or len(set(names)) < len(names):
             raise FrontError(f"a certificate must have one or more limits, each once, got {', '.join(names) or 'none'}")
+        for limit in self.limits:
+            _require_bound(limit)
         if self.p_value > 1 - self.confidence:
             raise FrontError(
                 f"a certificate with {100 * self.confidence:g} % confidence must have p-values up to "
@@ -208,11 +218,12 @@ class CertifiedPoint(OperatingPoint):
         write_json(path, self.to_dict())
 
     def to_dict(self) -> dict[str, Any]:
-        """The content of its file, plain values for JSON."""
+        """The content of its file, plain values for JSON, with a digest of them: what was changed since is refused."""
         figures = {name: getattr(self, name) for name in FIGURES}
         certificate = asdict(replace(self.certificate, layout=None))
         del certificate["layout"]  # the configuration's, which stands in the same file
-        return {**self.config.to_dict(), "calibration": figures, "certificate": certificate}
+        content = json.loads(json.dumps({**self.config.to_dict(), "calibration": figures, "certificate": certificate}))
+        return {**content, "digest": content_digest(content)}
 
     @classmethod
     def load(cls, path: PathLike) -> Self:
@@ -241,10 +252,12 @@ class CertifiedPoint(OperatingPoint):
             FileFormatError: another kind or version, a configuration without certificate.
             ConfigError: the values are no configuration.
         """
-        from dyce_search.evaluation.config_file import read_promise
+        from dyce_search.evaluation.config_file import held, read_promise
 
-        config = ExitConfig.from_dict(content, path)
-        figures, promised = read_promise(content, path)
+        require_path(path)
+        found = held(content, path)
+        config = ExitConfig.from_dict(found, path)
+        figures, promised = read_promise(found, path)
         try:
             limits = tuple(CertifiedLimit(**limit) for limit in promised.pop("limits"))
             certificate = Certificate(limits=limits, layout=config.layout, **promised)
@@ -254,3 +267,15 @@ class CertifiedPoint(OperatingPoint):
 
 
 FIGURES = ("accuracy", "cost", "relative_cost", "accuracy_drop")
+
+
+def _require_bound(limit: CertifiedLimit) -> None:
+    """What was measured, what it shows and what is promised, in this order."""
+    sign = -1 if limit.name.startswith("min") else 1
+    promised = limit.limit if limit.share is None else limit.share
+    found = [sign * figure for figure in (limit.measured, limit.bound, promised)]
+    if any(above - below > ROUNDING * max(1.0, abs(below)) for above, below in pairwise(found)):
+        raise FrontError(
+            f"the bound of {limit.name} must lie between what was measured and what is promised, got measured "
+            f"{limit.measured:g}, bound {limit.bound:g} and {promised:g} promised"
+        )

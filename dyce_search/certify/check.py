@@ -1,6 +1,7 @@
 """Does a certificate still hold on other samples?"""
 
 import math
+import warnings
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal
@@ -12,6 +13,7 @@ from dyce_search.arguments import real, require_type, shown
 from dyce_search.certify.asked import Asked
 from dyce_search.certify.certificate import CertifiedPoint
 from dyce_search.certify.confirmed import confirmed
+from dyce_search.certify.copies import warn_of_copies
 from dyce_search.certify.limit_tests import LimitTest, Trial
 from dyce_search.errors import FrontError
 from dyce_search.evaluation.evaluate import evaluate
@@ -154,6 +156,12 @@ def check_certificate(
                 share=found.share,
             )
         )
+    if records.digest in (point.certificate.records_digest, point.certificate.search_digest):
+        warnings.warn(
+            "these are the very records that the point was certified on, or found on: they say nothing new about it",
+            stacklevel=2,
+        )
+    warn_of_copies(records, "samples", stacklevel=3)
     figures = evaluate(records, point.config)
     return Check(
         limits=tuple(checked),

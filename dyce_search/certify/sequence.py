@@ -9,17 +9,20 @@ false one of the order must have passed, which happens at the level of a single 
 """
 
 import math
+import warnings
 
 from dyce_search.certify.asked import Asked
 from dyce_search.certify.certificate import Certificate, CertifiedPoint
 from dyce_search.certify.confirmed import confirmed
+from dyce_search.certify.copies import warn_of_copies
 from dyce_search.certify.limit_tests import MOST_SAMPLES, LimitTest, Trial
 from dyce_search.certify.order import test_order
 from dyce_search.errors import FrontError, InfeasibleError, RecordsError
 from dyce_search.evaluation.curve import Curve
 from dyce_search.evaluation.limits import LIMITS
-from dyce_search.fingerprints import share_in_common
+from dyce_search.fingerprints import UNMARKED, share_seen
 from dyce_search.records.records import ExitRecords
+from dyce_search.wording import percent
 
 
 def certify_point(
@@ -42,6 +45,7 @@ def certify_point(
     _require_other_samples(front, records, fingerprint)
     _require_costs(front, records, asked)
     trial = Trial.of(records, asked)
+    warn_of_copies(records, "calibration samples", stacklevel=4)
     order = test_order(front, asked, records.n_samples)
     passed: dict[int, list[LimitTest]] = {}
     for k in order.tolist():
@@ -74,10 +78,11 @@ def certify_point(
 
 def _require_other_samples(front: Curve, records: ExitRecords, fingerprint: tuple[str, ...]) -> None:
     """Refuses the samples searched on, all or a part of them."""
-    same = records.digest == front.records_digest
-    share = 1.0 if same else share_in_common(fingerprint, records.confidence)
+    share = share_seen(front.records_digest, fingerprint, records)
+    if not share and not fingerprint:
+        warnings.warn(f"the front {UNMARKED}: make sure that no calibration sample had a part in it", stacklevel=4)
     if share:
-        overlap = "are the samples" if share == 1 else f"hold about {100 * share:.0f} % of the samples"
+        overlap = "are the samples" if share == 1 else f"hold about {percent(float(f'{share:.2g}'))} of the samples"
         raise RecordsError(
             f"the calibration records {overlap} that the front was searched on, where every configuration looks better "
             "than it is: split the records first, as in `a, b = records.split(0.5, seed=0)`, search on a, certify on b"

@@ -1,10 +1,16 @@
 """Amounts as people write them on the command line: points of accuracy, shares, costs with a prefix."""
 
 import re
+import sys
 from argparse import ArgumentTypeError
 from decimal import Decimal, InvalidOperation
 
 PREFIXES = {"": 0, "k": 3, "M": 6, "G": 9, "T": 12}
+SIZES = {"": 1, "b": 1}
+SIZES |= {f"{prefix}b": 1000**power for power, prefix in enumerate("kmgt", start=1)}
+SIZES |= {f"{prefix}ib": 1024**power for power, prefix in enumerate("kmgt", start=1)}
+MOST = 2**63 - 1  # bytes of a file
+LARGEST = Decimal(sys.float_info.max)
 
 
 def drop(text: str) -> float:
@@ -61,6 +67,25 @@ def cost(text: str) -> float:
     return float(amount.scaleb(PREFIXES[unit]))
 
 
+def size(text: str) -> int:
+    """Bytes: kB, MB, GB and TB are powers of 1,000, KiB, MiB, GiB and TiB of 1,024; in any case.
+
+    Raises:
+        ArgumentTypeError: no number, another unit, less than a byte, or more than any file has.
+
+    Example:
+        >>> size("4GiB"), size("500MB"), size("1000")
+        (4294967296, 500000000, 1000)
+    """
+    amount, unit = _parts(text)
+    if unit.lower() not in SIZES:
+        raise ArgumentTypeError(f"{text!r} is no number of bytes: write 4GiB, 500MB or 1000000")
+    found = amount * SIZES[unit.lower()]
+    if not 1 <= found <= MOST:
+        raise ArgumentTypeError(f"{text!r} must be 1 byte or more, and less than 8 EiB: write 4GiB, 500MB or 1000000")
+    return int(found)
+
+
 def lambdas(text: str) -> list[float]:
     """Weights of accuracy, with commas between them.
 
@@ -83,6 +108,9 @@ def _parts(text: str) -> tuple[Decimal, str]:
     try:
         if match is None:
             raise ArgumentTypeError(f"{text!r} is no number")
-        return Decimal(match[1]), match[2]
+        amount = Decimal(match[1])
     except InvalidOperation:
         raise ArgumentTypeError(f"{text!r} is no number") from None
+    if amount.copy_abs() > LARGEST:
+        raise ArgumentTypeError(f"{text!r} is too large: the largest number is 1.8e308")
+    return amount, match[2]

@@ -9,6 +9,7 @@ from dyce_search.cli.parser import CommandParser, UsageError
 from dyce_search.errors import FrontError
 from dyce_search.evaluation.limits import LIMITS, asked_for
 from dyce_search.files import PathLike
+from dyce_search.records.archives import TooLargeError
 from dyce_search.records.file_kinds import kind_of
 from dyce_search.records.layout import ExitLayout
 from dyce_search.records.loading import load_records
@@ -16,6 +17,7 @@ from dyce_search.records.records import ExitRecords
 from dyce_search.records.wrong_files import content_of
 from dyce_search.solvers.descent.effort import EFFORTS
 
+MAX_BYTES = "--max-bytes"
 Commands: TypeAlias = "argparse._SubParsersAction[CommandParser]"  # what add_subparsers returns
 
 
@@ -50,6 +52,12 @@ def add_records(parser: argparse.ArgumentParser, *, optional: bool = False) -> N
         "--measure",
         metavar="NAME",
         help="what the confidences of a table are, such as entropy; other files say it themselves",
+    )
+    parser.add_argument(
+        MAX_BYTES,
+        type=amounts.size,
+        metavar="SIZE",
+        help="that each file of records may unpack to, such as 4GiB (default: 256MiB or 100 times its size)",
     )
 
 
@@ -124,36 +132,41 @@ def add_json(parser: argparse.ArgumentParser, out: str | None = None) -> None:
 
 
 def load(
+    options: argparse.Namespace,
     path: PathLike,
-    costs: PathLike | None,
     *,
     part: Literal["val", "test"],
-    measure: str | None = None,
     confidence: str | None = None,
     layout: ExitLayout | None = None,
 ) -> ExitRecords:
-    """The records of a file.
+    """The records of a file, read as the options of `add_records` say.
 
     Args:
+        options: of the command.
         path: of the file.
-        costs: of their file.
         part: which, where MSDNet's file holds two sets.
-        measure: what the confidences of a table are.
         confidence: what to compute from a file of probabilities.
         layout: of a front or a configuration to be measured on the records: of probabilities, its measure is computed.
+
+    Raises:
+        DyceError: as `load_records` does; a file that unpacks to too much names the option of the command line.
     """
     content = content_of(path)
     if layout is not None and layout.measure in ("max_prob", "margin", "entropy") and content in ("DyCE", "MSDNet"):
         confidence = layout.measure
     which = part if kind_of(path) == "torch" else None
-    return load_records(path, costs=costs, measure=measure, confidence=confidence, part=which)
+    known = {"costs": options.costs, "measure": options.measure, "max_bytes": options.max_bytes}
+    try:
+        return load_records(path, **known, confidence=confidence, part=which)
+    except TooLargeError as cause:
+        raise cause.asking_for(MAX_BYTES) from cause
 
 
 def load_both(options: argparse.Namespace) -> tuple[ExitRecords, ExitRecords | None]:
     """The records to search on, and the test records where they were named."""
-    known = {"costs": options.costs, "measure": options.measure, "confidence": options.confidence}
-    records = load(options.records, **known, part="val")
-    return records, None if options.test is None else load(options.test, **known, part="test")
+    confidence = options.confidence
+    records = load(options, options.records, part="val", confidence=confidence)
+    return records, None if options.test is None else load(options, options.test, part="test", confidence=confidence)
 
 
 def add_limits(parser: argparse.ArgumentParser, names: Sequence[str]) -> None:

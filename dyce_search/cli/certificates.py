@@ -33,7 +33,7 @@ def check(options: Namespace) -> int:
     require_folder(options.out)
     point = CertifiedPoint.load(options.config)
     layout = point.config.layout
-    records = load(options.records, options.costs, part="test", measure=options.measure, layout=layout)
+    records = load(options, options.records, part="test", layout=layout)
     found = check_certificate(point, records)
     if not options.json:
         say(str(found))
@@ -63,7 +63,7 @@ def recertify(options: Namespace) -> int:
     require_folder(options.out)
     old = CertifiedPoint.load(options.config).certificate
     front = ParetoFront.load(options.front)
-    records = load(options.records, options.costs, part="test", measure=options.measure, layout=front.layout)
+    records = load(options, options.records, part="test", layout=front.layout)
     asked: dict[str, Any] = {limit.name: limit.limit for limit in old.limits}
     point = front.certify(records, **asked, share=old.share, confidence=old.confidence)
     say_certified(point, records, as_json=options.json, out=options.out)

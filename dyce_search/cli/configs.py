@@ -28,7 +28,7 @@ def measure(options: Namespace) -> int:
     """Prints what a configuration does on some records."""
     require_folder(options.out)
     config = ExitConfig.load(options.config)
-    records = load(options.records, options.costs, part="test", measure=options.measure, layout=config.layout)
+    records = load(options, options.records, part="test", layout=config.layout)
     result = evaluate(records, config)
     if not options.json:
         say_facts({"samples": f"{records.n_samples:,}", "baseline": baseline(records)}, PAD)

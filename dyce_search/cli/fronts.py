@@ -91,7 +91,7 @@ def certify(options: Namespace) -> int:
     limits = limits_in(options, "certify", CERTIFIED_LIMITS)
     require_folder(options.out)
     front = ParetoFront.load(options.front)
-    records = load(options.records, options.costs, part="test", measure=options.measure, layout=front.layout)
+    records = load(options, options.records, part="test", layout=front.layout)
     point = front.certify(records, **limits, share=options.share, confidence=options.confidence, method=options.method)
     say_certified(point, records, as_json=options.json, out=options.out)
     return 0

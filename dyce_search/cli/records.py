@@ -29,7 +29,7 @@ def add_info(commands: Commands) -> None:
 def info(options: Namespace) -> int:
     """Prints what records hold."""
     require_folder(options.out)
-    records = load(options.records, options.costs, part="val", measure=options.measure, confidence=options.confidence)
+    records = load(options, options.records, part="val", confidence=options.confidence)
     if not options.json:
         say_facts(_facts(records), 12)
         say()
@@ -73,7 +73,7 @@ def split(options: Namespace) -> int:
         raise UsageError("--out must name different files")
     for path in options.out:
         require_folder(path)
-    records = load(options.records, options.costs, part="val", measure=options.measure, confidence=options.confidence)
+    records = load(options, options.records, part="val", confidence=options.confidence)
     for path, part in zip(options.out, records.split(*options.shares, seed=options.seed), strict=True):
         part.save(path)
         wrote(path, f"{part.n_samples:,} samples")

@@ -37,9 +37,10 @@ def write_report(options: Namespace) -> int:
     """Writes a page about a front; says whether its point is certified."""
     require_folder(options.out)  # before the work, not after it
     front = ParetoFront.load(options.front)
-    known = {"costs": options.costs, "measure": options.measure, "layout": front.layout}
-    records = load(options.records, **known, part="test")
-    searched = None if options.search is None else load(options.search, **known, part="val")
+    records = load(options, options.records, part="test", layout=front.layout)
+    searched = None
+    if options.search is not None:
+        searched = load(options, options.search, part="val", layout=front.layout)
     point = report(
         front,
         records,
@@ -86,7 +87,7 @@ def write_explorer(options: Namespace) -> int:
         raise FrontError(f"--other must name files of different names, got {', '.join(names)}: rename one")
     held_out = None
     if options.records is not None:
-        held_out = load(options.records, options.costs, part="test", measure=options.measure, layout=front.layout)
+        held_out = load(options, options.records, part="test", layout=front.layout)
     front.explore(
         options.out,
         held_out=held_out,

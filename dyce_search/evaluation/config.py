@@ -10,7 +10,7 @@ from dyce_search.arguments import shown, text, whole
 from dyce_search.arrays import numbers, read_only, restore, whole_numbers
 from dyce_search.errors import ConfigError, RecordsError
 from dyce_search.files import PathLike, named, require_path
-from dyce_search.json_files import read_json, typed, write_json
+from dyce_search.json_files import read_json, write_json
 from dyce_search.records.layout import ExitLayout, require_layout
 from dyce_search.records.wrong_files import needing
 from dyce_search.wording import line, number
@@ -315,10 +315,10 @@ class ExitConfig:
             FileFormatError: another kind or version, content that is not of the format.
             ConfigError: the values are no configuration.
         """
-        from dyce_search.evaluation.config_file import FORMAT, TYPES, read_content
+        from dyce_search.evaluation.config_file import held, read_content
 
         require_path(path)
-        found = typed(content, FORMAT, TYPES, path)
+        found = held(content, path)
         with named(path):
             candidate, threshold, layout = read_content(found, path)
             return cls(candidate=candidate, threshold=threshold, layout=layout)

@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from dyce_search.errors import ConfigError, FileFormatError
 from dyce_search.files import PathLike
-from dyce_search.json_files import typed
+from dyce_search.json_files import check_digest, typed
 from dyce_search.records.costs_file import Count
 from dyce_search.records.layout import ExitLayout
 
@@ -84,6 +84,7 @@ class ConfigFile(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     layout: LayoutEntry | None = None
     calibration: Figures | msgspec.UnsetType = msgspec.UNSET
     certificate: CertificateEntry | msgspec.UnsetType = msgspec.UNSET
+    digest: str | msgspec.UnsetType = msgspec.UNSET  # of all else; of certified points that this release wrote
 
 
 class ConfigFile1(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
@@ -120,6 +121,20 @@ def config_content(
     return content
 
 
+def held(content: Any, path: PathLike) -> ConfigFile | ConfigFile1:
+    """The content of a file, held against its types; what is so already is not looked at again.
+
+    Raises:
+        FileFormatError: another kind or version, content that is not of the format, or that does not fit its digest.
+    """
+    if isinstance(content, (ConfigFile, ConfigFile1)):
+        return content
+    found = typed(content, FORMAT, TYPES, path)
+    if "digest" in content:
+        check_digest(content, path, "a certificate is of what was tested; certify anew")
+    return found
+
+
 def read_content(found: ConfigFile | ConfigFile1, path: PathLike) -> Arrays:
     """Candidate (P,), threshold (P,) and layout of a file's content.
 
@@ -153,13 +168,12 @@ def read_content(found: ConfigFile | ConfigFile1, path: PathLike) -> Arrays:
     return candidate, threshold, layout
 
 
-def read_promise(content: Any, path: PathLike) -> tuple[dict[str, Any], dict[str, Any]]:
+def read_promise(found: ConfigFile | ConfigFile1, path: PathLike) -> tuple[dict[str, Any], dict[str, Any]]:
     """The figures and the certificate in the content of a configuration's file, as plain values.
 
     Raises:
-        FileFormatError: content that is not of the format, or no certificate.
+        FileFormatError: no certificate, or one without figures.
     """
-    found = typed(content, FORMAT, TYPES, path)
     if isinstance(found.certificate, msgspec.UnsetType):
         raise FileFormatError(f"{path} is a configuration without a certificate: ExitConfig.load reads it")
     if isinstance(found.calibration, msgspec.UnsetType):

@@ -14,7 +14,9 @@ from dyce_search.errors import FrontError
 from dyce_search.evaluation.config import ExitConfig
 from dyce_search.evaluation.cost_tails import SHARES
 from dyce_search.evaluation.drawn import Drawable, draw_curve, drawables, require_drop_limit
+from dyce_search.evaluation.figures import require_all, require_possible
 from dyce_search.evaluation.limits import require_number, require_share
+from dyce_search.fingerprints import require_digest
 from dyce_search.records.costs import ExitCosts
 from dyce_search.records.layout import ExitLayout, require_layout
 from dyce_search.wording import line, points
@@ -158,8 +160,8 @@ class Curve:
             kept = numbers(array, name, FrontError, dtype=dtype, ndim=len(shape), copy=True)
             object.__setattr__(self, name, kept)
         whole(self.n_samples, "n_samples", FrontError, least=1)
-        for name in ("records_digest", "scores"):
-            text(getattr(self, name), name, FrontError)
+        require_digest(self.records_digest, "records_digest")
+        text(self.scores, "scores", FrontError)
         if np.any(self.candidate < -1) or np.any(self.candidate >= self.costs.n_candidates):
             raise FrontError("candidate must hold, per position, the index of one of its candidates, or -1 for none")
         self._check_figures()
@@ -171,11 +173,12 @@ class Curve:
                 raise FrontError(f"{name} must not be NaN")
         for name in ("accuracy", "exit_accuracy", "disagreement"):
             values = getattr(self, name)
-            _require(values, ((values >= 0) & (values <= 1)) | np.isnan(values), f"{name} must be in [0, 1]")
+            require_all(values, ((values >= 0) & (values <= 1)) | np.isnan(values), f"{name} must be in [0, 1]")
         largest = np.finfo(np.float64).max * min(self.costs.baseline, 1.0)  # so that relative costs are finite too
-        _require(self.cost, (self.cost >= 0) & (self.cost <= largest), "cost must be finite and >= 0")
+        require_all(self.cost, (self.cost >= 0) & (self.cost <= largest), "cost must be finite and >= 0")
+        require_possible(self.cost, self.exits, self.costs)
         known = self.cost_tail[~np.isnan(self.cost_tail).any(axis=1)]
-        _require(known, (known >= 0) & (known < np.inf), "cost_tail must be finite and >= 0")
+        require_all(known, (known >= 0) & (known < np.inf), "cost_tail must be finite and >= 0")
         if np.any(np.diff(known, axis=1) > 0):
             raise FrontError("cost_tail must fall as the share of the samples that may cost more grows")
 
@@ -358,13 +361,6 @@ class Curve:
             ax, self, label or "front", drawn, held_out, points, static_exits=static_exits, drop_limit=drop_limit
         )
         return ax
-
-
-def _require(values: FloatArray, good: npt.NDArray[np.bool_], needed: str) -> None:
-    """Figures, all of which must be good."""
-    if not good.all():
-        place = np.unravel_index(int(np.argmin(good)), good.shape)
-        raise FrontError(f"{needed}, got {values[place]:g} at point {int(place[0])}")
 
 
 def dominated_area(

@@ -103,7 +103,7 @@ class Chart {
     const words = {
       relative: "relative cost",
       cost: `cost (${this.front.unit})`,
-      saved: "saved of the whole network (%)",
+      saved: `saved of ${this.front.words.whole} (%)`,
       drop: "accuracy drop (points)",
       accuracy: "accuracy (%)",
     };
@@ -134,7 +134,7 @@ class Chart {
     return parts;
   }
 
-  // The level of the final exit, and where it is if it stands outside.
+  // The level of the final exit alone, and where it is if it stands outside.
   baseline() {
     const { box } = this;
     const y = this.py(this.up(0, this.front.baseline.accuracy));
@@ -146,12 +146,16 @@ class Chart {
         svg(
           "text",
           { x: box.x + box.width, y: box.y - 6, class: "note end" },
-          "final exit alone: dotted, relative cost 1 \u2192",
+          `${this.front.words.alone}: dotted, relative cost 1 \u2192`,
         ),
       );
     } else if (x < this.xs[0]) {
       parts.push(
-        svg("text", { x: box.x, y: box.y - 6, class: "note" }, "\u2190 final exit alone: dotted, relative cost 1"),
+        svg(
+          "text",
+          { x: box.x, y: box.y - 6, class: "note" },
+          `\u2190 ${this.front.words.alone}: dotted, relative cost 1`,
+        ),
       );
     }
     return parts;

@@ -1,7 +1,7 @@
 """What the page of a front holds, as plain values for JSON; arrays are packed, so that doubles stay what they are."""
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -10,6 +10,7 @@ from dyce_search.arguments import require_type
 from dyce_search.arrays import numbers
 from dyce_search.certify.certificate import CertifiedPoint
 from dyce_search.errors import FrontError
+from dyce_search.evaluation.config import ExitConfig
 from dyce_search.evaluation.config_file import FORMAT, VERSION
 from dyce_search.evaluation.cost_tails import SHARES
 from dyce_search.evaluation.curve import Curve
@@ -27,6 +28,17 @@ if TYPE_CHECKING:
 SHOWN_SHARES = (0.5, 0.05, 0.01, 0.0)  # of the samples, that cost more than the figures that are shown
 
 
+class Models(Protocol):
+    """The models of a cascade that the points of a front ask in orders of their own."""
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """(M,) of all, in the order of the records."""
+
+    def index_of(self, config: ExitConfig) -> int:
+        """Which point has this configuration, of its own models; a `FrontError` where none has."""
+
+
 def explorer_content(
     front: "ParetoFront",
     *,
@@ -36,10 +48,12 @@ def explorer_content(
     max_accuracy_drop: float,
     drop_limit: float,
     at_certified: bool = False,
+    models: Models | None = None,
 ) -> dict[str, Any]:
     """Everything that the page shows of a front; arguments and errors are those of `ParetoFront.explore`.
 
-    With `at_certified` it begins with the certified point.
+    With `at_certified` it begins with the certified point. A front whose points are configurations of stages has
+    `models`.
     """
     require_drop(max_accuracy_drop)
     require_drop(drop_limit, "drop_limit")
@@ -58,13 +72,14 @@ def explorer_content(
         "counted": front.costs.unit.lower() in COUNTED,
         "baseline": {"cost": front.costs.baseline, "accuracy": front.baseline_accuracy},
         "layout": front.layout.to_dict(),
+        "models": None if models is None else models.names,
         "prices": {"backbone": front.costs.backbone.tolist(), "head": front.costs.head.tolist()},
         "config": {"format": FORMAT, "version": VERSION},
         "limits": {name: _limit(name) for name in POINT_LIMITS},
         "shares": SHARES,
         "held": None if held_out is None else _held(front, held_out),
-        "certificate": None if certificate is None else _certificate(front, certificate),
-        "single": _single(front),
+        "certificate": None if certificate is None else _certificate(front, certificate, models),
+        "single": _single(front, front.costs.n_exits if models is None else len(models.names)),
         "others": _others(front, others),
         "start": {
             "max_accuracy_drop": float(max_accuracy_drop),
@@ -129,11 +144,14 @@ def _groups(groups: GroupAccounts) -> dict[str, Any]:
     }
 
 
-def _certificate(front: Curve, point: CertifiedPoint) -> dict[str, Any]:
+def _certificate(front: Curve, point: CertifiedPoint, models: Models | None) -> dict[str, Any]:
     require_type(point, CertifiedPoint, "certificate", FrontError)
-    point.config.exits(front.layout, "the front")
     try:
-        index = index_of(front, point.config)
+        if models is None:
+            point.config.exits(front.layout, "the front")
+            index = index_of(front, point.config)
+        else:
+            index = models.index_of(point.config)
     except FrontError as cause:
         raise FrontError(
             "certificate must be of a configuration of this front, got another one: pass what front.certify returned"
@@ -141,9 +159,10 @@ def _certificate(front: Curve, point: CertifiedPoint) -> dict[str, Any]:
     return {"index": index, "lines": str(point.certificate).splitlines(), "content": point.to_dict()}
 
 
-def _single(front: Curve) -> dict[str, Any]:
-    """Each exit used alone, for every sample; the final exit is apart."""
-    return {"cost": front.costs.alone[:-1].tolist(), "accuracy": front.exit_accuracy[:-1].tolist()}
+def _single(front: Curve, n_exits: int) -> dict[str, Any]:
+    """Each of so many exits used alone, for every sample; the final exit is apart."""
+    one = slice(0, n_exits - 1)
+    return {"cost": front.costs.alone[one].tolist(), "accuracy": front.exit_accuracy[one].tolist()}
 
 
 def _others(front: Curve, others: Mapping[str, Drawable] | None) -> list[dict[str, Any]]:

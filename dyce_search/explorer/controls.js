@@ -32,13 +32,13 @@ class Explorer {
 
   // What stays as it is.
   words() {
-    const { data, held } = this.front;
+    const { data, held, words, models } = this.front;
     this.part("about").textContent = aboutOf(this.front);
     if (held && held.is_searched) {
       this.part("alert").hidden = false;
       this.part("alert").textContent =
         "The figures are optimistic: the configurations were measured on the samples that they were searched on. " +
-        "Other samples of the same network give honest ones.";
+        "Other samples give honest ones.";
     }
     if (data.certificate) {
       this.part("certificate").hidden = false;
@@ -46,6 +46,9 @@ class Explorer {
       this.act("certified").hidden = false;
     }
     this.part("meaning").textContent = meaningOf(this.front);
+    this.part("would").textContent = `${words.last} would be right, on the same samples`;
+    this.part("listed").textContent = words.listed;
+    if (models) this.part("leaving-title").textContent = "Which model answers";
     if (!held) this.bare();
     this.part("groups-card").hidden = !(held && held.groups);
     this.root.querySelector('[data-limit="sample"]').hidden = !this.front.tail;
@@ -55,7 +58,7 @@ class Explorer {
   bare() {
     const card = this.part("leaving");
     this.part("exits").parentElement.hidden = true;
-    card.querySelector("h2").textContent = "Exits in use";
+    card.querySelector("h2").textContent = this.front.words.listed;
     card.querySelector(".key").hidden = true;
     card.append(this.part("exits"));
   }

@@ -73,6 +73,13 @@ function signed(text) {
   return /^-0(\.0*)?$/.test(text) ? text.slice(1) : text.replace("-", MINUS);
 }
 
+// A name that may be long, with its middle left out.
+function short(name, most) {
+  if (name.length <= most) return name;
+  const kept = Math.max(1, Math.floor((most - 1) / 2));
+  return `${name.slice(0, most - 1 - kept)}\u2026${name.slice(name.length - kept)}`;
+}
+
 const say = {
   number: (value, digits) => (Number.isFinite(value) ? signed(value.toFixed(digits)) : NONE),
   points: (drop) => `${say.number(100 * drop, 2)} points`,

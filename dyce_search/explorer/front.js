@@ -16,7 +16,9 @@ function readFront(data) {
     baseline,
     held: held && readHeld(held),
     certified: data.certificate ? data.certificate.index : null,
+    models: data.models,
   };
+  front.words = wordsOf(data);
   front.length = front.cost.length;
   front.drop = front.accuracy.map((accuracy) => baseline.accuracy - accuracy);
   front.relative = front.cost.map((cost) => cost / baseline.cost);
@@ -49,6 +51,38 @@ function readHeld(held) {
     score: unpacked(held.score),
     final: unpacked(held.final),
     groups,
+  };
+}
+
+// What things are called: of a network with exits, or of a cascade whose models are asked in an order of the point's own.
+function wordsOf({ models, layout, baseline, unit, counted }) {
+  const whole = `${say.cost(baseline.cost, { unit, counted })} a sample and has an accuracy of ${say.percent(baseline.accuracy)}.`;
+  if (!models) {
+    const positions = layout.position[layout.position.length - 1];
+    return {
+      last: "the final exit",
+      alone: "final exit alone",
+      lasts: "final exit's",
+      whole: "the whole network",
+      about: `${layout.names.length - 1} exits at ${positions} positions. The whole network costs ${whole}`,
+      unit: "of the whole",
+      single: "one exit for everybody",
+      listed: "Exits in use",
+      places: ["position", "exit"],
+    };
+  }
+  const last = short(models[models.length - 1], 24);
+  const names = models.map((name) => short(name, 24)).join(", ");
+  return {
+    last,
+    alone: `${last} alone`,
+    lasts: `${last}'s`,
+    whole: `${last} alone`,
+    about: `some of ${models.length} models, in any order (${names}). ${last} alone costs ${whole}`,
+    unit: `of ${short(last, 12)}`,
+    single: "one model for everybody",
+    listed: "Models asked, in order",
+    places: ["place", "model"],
   };
 }
 
@@ -108,28 +142,32 @@ function least(key, among) {
   return best;
 }
 
-// The exits in use of a point, and then the final exit, each with what those pay that leave there.
+// The exits in use of a point, and then the final exit, each with what those pay that leave there. Of a cascade in any
+// order, the models that are asked, up to the one that answers whoever is left.
 function exitsOf(front, i) {
   const { layout, prices } = front.data;
+  const { models } = front;
   const rows = [];
   let heads = 0;
-  for (let k = front.first[i]; k < front.first[i + 1]; k += 1) {
+  let ended = false;
+  for (let k = front.first[i]; k < front.first[i + 1] && !ended; k += 1) {
     const e = front.exit[k];
     heads += prices.head[e];
+    ended = models !== null && front.threshold[k] === -Infinity;
     rows.push({
-      position: layout.position[e],
+      position: models ? rows.length : layout.position[e],
       name: layout.names[e],
-      threshold: front.threshold[k],
+      threshold: ended ? null : front.threshold[k],
       relative: (prices.backbone[layout.position[e]] + heads) / front.baseline.cost,
     });
   }
-  const whole = front.baseline.cost + heads;
-  rows.push({
-    position: front.positions,
-    name: layout.names[layout.names.length - 1],
-    threshold: null,
-    relative: whole / front.baseline.cost,
-  });
+  if (!ended)
+    rows.push({
+      position: models ? rows.length : front.positions,
+      name: layout.names[layout.names.length - 1],
+      threshold: null,
+      relative: (front.baseline.cost + heads) / front.baseline.cost,
+    });
   const { held } = front;
   rows.forEach((row, k) => {
     if (!held) return;
@@ -158,20 +196,45 @@ function groupsOf(front, i) {
 function configuration(front, i) {
   if (i === front.certified) return front.data.certificate.content;
   const { layout, config } = front.data;
+  if (front.models) return ownConfiguration(front, i);
   const exits = [];
   for (let k = front.first[i]; k < front.first[i + 1]; k += 1) {
     const e = front.exit[k];
-    const value = front.threshold[k];
     const entry = {
       position: layout.position[e],
       candidate: e - front.firstAt[layout.position[e]],
-      threshold: Number.isFinite(value) ? shortest32(value) : value > 0 ? "inf" : "-inf",
+      threshold: inJson(front.threshold[k]),
       name: layout.names[e],
     };
     if (layout.temperature) entry.temperature = layout.temperature[e];
     exits.push(entry);
   }
   return { format: config.format, version: config.version, n_positions: front.positions, exits, layout };
+}
+
+// The same of the models alone that a point asks, as OrderedPoint.config; beside a single one stands another one.
+function ownConfiguration(front, i) {
+  const { layout, config } = front.data;
+  const rows = exitsOf(front, i);
+  const asked = rows.map(({ name }) => front.models.indexOf(name));
+  if (asked.length === 1) asked.push((asked[0] + 1) % front.models.length);
+  const heat = layout.temperature && asked.map((m) => layout.temperature[m]);
+  const names = asked.map((m) => front.models[m]);
+  const exits = names.slice(0, -1).map((name, k) => ({
+    position: k,
+    candidate: 0,
+    threshold: inJson(rows[k].threshold ?? -Infinity),
+    name,
+    ...(heat ? { temperature: heat[k] } : {}),
+  }));
+  const own = { measure: layout.measure, temperature: heat, position: [...asked.keys()], names };
+  return { format: config.format, version: config.version, n_positions: exits.length, exits, layout: own };
+}
+
+// A threshold as the library writes it.
+function inJson(threshold) {
+  if (Number.isFinite(threshold)) return shortest32(threshold);
+  return threshold > 0 ? "inf" : "-inf";
 }
 
 // JSON as the library lays it out: what holds plain values only is one line.

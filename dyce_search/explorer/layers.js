@@ -70,7 +70,7 @@ function layersOf(front) {
   layers.push({
     ...single,
     key: "single",
-    name: "one exit for everybody",
+    name: front.words.single,
     look: "grey",
     kind: "crosses",
     drop: single.accuracy.map((value) => data.baseline.accuracy - value),
@@ -89,7 +89,7 @@ function layersOf(front) {
   }
   layers.push({
     key: "final",
-    name: "final exit alone",
+    name: front.words.alone,
     look: "ink",
     kind: "square",
     relative: [1],

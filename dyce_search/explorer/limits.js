@@ -14,7 +14,7 @@ const KINDS = {
     row: "cost",
     places: 0,
     step: 0.001,
-    unit: () => "of the whole",
+    unit: (front) => front.words.unit,
     words: "largest relative cost",
   },
   max_cost: { row: "cost", places: 0, unit: (front) => front.unit, words: "largest mean cost" },

@@ -7,16 +7,17 @@ from typing import TYPE_CHECKING
 from dyce_search.certify.certificate import CertifiedPoint
 from dyce_search.errors import FrontError
 from dyce_search.evaluation.drawn import Drawable
-from dyce_search.explorer.content import explorer_content
+from dyce_search.explorer.content import Models, explorer_content
 from dyce_search.explorer.view import page_head, view_of
 from dyce_search.files import PathLike, require_path, write_atomically
+from dyce_search.fingerprints import warn_if_seen
 from dyce_search.records.records import ExitRecords
 from dyce_search.version import __version__
 
 if TYPE_CHECKING:
     from dyce_search.front.front import ParetoFront
 
-TITLE = "Early-exit configurations: explorer"
+TITLE, TITLE_OF_ORDERS = "Early-exit configurations: explorer", "Models to ask, and in which order: explorer"
 
 
 def write_explorer(
@@ -29,12 +30,14 @@ def write_explorer(
     title: str | None,
     max_accuracy_drop: float,
     drop_limit: float,
+    models: Models | None = None,
 ) -> None:
-    """Does the work of `ParetoFront.explore`, see there."""
+    """Does the work of `ParetoFront.explore`, see there; of `OrderedFront.explore` with `models`."""
     require_path(path)
     if title is not None and not isinstance(title, str):
         raise FrontError(f"title must be a str, got {type(title).__name__}")
-    heading = TITLE if title is None else title
+    if title is None:
+        title = TITLE if models is None else TITLE_OF_ORDERS
     content = explorer_content(
         front,
         held_out=held_out,
@@ -42,10 +45,13 @@ def write_explorer(
         others=others,
         max_accuracy_drop=max_accuracy_drop,
         drop_limit=drop_limit,
+        models=models,
     )
+    if held_out is not None:
+        warn_if_seen(front.records_digest, front.fingerprint, held_out, "held-out records", stacklevel=3)
     view = view_of(content)
     text = (
-        f'{page_head(heading, [view.style], [view.script])}<body class="explorer-page">\n<h1>{escape(heading)}</h1>\n'
+        f'{page_head(title, [view.style], [view.script])}<body class="explorer-page">\n<h1>{escape(title)}</h1>\n'
         f"{view.body}\n<footer>Written by dyce_search {escape(__version__)}. This page loads nothing and sends nothing."
         f"</footer>\n<script>{view.script}</script>\n</body>\n</html>\n"
     )

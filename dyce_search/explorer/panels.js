@@ -28,23 +28,29 @@ function tableOf(label, header, rows, { left = 1, folds = false } = {}) {
 
 // The front in a few words.
 function aboutOf(front) {
-  const { solver, n_samples: samples, layout } = front.data;
-  const { accuracy, cost } = front.baseline;
+  const { solver, n_samples: samples } = front.data;
   const found = `${say.count(front.length)} configurations found by ${solver} on ${say.count(samples)} samples`;
-  const network = `${layout.names.length - 1} exits at ${front.positions} positions`;
-  const whole = `The whole network costs ${say.cost(cost, front)} a sample`;
-  return `${found}: ${network}. ${whole} and has an accuracy of ${say.percent(accuracy)}.`;
+  return `${found}: ${front.words.about}`;
 }
 
 // The point in a sentence.
 function inWords(front, i) {
   const { held } = front;
-  const exits = front.first[i + 1] - front.first[i];
-  const which = `Point ${say.count(i + 1)} of ${say.count(front.length)}, ${exits} ${exits === 1 ? "exit" : "exits"}`;
+  const which = `Point ${say.count(i + 1)} of ${say.count(front.length)}, ${usedIn(front, i)}`;
   const who = held && held.is_searched ? "as observed" : "held-out samples get";
   const there = held ? `; ${who} drop ${say.points(held.drop[i])} at ${say.relative(held.relative[i])}` : "";
   const sure = i === front.certified ? " This point is certified." : "";
   return `${which}: ${front.data.scores} drop ${say.at(front, i)}${there}.${sure}`;
+}
+
+// What a point uses, in a few words.
+function usedIn(front, i) {
+  if (front.models)
+    return exitsOf(front, i)
+      .map(({ name }) => short(name, 24))
+      .join(" \u203a ");
+  const exits = front.first[i + 1] - front.first[i];
+  return `${exits} ${exits === 1 ? "exit" : "exits"}`;
 }
 
 // Why no point is within limits: what the closest ones offer.
@@ -88,7 +94,7 @@ function figureRows(front, i) {
   if (front.disagreement)
     rows.push(
       row(
-        "disagrees with the final exit",
+        `disagrees with ${front.words.last}`,
         (on) => on.disagreement[i],
         (value) => say.percent(value),
       ),
@@ -138,14 +144,16 @@ function gapInWords(front, i) {
 // final exit would be right on the same samples.
 function barsOf(front, i, width) {
   const rows = exitsOf(front, i);
+  const { models } = front;
   const [height, left, top, bottom] = [190, 44, 10, 34];
-  const slot = (width - left - 8) / (front.positions + 1);
+  const slots = models ? models.length : front.positions + 1;
+  const slot = (width - left - 8) / slots;
   const most = 1.04 * Math.max(...rows.map(({ share }) => share), 0.05);
   const scale = ticks(0, most, 3);
   const py = (share) => top + (height - top - bottom) * (1 - share / most);
   const words = rows
     .filter(({ share }) => share > 0)
-    .map((row) => `${row.threshold === null ? "final exit" : `position ${row.position}`} ${say.percent(row.share, 1)}`);
+    .map((row) => `${placeOf(front, row)} ${say.percent(row.share, 1)}`);
   const root = svg("svg", {
     role: "img",
     class: "bars",
@@ -164,20 +172,19 @@ function barsOf(front, i, width) {
       ),
     );
   });
-  const every = Math.ceil(34 / slot / 2);
-  for (let p = 0; p <= front.positions; p += 1) {
-    const x = left + (p + 0.5) * slot;
-    const last = p === front.positions;
-    if (last || (p % every === 0 && (front.positions - p) * slot > 30))
-      root.append(
-        svg(
-          "text",
-          { x: last ? Math.min(x, width - 16) : x, y: height - bottom + 15, class: "tick middle" },
-          last ? "final" : String(p),
-        ),
-      );
+  const under = (p, text, most = Infinity) => {
+    const x = Math.min(left + (p + 0.5) * slot, most);
+    root.append(svg("text", { x, y: height - bottom + 15, class: "tick middle" }, text));
+  };
+  if (models) rows.forEach(({ name }, k) => under(k, short(name, Math.max(3, Math.floor(slot / 7)))));
+  else {
+    const every = Math.ceil(34 / slot / 2);
+    for (let p = 0; p < front.positions; p += 1)
+      if (p % every === 0 && (front.positions - p) * slot > 30) under(p, String(p));
+    under(front.positions, "final", width - 16);
   }
-  root.append(svg("text", { x: left + (width - left) / 2, y: height - 4, class: "tick middle" }, "position"));
+  const across = models ? "models, as they are asked" : "position";
+  root.append(svg("text", { x: left + (width - left) / 2, y: height - 4, class: "tick middle" }, across));
   const wide = Math.max(2, Math.min(34, 0.72 * slot));
   rows.forEach(({ position, share, accuracy, final }) => {
     const x = left + (position + 0.5) * slot - wide / 2;
@@ -196,18 +203,24 @@ function barsOf(front, i, width) {
   return root;
 }
 
+// Where a row of the exits in use stands, in words.
+function placeOf(front, { position, threshold, name }) {
+  if (front.models) return name;
+  return threshold === null ? "final exit" : `position ${position}`;
+}
+
 function exitsTable(front, i) {
-  const { held } = front;
-  const header = ["position", "exit", "threshold", "cost of leaving"];
-  if (held) header.push("samples", "accuracy", "final exit's", "drop caused (points)");
+  const { held, models, words } = front;
+  const header = [...words.places, "threshold", "cost of leaving"];
+  if (held) header.push("samples", "accuracy", words.lasts, "drop caused (points)");
   const rows = exitsOf(front, i).map((row) => [
-    row.threshold === null ? "final" : String(row.position),
+    models ? String(row.position + 1) : row.threshold === null ? "final" : String(row.position),
     row.name,
     row.threshold === null ? NONE : say.threshold(row.threshold),
     say.relative(row.relative),
     ...(held ? [say.percent(row.share), say.percent(row.accuracy), say.percent(row.final), say.gap(row.lost, "")] : []),
   ]);
-  return tableOf("exits in use, in order", header, rows, { left: 2 });
+  return tableOf(words.listed, header, rows, { left: 2 });
 }
 
 // Groups that lose most, with bars.

@@ -7,7 +7,7 @@ function pinsPanel(front, pins, { drop, show }) {
       html(
         "p",
         { class: "quiet" },
-        "Pin the selected point, then choose another one: their figures and their exits stand side by side.",
+        "Pin the selected point, then choose another one: their figures and what they use stand side by side.",
       ),
     ];
   const two = kept.length === 2;
@@ -70,12 +70,16 @@ function compared(front, kept) {
       return [`${name}, ${side}`, ...values.map(show), ...(values.length === 2 ? [gap(values[1] - values[0])] : [])];
     }),
   );
-  const counts = kept.map(({ i }) => front.first[i + 1] - front.first[i]);
-  rows.push([
-    "exits in use",
-    ...counts.map(String),
-    ...(counts.length === 2 ? [signed(`${counts[1] > counts[0] ? "+" : ""}${counts[1] - counts[0]}`)] : []),
-  ]);
+  if (front.models)
+    rows.push(["models asked", ...kept.map(({ i }) => usedIn(front, i)), ...(kept.length === 2 ? [""] : [])]);
+  else {
+    const counts = kept.map(({ i }) => front.first[i + 1] - front.first[i]);
+    rows.push([
+      "exits in use",
+      ...counts.map(String),
+      ...(counts.length === 2 ? [signed(`${counts[1] > counts[0] ? "+" : ""}${counts[1] - counts[0]}`)] : []),
+    ]);
+  }
   if (front.held && front.held.groups) {
     const worst = kept.map(({ i }) => groupsOf(front, i)[0]);
     rows.push(["loses most", ...worst.map(({ name }) => name), ...(worst.length === 2 ? [""] : [])]);

@@ -7,6 +7,7 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
+from dyce_search.arguments import shown
 from dyce_search.errors import DyceError, FileFormatError
 from dyce_search.evaluation.config_file import Threshold, thresholds_from_json, thresholds_to_json
 from dyce_search.evaluation.cost_tails import SHARES
@@ -189,6 +190,9 @@ def _tails(found: FrontFile1) -> npt.NDArray[np.float64] | None:
     """(F, S) the costs of the dearest samples; None where the file has none, or those of other shares."""
     tails = [point.cost_tail for point in found.points if point.cost_tail is not None]
     size = len(found.cost_tail_shares) if isinstance(found, FrontFile) else 0
+    shares = found.cost_tail_shares if isinstance(found, FrontFile) else []
+    if shares != sorted(set(shares)) or any(not 0 <= share < 1 for share in shares):
+        raise FileFormatError(f"cost_tail_shares must be shares from 0 to below 1, rising, got {shown(shares)}")
     if any(len(tail) != size for tail in tails):
         raise FileFormatError(f"a point's cost_tail must have {size} numbers, as cost_tail_shares has")
     if not isinstance(found, FrontFile) or found.cost_tail_shares != list(SHARES) or len(tails) < len(found.points):

@@ -1,6 +1,6 @@
 """The Pareto front: what a search returns."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Self
 
@@ -80,6 +80,7 @@ class ParetoFront(Curve):
         configs: Iterable[ExitConfig],
         *,
         provenance: Provenance | None = None,
+        marks: Collection[str] = (),
     ) -> Self:
         """Measures configurations and keeps those that no other dominates.
 
@@ -87,9 +88,11 @@ class ParetoFront(Curve):
             records: to measure on.
             configs: one or more configurations of that network.
             provenance: where they come from.
+            marks: of other samples that had a part in them: the `fingerprint` of the front that they are from, so that
+                `certify` refuses those too.
 
         Raises:
-            FrontError: no configuration at all.
+            FrontError: no configuration at all, marks that are none.
             ConfigError: something else, or one that belongs to another network.
         """
         require_records(records)
@@ -100,7 +103,8 @@ class ParetoFront(Curve):
             require_type(provenance, Provenance, "provenance", FrontError)
         exits = np.stack([config.exits(records.layout) for config in found])
         threshold = np.stack([config.threshold for config in found])
-        return cls.from_arrays(records, exits, threshold, provenance=provenance or BY_HAND)
+        known = tuple(several(marks, str, "marks", FrontError))
+        return cls.from_arrays(records, exits, threshold, provenance=provenance or BY_HAND, marks=known)
 
     @classmethod
     def from_arrays(

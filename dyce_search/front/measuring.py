@@ -5,11 +5,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from dyce_search.arguments import require_type, several, text
+from dyce_search.arguments import require_type, several
 from dyce_search.errors import FrontError
 from dyce_search.evaluation.cost_tails import cost_tails
 from dyce_search.evaluation.evaluate import checked_configs, measured, non_dominated
-from dyce_search.fingerprints import fingerprint, united
+from dyce_search.fingerprints import fingerprint, require_digest, united
 from dyce_search.provenance import Provenance
 from dyce_search.records.records import ExitRecords, require_records
 
@@ -35,7 +35,7 @@ def measured_fields(
     if scored is not None:
         require_records(scored, "scored")
     if digest is not None:
-        text(digest, "digest", FrontError)
+        require_digest(digest, "digest")
     several(marks, str, "marks", FrontError)
     exits, threshold = checked_configs(exits, threshold, records.costs)
     scored = records if scored is None else scored

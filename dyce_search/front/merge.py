@@ -60,7 +60,8 @@ def _require_comparable(first: "ParetoFront", other: "ParetoFront") -> None:
     if other.records_digest != first.records_digest:
         raise FrontError(
             "fronts to merge must be measured on the same records, these are not: use "
-            "ParetoFront.from_configs(records, [point.config for front in fronts for point in front])"
+            "ParetoFront.from_configs(records, [point.config for front in fronts for point in front], "
+            "marks=[mark for front in fronts for mark in front.fingerprint])"
         )
     one, two = ((how.scores, how.caution, how.expected) for how in (first.provenance, other.provenance))
     if one != two:

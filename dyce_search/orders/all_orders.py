@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from dyce_search.evaluation.evaluate import evaluate_arrays, non_dominated
+from dyce_search.evaluation.evaluate import non_dominated
 from dyce_search.expected.scores import Effort
 from dyce_search.orders.stages import asked_of, sequence_of, with_last
 from dyce_search.records.records import ExitRecords
@@ -74,7 +74,7 @@ def _search_all_at_once(run: Run, effort: Effort) -> None:
             elif row[stage] >= 0:
                 asked.add(model)
     valid = np.array([len(set(asked)) == len(asked) for asked in asked_of(*once, n_models)])
-    _propose_best(run, once[0][valid], np.where(once[0] >= 0, once[1], 0)[valid])
+    run.evaluate(once[0][valid], np.where(once[0] >= 0, once[1], 0)[valid])
     part.require_end()
 
 
@@ -180,7 +180,7 @@ def _holds(order: Sequence[int], sequence: Sequence[int]) -> bool:
 
 
 def _propose_neighbours(run: Run) -> None:
-    """Hands in points of the front with a model swapped, replaced, inserted or appended: the best of them."""
+    """Hands in points of the front with a model swapped, replaced, inserted or appended."""
     n_models = run.records.costs.n_positions
     exits, threshold = _front_of(run)
     some = np.unique(np.linspace(0, len(exits) - 1, MOVED).astype(np.int64))
@@ -197,15 +197,7 @@ def _propose_neighbours(run: Run) -> None:
             wide.append(row)
             level.append(at)
     if wide:
-        _propose_best(run, np.stack(wide), np.stack(level))
-
-
-def _propose_best(run: Run, exits: npt.NDArray[np.int32], threshold: npt.NDArray[np.float32]) -> None:
-    measured = evaluate_arrays(run.records, exits, threshold)
-    best = non_dominated(measured.cost, measured.accuracy)
-    run.book(int(min(len(exits), run.evaluations_left)))
-    run.propose(exits[best], threshold[best], (measured.cost[best], measured.accuracy[best]))
-    run.require()
+        run.evaluate(np.stack(wide), np.stack(level))
 
 
 def _neighbours(

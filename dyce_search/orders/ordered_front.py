@@ -1,14 +1,18 @@
 """A front over the orders and subsets of a cascade's models; its points say which order they use."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
+import numpy.typing as npt
 
+from dyce_search.arguments import require_type
 from dyce_search.certify.certificate import CertifiedPoint
+from dyce_search.errors import FrontError
 from dyce_search.evaluation.config import ExitConfig
 from dyce_search.evaluation.curve import Curve, OperatingPoint
+from dyce_search.evaluation.drawn import Drawable
 from dyce_search.evaluation.lookup import index_of
 from dyce_search.files import PathLike
 from dyce_search.front.front import ParetoFront
@@ -99,6 +103,21 @@ class OrderedFront:
         return self.front.layout.names[: self.front.costs.n_positions]
 
     @property
+    def accuracy(self) -> npt.NDArray[np.float64]:
+        """(F,) mean score, rising; as the front's scores say."""
+        return self.front.accuracy
+
+    @property
+    def relative_cost(self) -> npt.NDArray[np.float64]:
+        """(F,) mean cost, relative to the last model of the records alone, rising."""
+        return self.front.relative_cost
+
+    @property
+    def scores(self) -> str:
+        """What accuracy is the mean of: "observed" scores, "expected" ones or one's "own"."""
+        return self.front.scores
+
+    @property
     def orders(self) -> list[tuple[str, ...]]:
         """(F,) which models each point asks, one after another."""
         exits, size = self.front.exits, len(self.names)
@@ -148,6 +167,69 @@ class OrderedFront:
         frame = self.front.to_frame()
         frame.insert(0, "order", [" > ".join(order) for order in self.orders])
         return frame.drop(columns="n_exits")
+
+    def index_of(self, config: ExitConfig) -> int:
+        """Where a configuration stands in this front.
+
+        Args:
+            config: of a point, of the models that it asks.
+
+        Raises:
+            FrontError: the front has no such configuration.
+        """
+        require_type(config, ExitConfig, "config", FrontError)
+        names = None if config.layout is None else config.layout.names
+        for index, point in enumerate(self):
+            if point.models == names and point.config == config:
+                return index
+        raise FrontError("this is the configuration of none of these points: take one of the front's own")
+
+    def explore(
+        self,
+        path: PathLike,
+        *,
+        held_out: ExitRecords | None = None,
+        certificate: CertifiedPoint | None = None,
+        others: Mapping[str, Drawable] | None = None,
+        title: str | None = None,
+        max_accuracy_drop: float = 0.01,
+        drop_limit: float = 0.05,
+    ) -> None:
+        """Writes one HTML page to look at this front, choose a point by its limits and take its configuration away.
+
+        It is the page of `ParetoFront.explore`. A point says which models it asks in which order; its `config.json` is
+        that of `point.config`.
+
+        Args:
+            path: to write, atomically.
+            held_out: of the cascade, samples that the search did not see, in the order of those searched on.
+            certificate: what `certify` returned.
+            others: more curves to compare with, by name: fronts, curves, or points of rules.
+            title: of the page.
+            max_accuracy_drop: the limit that the page begins with, absolute: 0.01 is one point.
+            drop_limit: the page begins with a view of drops up to this one, absolute.
+
+        Raises:
+            FrontError: a certificate of another configuration, others that are no curves, limits that are no numbers.
+            ConfigError: records of other models, or of confidences of another measure or temperature.
+            RecordsError: `held_out` is something else, or no cascade.
+            FileFormatError: the file cannot be written.
+        """
+        from dyce_search.explorer.page import write_explorer
+
+        if held_out is not None:
+            require_records(held_out, "held_out")
+        write_explorer(
+            self.front,
+            path,
+            held_out=None if held_out is None else staged(held_out),
+            certificate=certificate,
+            others=others,
+            title=title,
+            max_accuracy_drop=max_accuracy_drop,
+            drop_limit=drop_limit,
+            models=self,
+        )
 
     def hypervolume(self, *, reference: tuple[float, float] = (1.0, 0.0)) -> float:
         """Area that the points dominate, see `Curve.hypervolume`.

@@ -1,5 +1,6 @@
 """`search_orders`: the best front over the orders and subsets of a cascade's models."""
 
+from dataclasses import replace
 from typing import Literal
 
 from dyce_search.arguments import choice
@@ -67,18 +68,17 @@ def search_orders(
         )
     choice(effort, ("fast", "default", "high"), "effort", SolverError)
     check_budget(seed, max_evaluations, max_seconds)
-    made = SearchedScores.of(records, scores, caution, effort="fast" if effort == "fast" else "default")
-    accuracy = staged(made.accuracy)
-    wide = SearchedScores(
-        kind=made.kind,
-        records=accuracy if made.records is made.accuracy else staged(made.records),
-        accuracy=accuracy,
-        searched=accuracy if made.searched is made.accuracy else staged(made.searched),
-        caution=made.caution,
-        origin=made.origin,
-    )
+    every = staged(records)
+
+    def wide() -> SearchedScores:
+        made = SearchedScores.of(records, scores, caution, effort="fast" if effort == "fast" else "default")
+        observed = every if made.records is records else staged(made.records)
+        accuracy = observed if made.accuracy is made.records else staged(made.accuracy)
+        searched = accuracy if made.searched is made.accuracy else staged(made.searched)
+        return replace(made, records=observed, accuracy=accuracy, searched=searched)
+
     front = run_solver(
-        staged(records) if made.records is not records else wide.records, all_orders, {"effort": effort}, seed=seed,
-        max_evaluations=max_evaluations, max_seconds=max_seconds, progress=progress, scores=wide,
+        every, all_orders, {"effort": effort}, seed=seed, max_evaluations=max_evaluations, max_seconds=max_seconds,
+        progress=progress, make_scores=wide,
     )[1]  # fmt: skip
     return OrderedFront(front=front)

@@ -4,6 +4,7 @@ A small file can unpack to a large one, and a header can promise more than follo
 are added up before anything is unpacked, and each array's shape is held against its size before memory is taken for it.
 """
 
+import gzip
 import math
 import os
 import zipfile
@@ -24,6 +25,26 @@ TIMES = 100  # its own size, that a larger one may: confidences pack into a half
 SHOWN = 200  # characters of what zipfile or NumPy says
 
 READERS = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
+
+
+class TooLargeError(FileFormatError):
+    """A file that unpacks to more than was agreed to; says what to pass where the file was named."""
+
+    def __init__(self, path: PathLike, size: int, most: int, option: str = "max_bytes=") -> None:
+        """Of the file `path`, of what it unpacks to and may, in bytes, and of what to pass to allow more."""
+        super().__init__(path, size, most, option)
+
+    def __str__(self) -> str:
+        """In words."""
+        path, size, most, option = self.args
+        return (
+            f"{path} unpacks to {size:,} bytes or more, and may unpack to {most:,}: pass {option} if you trust the file"
+        )
+
+    def asking_for(self, option: str) -> "TooLargeError":
+        """The same where the limit has another name."""
+        path, size, most, _ = self.args
+        return TooLargeError(path, size, most, option)
 
 
 class Archive:
@@ -111,14 +132,24 @@ def require_size(path: PathLike, size: int, stream: IO[bytes], max_bytes: int | 
         max_bytes: that it may; None is `allowance`.
 
     Raises:
-        FileFormatError: it is more.
+        TooLargeError: it is more.
     """
-    most = allowance(os.fstat(stream.fileno()).st_size) if max_bytes is None else max_bytes
+    most = allowance(stream, max_bytes)
     if size > most:
-        raise FileFormatError(
-            f"{path} unpacks to {size:,} bytes or more, and may unpack to {most:,}: pass max_bytes= to load_records if "
-            "you trust it, and save it anew for the command line"
-        )
+        raise TooLargeError(path, size, most)
+
+
+def require_unpacked(path: PathLike, max_bytes: int | None) -> None:
+    """Checks what a file that is packed by gzip unpacks to, which it does not state, block by block.
+
+    Raises:
+        TooLargeError: it is more.
+    """
+    size = 0
+    with open(path, "rb") as stream, gzip.open(stream) as packed:
+        while block := packed.read(1 << 20):
+            size += len(block)
+            require_size(path, size, stream, max_bytes)
 
 
 def require_bytes(max_bytes: object) -> None:
@@ -131,6 +162,6 @@ def require_bytes(max_bytes: object) -> None:
         whole(max_bytes, "max_bytes", FileFormatError, least=1, hint="or None")
 
 
-def allowance(size: int) -> int:
-    """How many bytes a file of this size may unpack to where nobody said more."""
-    return max(FREELY, TIMES * size)
+def allowance(stream: IO[bytes], max_bytes: int | None) -> int:
+    """How many bytes an open file may unpack to: by its size where nobody said how many."""
+    return max(FREELY, TIMES * os.fstat(stream.fileno()).st_size) if max_bytes is None else max_bytes

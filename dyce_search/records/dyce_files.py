@@ -10,6 +10,7 @@ from dyce_search.errors import RecordsError
 from dyce_search.files import PathLike
 
 ROUNDING = 1e-6  # by which a probability may be above the one before it
+MORE_THAN_ALL = 1e-2  # by which the probabilities of some classes may add up to more than 1
 Arrays = dict[str, npt.NDArray[Any]]
 
 
@@ -36,19 +37,26 @@ def read_predictions(archive: Any, path: PathLike, confidence: object) -> Arrays
             f"confidence must be 'max_prob', or 'margin' where the top two are recorded (K = {predictions.shape[2]} "
             f"here), got {shown(confidence)}: DyCE's format holds no other probabilities"
         )
-    _require_falling(confidences, path)
+    _require_top_classes(confidences, path)
     label = label.ravel()
     prediction = np.ascontiguousarray(predictions[:, :, 0])
     return {"confidence": measured, "score": prediction == label, "label": label, "prediction": prediction}
 
 
-def _require_falling(confidences: npt.NDArray[Any], path: PathLike) -> None:
-    """Checks that the likeliest class comes first in (E, N, K), exit by exit.
+def _require_top_classes(confidences: npt.NDArray[Any], path: PathLike) -> None:
+    """Checks that (E, N, K) are probabilities, and that the likeliest class comes first, exit by exit.
 
     Raises:
         RecordsError: it does not.
     """
     for exit_index, values in enumerate(confidences):
+        odd = (values.min(axis=1) < 0) | (values.sum(axis=1, dtype=np.float64) > 1 + MORE_THAN_ALL)
+        if odd.any():
+            sample = int(odd.argmax())
+            raise RecordsError(
+                f"{path}: confs must be the probabilities of the likeliest classes, got {values[sample, :4].tolist()} "
+                f"at exit {exit_index}, sample {sample}: take the softmax of raw outputs first"
+            )
         rises = np.any(values[:, 1:] > values[:, :-1] + ROUNDING, axis=1)
         if rises.any():
             sample = int(rises.argmax())

@@ -13,6 +13,7 @@ from dyce_search.errors import ConfigError, DyceError
 from dyce_search.wording import line
 
 SAME_TEMPERATURE = 1e-6  # relative: as float32 keeps it
+SMALLEST = 1e-37  # temperature, and one over it the largest: logits are divided by it in float32
 
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
@@ -346,6 +347,8 @@ def checked_temperature(temperature: Any, n_exits: int, error: type[DyceError]) 
         raise error(
             f"temperature must be one number > 0, or one for each of the {n_exits} exits, got {shortened(heat)}"
         )
+    if not np.all((heat >= SMALLEST) & (heat <= 1 / SMALLEST)):
+        raise error(f"temperature must be from {SMALLEST:g} to {1 / SMALLEST:g}, got {shortened(heat)}")
     return None if np.all(heat == 1) else read_only(np.broadcast_to(heat, n_exits), np.float64, copy=True)
 
 

@@ -80,8 +80,8 @@ def load_records(
         in_memory: False leaves confidences, scores and predictions in the file, for more samples than memory holds: a
             `StoredRecords`, which `search` and `front.evaluate` take. The file is checked from end to end all the
             same. Only for what `ExitRecords.save` wrote with `compress=False`.
-        max_bytes: that an `.npz` may unpack to, which it states and which is looked at first; None is 256 MiB, or a
-            hundred times the size of the file where that is more.
+        max_bytes: that an `.npz` may unpack to, which it states and which is looked at first, or a table packed by
+            gzip; None is 256 MiB, or a hundred times the size of the file where that is more.
 
     Raises:
         FileFormatError: missing, truncated or pickled file; another format or version; costs that are needed; a file
@@ -135,7 +135,7 @@ def load_records(
         raise RecordsError(
             f"{path} holds confidences as they are, got confidence={shown(confidence)}: say measure= of them"
         )
-    frame = read_frame(path, parquet=kind == "parquet")
+    frame = read_frame(path, parquet=kind == "parquet", max_bytes=max_bytes)
     with named(path):
         return ExitRecords.from_frame(frame, costs=costs, measure=measure, source=f"table {path}")
 

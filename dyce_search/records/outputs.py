@@ -124,15 +124,15 @@ def require_logits(values: npt.NDArray[Any], exit_index: int, instead: str) -> N
         instead: what to do with probabilities.
 
     Raises:
-        RecordsError: no row is negative anywhere, and all sum to 1, within 0.001.
+        RecordsError: no row is negative anywhere, and all sum to 1, or to 100, as nearly as `from_probs` asks.
     """
-    if values.shape[0] and are_probs(values, within=1e-3):
+    if values.shape[0] and (are_probs(values) or are_probs(values / 100)):
         raise RecordsError(
             f"logits must be raw outputs, got probabilities (>= 0, rows sum to 1) from exit {exit_index}: {instead}"
         )
 
 
-def are_probs(values: npt.NDArray[Any], within: float = 1e-2) -> bool:
+def are_probs(values: npt.NDArray[Any]) -> bool:
     """Whether (N, C) outputs are class probabilities: none negative, and each row sums to 1, within 0.01.
 
     Example:
@@ -141,7 +141,7 @@ def are_probs(values: npt.NDArray[Any], within: float = 1e-2) -> bool:
     """
     if not values.size:
         return True
-    return not (values.min() < 0 or abs(values.sum(axis=1, dtype=np.float64) - 1).max() > within)
+    return not (values.min() < 0 or abs(values.sum(axis=1, dtype=np.float64) - 1).max() > 1e-2)
 
 
 def _arrays(

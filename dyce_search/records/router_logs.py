@@ -8,7 +8,6 @@ them, as a field `confidence` of each row or by a function of a row.
 """
 
 import gzip
-import os
 import re
 import zlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -78,7 +77,7 @@ def _files_of(path: Path) -> list[Path]:
 def _from_files(files: list[Path], confidence: Confidence, drop_incomplete: bool, max_bytes: int | None) -> Log:
     if len(files) == 1 and any(suffix in (".csv", ".tsv", ".parquet") for suffix in files[0].suffixes):
         parquet = files[0].suffix == ".parquet"
-        columns = _columns_of(read_frame(files[0], parquet=parquet))
+        columns = _columns_of(read_frame(files[0], parquet=parquet, max_bytes=max_bytes))
         return _from_columns(columns if parquet else _numbered(columns), confidence, of=f" of {files[0].name}")
     rows, where = [], []
     for file in files:
@@ -123,9 +122,8 @@ def _content_of(file: Path, max_bytes: int | None) -> bytes:
                 stream.seek(0)
                 return stream.read()
             stream.seek(0)
-            most = allowance(os.fstat(stream.fileno()).st_size) if max_bytes is None else max_bytes
             with gzip.open(stream) as packed:
-                content = packed.read(most + 1)
+                content = packed.read(allowance(stream, max_bytes) + 1)
             require_size(file, len(content), stream, max_bytes)
             return content
     except (gzip.BadGzipFile, EOFError, zlib.error) as cause:

@@ -8,27 +8,28 @@ from typing import Any
 from dyce_search.arguments import shown
 from dyce_search.errors import FileFormatError, MissingPackageError
 from dyce_search.files import PathLike, require_path
+from dyce_search.records.archives import require_unpacked
 
 TEXT = ("sample", "group", "query", "model", "label", "prediction")
 """Columns of text files whose entries tell things apart: 007 and 7 are two of them, and NA is a name."""
 
 
-def read_frame(path: PathLike, *, parquet: bool) -> Any:
+def read_frame(path: PathLike, *, parquet: bool, max_bytes: int | None = None) -> Any:
     """A pandas DataFrame of a Parquet file or of text: tabs between the columns of a .tsv, else commas.
 
     Of text, the columns `TEXT` hold strings as they stand, None where there is nothing; the others what pandas makes of
-    them, and an empty string where there is nothing.
+    them, and an empty string where there is nothing. What is packed by gzip may unpack to `max_bytes`, see `archives`.
 
     Raises:
-        FileFormatError: the file cannot be parsed, names a column twice, or has a line with more or fewer values than
-            there are names.
+        FileFormatError: the file cannot be parsed, unpacks to too much, names a column twice, or has a line with more
+            or fewer values than there are names.
         MissingPackageError: Parquet needs pyarrow.
     """
     require_path(path)
     import pandas as pd
 
     try:
-        return pd.read_parquet(path) if parquet else _read_text(path)
+        return pd.read_parquet(path) if parquet else _read_text(path, max_bytes)
     except ImportError as cause:
         raise MissingPackageError(
             f"{path} is Parquet, which needs pyarrow, which is not installed: pip install 'dyce_search[parquet]', "
@@ -41,12 +42,14 @@ def read_frame(path: PathLike, *, parquet: bool) -> Any:
         raise FileFormatError(f"cannot read {path} as a table: {cause}") from cause
 
 
-def _read_text(path: PathLike) -> Any:
+def _read_text(path: PathLike, max_bytes: int | None) -> Any:
     import pandas as pd
 
     separator = "\t" if ".tsv" in Path(path).suffixes else ","
     with open(path, "rb") as stream:
         compressed = stream.read(2) == b"\x1f\x8b"
+    if compressed:
+        require_unpacked(path, max_bytes)
     names = _checked_lines(path, separator, compressed)
     texts = [name for name in TEXT if name in names]
     frame = pd.read_csv(

@@ -1,16 +1,21 @@
 """Pieces of one self-contained HTML page: text, tables, pictures as data."""
 
 import base64
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from html import escape
 from importlib.resources import files
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
+from dyce_search.cards.html import lines
 from dyce_search.drawing import axes
 from dyce_search.explorer.view import View, page_head
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+
+SIZE = (6.4, 4.0)  # inches of a picture
+COLORS = 255  # of a picture
+GROUNDS: dict[str, Literal["print", "dark"]] = {"light": "print", "dark": "dark"}
 
 
 def page(title: str, parts: Iterable[str], view: View) -> str:
@@ -45,25 +50,34 @@ def table(label: str, header: Sequence[str], rows: Iterable[Sequence[str]], *, l
         >>> text.count("<tr>"), "a &amp; b" in text
         (2, True)
     """
-
-    def line(cells: Sequence[str], tag: str) -> str:
-        words = [' class="left"' if k < left else "" for k in range(len(cells))]
-        return "".join(f"<{tag}{word}>{escape(cell)}</{tag}>" for cell, word in zip(cells, words, strict=True))
-
-    body = "\n".join(f"<tr>{text}</tr>" for text in [line(header, "th"), *(line(row, "td") for row in rows)])
-    return (
-        f'<div class="scroll" tabindex="0" role="region" aria-label="{escape(label)}"><table>\n{body}\n</table></div>'
-    )
+    inside = lines(header, rows, lambda column: 'class="left"' if column < left else "")
+    return f'<div class="scroll" tabindex="0" role="region" aria-label="{escape(label)}"><table>{inside}</table></div>'
 
 
-def figure(ax: "Axes", caption: str, *, kind: str = "") -> str:
-    """A picture, part of the page, with what it shows in words; of a `kind` of the style sheet."""
-    data = base64.b64encode(axes.to_png(ax)).decode()
+def figure(draw: "Callable[[Axes], object]", caption: str, *, size: tuple[float, float] = SIZE, kind: str = "") -> str:
+    """A picture, part of the page, with what it shows in words.
+
+    It is drawn twice, light and dark; the page shows the one that its colours ask for, and prints the light one.
+
+    Args:
+        draw: draws it on axes.
+        caption: what it shows.
+        size: in inches.
+        kind: of the style sheet.
+    """
     text = escape(caption)
     look = f' class="{kind}"' if kind else ""
-    return (
-        f'<figure{look}><img alt="{text}" src="data:image/png;base64,{data}"><figcaption>{text}</figcaption></figure>'
+    pictures = "".join(
+        f'<img class="{name}" alt="{text}" src="data:image/png;base64,{_drawn(draw, size, theme)}">'
+        for name, theme in GROUNDS.items()
     )
+    return f"<figure{look}>{pictures}<figcaption>{text}</figcaption></figure>"
+
+
+def _drawn(draw: "Callable[[Axes], object]", size: tuple[float, float], theme: Literal["print", "dark"]) -> str:
+    ax = axes.new_axes(*size, theme=theme)
+    draw(ax)
+    return base64.b64encode(axes.to_png(ax, colors=COLORS)).decode()
 
 
 def side_by_side(figures: Iterable[str]) -> str:

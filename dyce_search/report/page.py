@@ -1,7 +1,8 @@
 """`report`: one HTML page of a front, a certified point and the diagnostics."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -11,7 +12,6 @@ from dyce_search.analysis.diagnostics import exit_flow, exit_profile, worst_grou
 from dyce_search.analysis.exit_value import marginal_value, oracle_gap
 from dyce_search.analysis.optimism import bootstrap_band, measured_on, n_units, optimism
 from dyce_search.certify.certificate import CertifiedPoint
-from dyce_search.drawing import axes
 from dyce_search.errors import InfeasibleError, RecordsError
 from dyce_search.evaluation.curve import OperatingPoint
 from dyce_search.evaluation.limits import require_confidence, require_provable
@@ -24,7 +24,10 @@ from dyce_search.report import html as html_page
 from dyce_search.version import __version__
 from dyce_search.wording import quantity
 
-SIZE = (6.4, 4.0)  # inches of a picture
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+FIRST = (8.0, 4.6)  # inches of the first picture
 MOST_GROUPS = 12
 FEWEST_FOR_A_BAND = 20  # samples, or groups of them, at the level of 95 %
 
@@ -154,14 +157,13 @@ def _trade_off(
     yield html_page.heading("The trade-off")
     yield view.body
     held = measured_on(front, records)
-    ax = axes.new_axes(8.0, 4.6)
     certified = point if isinstance(point, CertifiedPoint) else None
-    selected = None if certified else point
-    front.plot(ax, held_out=None if optimistic else held, selected=selected, certified=certified)
+    shown: dict[str, Any] = {"selected": None if certified else point, "certified": certified}
     yield html_page.figure(
-        ax,
+        lambda ax: front.plot(ax, held_out=None if optimistic else held, **shown),
         f"Accuracy drop against cost of {len(front):,} configurations, none of which another one beats in both. "
         "The point that is named is the one chosen below.",
+        size=FIRST,
         kind="printed",
     )
     rows = []
@@ -231,14 +233,14 @@ def _point(
     yield html_page.table("exits of the chosen point", header, rows, left=2)
     content = json.dumps(point.config.to_dict())
     yield html_page.download("config.json", "Save this configuration (config.json)", content)
-    pictures = [plot_config(records, point.config, axes.new_axes(*SIZE)), profile.plot(axes.new_axes(*SIZE))]
+    pictures: list[Callable[[Axes], object]] = [lambda ax: plot_config(records, point.config, ax), profile.plot]
     captions = [
         "Who leaves where, with the thresholds.",
         "How often those are right who leave at each exit, and how often the final exit would have been.",
     ]
     if records.group is not None or records.label is not None:
         groups = worst_groups(records, point.config)
-        pictures.append(groups.plot(axes.new_axes(*SIZE), most=MOST_GROUPS))
+        pictures.append(lambda ax: groups.plot(ax, most=MOST_GROUPS))
         captions.append(
             f"Accuracy drop by {groups.by}, the worst of {len(groups.name):,} first, with standard errors. The worst "
             f"loses {100 * groups.accuracy_drop[0]:.2f} points, all together {100 * groups.overall_drop:.2f}."
@@ -253,7 +255,7 @@ def _trust(front: ParetoFront, records: ExitRecords, optimistic: bool) -> Iterat
         band = bootstrap_band(front, records)
         pictures = [
             html_page.figure(
-                band.plot(axes.new_axes(*SIZE)),
+                band.plot,
                 f"How far other samples of this number move the accuracy drop: {100 * band.level:g} % of "
                 f"{band.resamples} bootstrap resamples are in the band, point by point.",
             )
@@ -265,7 +267,7 @@ def _trust(front: ParetoFront, records: ExitRecords, optimistic: bool) -> Iterat
         pictures.insert(
             0,
             html_page.figure(
-                gap.plot(axes.new_axes(*SIZE)),
+                gap.plot,
                 "The drop promised on the samples searched on, and the one delivered on the held-out samples." + said,
             ),
         )
@@ -276,21 +278,21 @@ def _exits(front: ParetoFront, records: ExitRecords, search: ExitRecords | None)
     yield html_page.heading("The exits")
     gap = oracle_gap(front, records)
     pictures = [
-        html_page.figure(exit_flow(front, records).plot(axes.new_axes(*SIZE)), "Who leaves where, along the front."),
+        html_page.figure(exit_flow(front, records).plot, "Who leaves where, along the front."),
         html_page.figure(
-            gap.plot(axes.new_axes(*SIZE)),
+            gap.plot,
             "Between exits used alone and perfect decisions, which know the labels and cannot be reached. Of the "
             f"hypervolume between them {100 * gap.share_closed:.0f} % is gained.",
         ),
         html_page.figure(
-            exit_auroc(records).plot(axes.new_axes(*SIZE)),
+            exit_auroc(records).plot,
             "How well confidence tells right from wrong answers: 0.5 is chance, 1 perfect.",
         ),
     ]
     if records.confidence.min() >= 0 and records.confidence.max() <= 1:
         pictures.append(
             html_page.figure(
-                reliability(records).plot(axes.new_axes(*SIZE)),
+                reliability(records).plot,
                 "How often some exits are right, by how sure they say they are. ECE: mean distance from the diagonal.",
             )
         )
@@ -298,7 +300,7 @@ def _exits(front: ParetoFront, records: ExitRecords, search: ExitRecords | None)
         held_out = None if records.digest == search.digest else records
         pictures.append(
             html_page.figure(
-                marginal_value(search, held_out=held_out).plot(axes.new_axes(*SIZE)),
+                marginal_value(search, held_out=held_out).plot,
                 "What it costs to do without a position: a search without its exits. One around 0 can be left out.",
             )
         )
@@ -316,7 +318,7 @@ def _origin(front: ParetoFront, records: ExitRecords) -> Iterator[str]:
         ["samples measured on", f"{records.digest[:16]}..., {records.n_samples:,}"],
         ["versions of the search", ", ".join(f"{name} {version}" for name, version in how.versions.items())],
     ]
-    yield html_page.table("where this comes from", ["", ""], rows, left=2)
+    yield html_page.table("where this comes from", (), rows, left=2)
 
 
 def _signed(drop: float) -> str:

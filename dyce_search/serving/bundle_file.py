@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -11,7 +10,7 @@ import msgspec
 from dyce_search.errors import FileFormatError
 from dyce_search.evaluation.config_file import LayoutEntry
 from dyce_search.files import PathLike, require_path
-from dyce_search.json_files import check_header, read_json, typed, write_json
+from dyce_search.json_files import check_digest, check_header, content_digest, read_json, typed, write_json
 from dyce_search.records.costs_file import CostsFile, Count
 from dyce_search.records.wrong_files import needing
 
@@ -83,17 +82,11 @@ class BundleFile(_Entry):
     digest: str
 
 
-def digest_of_manifest(content: Mapping[str, Any]) -> str:
-    """SHA-256 of everything in a manifest but its digest, however it is laid out."""
-    rest = {key: value for key, value in content.items() if key != "digest"}
-    return hashlib.sha256(json.dumps(rest, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
-
-
 def write_manifest(folder: Path, content: dict[str, Any]) -> None:
     """Writes a manifest, with its digest."""
     content = {"format": FORMAT, "version": VERSION, **content}
     content = json.loads(json.dumps(content, allow_nan=False))  # plain values, as they will be read
-    write_json(folder / MANIFEST, {**content, "digest": digest_of_manifest(content)})
+    write_json(folder / MANIFEST, {**content, "digest": content_digest(content)})
 
 
 def is_bundle(folder: Path) -> bool:
@@ -118,12 +111,7 @@ def read_manifest(folder: PathLike) -> BundleFile:
             raise FileFormatError(f"{path} is missing: {folder} is no bundle, export_onnx writes one")
     content = read_json(path)
     check_header(content, FORMAT, (VERSION,), path)
-    try:
-        digest = digest_of_manifest(content)
-    except RecursionError as cause:
-        raise FileFormatError(f"{path} is damaged: it is nested too deeply; export anew") from cause
-    if content.get("digest") != digest:
-        raise FileFormatError(f"{path} was changed since it was written: its digest differs; export anew")
+    check_digest(content, path, "export anew")
     found = typed(content, FORMAT, {VERSION: BundleFile}, path)
     for entry in files_of(found):
         if entry.name in ("", ".", "..") or any(mark in entry.name for mark in "/\\:\0"):

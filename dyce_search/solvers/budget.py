@@ -1,7 +1,9 @@
 """What all searches share: a seed, a budget, how a solver is told that it is spent, and a progress bar."""
 
+import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from typing import TypeVar
 
 import numpy as np
@@ -21,6 +23,58 @@ GRACE = 0.25  # seconds to measure what was found, at least; else as long as the
 
 class StopSearch(Exception):  # noqa: N818 (it ends a search, it is no error)
     """Raised in a solver when its budget is spent; `Run.carry_out` catches it and keeps what was found."""
+
+
+class Clock:
+    """When a search began, and when its time is over.
+
+    All counts from the start, what comes before the solver (scores to expect) too; half of the time is the solver's in
+    any case. What it found is measured afterwards, which may take as long again.
+
+    Attributes:
+        over: (1,) bool, set as soon as the solver's time is over: for compiled loops, which cannot look at a clock.
+    """
+
+    def __init__(self, max_seconds: float | None) -> None:
+        """Starts it; None sets no limit."""
+        self.over = np.zeros(1, np.bool_)
+        self._most = np.inf if max_seconds is None else max_seconds
+        self._started = self._began = time.perf_counter()
+
+    @property
+    def is_limited(self) -> bool:
+        """Whether there is a limit."""
+        return self._most < np.inf
+
+    @property
+    def seconds(self) -> float:
+        """Since the start."""
+        return time.perf_counter() - self._started
+
+    @property
+    def left(self) -> float:
+        """Seconds left to the solver; infinite without a limit."""
+        return self._most - (time.perf_counter() - self._began) if self.is_limited else np.inf
+
+    @property
+    def overtime(self) -> float:
+        """Seconds left to measure what was found; infinite without a limit."""
+        return self.left + max(self._most, GRACE)
+
+    @contextmanager
+    def running(self) -> Iterator[None]:
+        """While the solver runs: it ends by `left`, and `over` says so."""
+        if not self.is_limited:
+            yield
+            return
+        self._began = max(self._started, time.perf_counter() - self._most / 2)
+        timer = threading.Timer(min(max(self.left, 0.0), threading.TIMEOUT_MAX), self.over.fill, [True])
+        timer.daemon = True
+        timer.start()
+        try:
+            yield
+        finally:
+            timer.cancel()
 
 
 def check_budget(seed: int, max_evaluations: int | None, max_seconds: float | None) -> None:
@@ -63,7 +117,7 @@ def spread_over(
     evaluate_arrays(records, exits[some[:1]], threshold[some[:1]])  # compiles, where nothing was measured yet
     started = time.perf_counter()
     evaluate_arrays(records, exits[some], threshold[some])
-    each = (time.perf_counter() - started) / TRIED
+    each = max(time.perf_counter() - started, 1e-9) / TRIED  # coarse clocks may stand still
     most = max(FEWEST, int(max(seconds, GRACE) / 2 / each))  # half: they are measured twice
     return np.unique(np.linspace(0, size - 1, min(size, most)).astype(np.int64))
 

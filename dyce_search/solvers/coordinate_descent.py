@@ -6,6 +6,7 @@ from functools import partial
 from typing import Literal
 
 import numpy as np
+import numpy.typing as npt
 
 from dyce_search.arguments import choice, real
 from dyce_search.errors import SolverError
@@ -250,7 +251,7 @@ class Search:
             choice = archive.choice(objective.best(archive)) if first is None else first.copy()
             if k > 0 and task.kicked:
                 kick(self.problem, choice, rng)
-            lines += self.problem.descend(objective, choice, archive, sweeps, max_lines - lines)[1]
+            lines += self.problem.descend(objective, choice, archive, sweeps, max_lines - lines, self.run.clock.over)[1]
             if self.run.seconds_left < 0:
                 break
         return archive, lines
@@ -267,4 +268,9 @@ class Search:
             return
         best = self.archive.choice(list(goals))
         choices = [Choice(*choice) for choice in zip(*best, strict=True)]
-        self.run.propose(best.exits, np.stack(side_by_side(self.problem.polish, goals.values(), choices)))
+        self.run.propose(best.exits, np.stack(side_by_side(self.polish, goals.values(), choices)))
+
+    def polish(self, goal: Objective, choice: Choice) -> npt.NDArray[np.float32]:
+        """The thresholds (P,) of a choice, polished while there is time."""
+        late = self.run.seconds_left < 0
+        return self.problem.thresholds(choice) if late else self.problem.polish(goal, choice)

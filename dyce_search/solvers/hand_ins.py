@@ -1,7 +1,7 @@
 """What solvers hand in, checked, and when they did."""
 
 from collections.abc import Iterable
-from typing import NamedTuple
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
@@ -16,18 +16,38 @@ from dyce_search.records.layout import ExitLayout
 FloatArray = npt.NDArray[np.float64]
 
 
-class HandIn(NamedTuple):
-    """When configurations were handed in: the raw material of anytime curves.
+@dataclass(slots=True, kw_only=True, eq=False)
+class HandIn:
+    """Configurations that came at once, and when: the raw material of fronts and of anytime curves.
 
     Attributes:
+        exits: (F, P) int32.
+        threshold: (F, P) float32.
+        figures: (2, F) cost and accuracy; None until they are measured.
         seconds: since the start of the search.
         evaluations: booked by then, these configurations' included.
-        size: how many configurations came.
     """
 
-    seconds: float
-    evaluations: int
-    size: int
+    exits: npt.NDArray[np.int32]
+    threshold: npt.NDArray[np.float32]
+    figures: FloatArray | None = None
+    seconds: float = 0.0
+    evaluations: int = 0
+
+    @property
+    def size(self) -> int:
+        """How many configurations they are."""
+        return len(self.exits)
+
+    def keep(self, rows: npt.NDArray[np.int64]) -> None:
+        """Drops all others, before they are measured."""
+        self.exits, self.threshold = self.exits[rows], self.threshold[rows]
+
+
+def joined(parts: Iterable[HandIn]) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.float32]]:
+    """Exits and thresholds (F, P) of one or more parts, one after the other."""
+    exits, threshold = zip(*((part.exits, part.threshold) for part in parts), strict=True)
+    return np.concatenate(exits), np.concatenate(threshold)
 
 
 def checked_figures(figures: tuple[FloatArray, FloatArray] | None, size: int) -> FloatArray | None:

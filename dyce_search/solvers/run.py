@@ -1,7 +1,6 @@
 """One search under way: its records, budget, random generator and what it has found."""
 
 import sys
-import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from typing import Any
 
@@ -14,8 +13,8 @@ from dyce_search.evaluation.config import ExitConfig
 from dyce_search.evaluation.evaluate import BatchEvaluation, checked_configs, evaluate_arrays
 from dyce_search.fingerprints import require_marks, united
 from dyce_search.records.records import ExitRecords, require_records
-from dyce_search.solvers.budget import StopSearch, T, bar_over, check_budget, spread_over, timely
-from dyce_search.solvers.hand_ins import FloatArray, HandIn, arrays_of, checked_figures, require_measured
+from dyce_search.solvers.budget import Clock, StopSearch, T, bar_over, check_budget, spread_over, timely
+from dyce_search.solvers.hand_ins import FloatArray, HandIn, arrays_of, checked_figures, joined, require_measured
 from dyce_search.solvers.sample_limit import SampleLimit
 from dyce_search.wording import line
 
@@ -34,8 +33,9 @@ class Run:
             configurations for good asks `admits` first.
         seed: of this search.
         rng: the one random generator that a solver uses.
+        clock: of its time; compiled loops look at `clock.over`.
         evaluations: how many were spent.
-        history: when each of the configurations of `found` was handed in, the baseline first.
+        history: what was handed in when, the baseline first.
         marks: of other samples that had a part in what was found (`fingerprints`), beside those of `records`.
 
     Example:
@@ -75,13 +75,10 @@ class Run:
         self.evaluations = 0
         self._stop_reason = "converged"
         self._max_evaluations = max_evaluations
-        self._started = self._began = time.perf_counter()
-        self._max_seconds = max_seconds
+        self.clock = Clock(max_seconds)
         self._progress = sys.stderr.isatty() if progress is None else flag(progress, "progress", SolverError)
         none = np.full((1, records.costs.n_positions), -1, np.int32)
-        self._found: list[tuple[Exits, Thresholds]] = [(none, np.zeros(none.shape, np.float32))]
-        self._figures: list[FloatArray | None] = [None]  # (2, F) cost and accuracy of each block, where measured
-        self.history = [HandIn(seconds=0.0, evaluations=0, size=1)]
+        self.history = [HandIn(exits=none, threshold=np.zeros(none.shape, np.float32))]
         self.marks: tuple[str, ...] = ()
 
     def __repr__(self) -> str:
@@ -114,12 +111,12 @@ class Run:
     @property
     def seconds(self) -> float:
         """Wall-clock time since the start."""
-        return time.perf_counter() - self._started
+        return self.clock.seconds
 
     @property
     def seconds_left(self) -> float:
         """Time left to the solver, infinite without a limit."""
-        return np.inf if self._max_seconds is None else self._max_seconds - (time.perf_counter() - self._began)
+        return self.clock.left
 
     @property
     def evaluations_left(self) -> float:
@@ -132,7 +129,7 @@ class Run:
         return self._stop_reason
 
     def carry_out(self, solver: Callable[..., Iterable[ExitConfig] | None], options: Mapping[str, Any]) -> None:
-        """Runs a solver to its end, keeps what it returns and notes why it stopped. Its time begins now.
+        """Runs a solver to its end, keeps what it returns and notes why it stopped.
 
         Args:
             solver: see `dyce_search.search.Solver`.
@@ -145,15 +142,25 @@ class Run:
         function(solver, "solver", SolverError)
         require_type(options, Mapping, "options", SolverError)
         several(options, str, "options", SolverError)
-        self._began = time.perf_counter()
         try:
-            configs = solver(self, **options)
-            if configs is not None:
-                self.propose(*self.arrays(configs))
+            with self.clock.running():
+                configs = solver(self, **options)
+                if configs is not None:
+                    self._take(configs)
         except StopSearch:
             self._stop_reason = "budget"
         except KeyboardInterrupt:
             self._stop_reason = "interrupted"
+
+    def _take(self, configs: Iterable[ExitConfig]) -> None:
+        """Proposes what a solver returned, or what it yields as long as there is time."""
+        if not isinstance(configs, Iterator):
+            return self.propose(*self.arrays(configs))
+        found: list[ExitConfig] = []
+        try:
+            found.extend(self.timely(configs))
+        finally:
+            self.propose(*self.arrays(found))
 
     def interrupt(self) -> None:
         """Notes that the user ended the search before its solver began."""
@@ -256,12 +263,12 @@ class Run:
         except StopSearch:
             done = sum(map(len, parts))
             self.evaluations -= len(exits) - done
-            self._keep(len(self._found) - 1, np.arange(done))
+            self.history[-1].keep(np.arange(done))
             raise
         finally:
-            if sum(map(len, parts)) == len(self._found[-1][0]):
+            if sum(map(len, parts)) == self.history[-1].size:
                 figures = [np.stack([part.cost, part.accuracy]) for part in parts]
-                self._figures[-1] = np.concatenate([np.empty((2, 0)), *figures], axis=1)
+                self.history[-1].figures = np.concatenate([np.empty((2, 0)), *figures], axis=1)
         return parts[0] if len(parts) == 1 else BatchEvaluation.joined(parts)
 
     def parts_of(self, size: int) -> list[slice]:
@@ -274,7 +281,7 @@ class Run:
             SolverError: that is no whole number >= 0.
         """
         size = whole(size, "size", SolverError)
-        step = max(1, size if self._max_seconds is None else WORK // self.records.n_samples)
+        step = max(1, WORK // self.records.n_samples if self.clock.is_limited else size)
         return [slice(first, first + step) for first in range(0, max(size, 1), step)]
 
     def admits(self, exits: Exits, threshold: Thresholds, measured: BatchEvaluation) -> npt.NDArray[np.bool_]:
@@ -312,31 +319,33 @@ class Run:
             SolverError: figures of another shape.
         """
         exits, threshold = checked_configs(exits, threshold, self.records.costs)
-        measured = checked_figures(figures, len(exits))
-        self._found.append((np.array(exits), np.array(threshold)))
-        self._figures.append(measured)
-        self.history.append(HandIn(seconds=self.seconds, evaluations=self.evaluations, size=len(exits)))
+        came = HandIn(
+            exits=np.array(exits),
+            threshold=np.array(threshold),
+            figures=checked_figures(figures, len(exits)),
+            seconds=self.seconds,
+            evaluations=self.evaluations,
+        )
+        self.history.append(came)
 
     def found(self) -> tuple[Exits, Thresholds]:
         """All configurations that were handed in, the baseline first."""
-        exits, threshold = zip(*self._found, strict=True)
-        return np.concatenate(exits), np.concatenate(threshold)
+        return joined(self.history)
 
     def figures(self) -> tuple[FloatArray, FloatArray]:
         """Cost (F,) and accuracy (F,) of all of `found`; what was never measured is measured now.
 
         Where the time is over and that takes long, only some of it is, evenly chosen, and the rest is dropped.
         """
-        self._thin()
-        missing = [index for index, block in enumerate(self._figures) if block is None]
-        if missing:
-            exits, threshold = (np.concatenate(part) for part in zip(*(self._found[i] for i in missing), strict=True))
-            measured = evaluate_arrays(self.records, exits, threshold)
+        late = [came for came in self.history if came.figures is None]
+        if late:
+            self._thin(late)
+            measured = evaluate_arrays(self.records, *joined(late))
             values = np.stack([measured.cost, measured.accuracy])
-            ends = np.cumsum([len(self._found[index][0]) for index in missing])
-            for index, block in zip(missing, np.split(values, ends[:-1], axis=1), strict=True):
-                self._figures[index] = block
-        cost, accuracy = np.concatenate([block for block in self._figures if block is not None], axis=1)
+            ends = np.cumsum([came.size for came in late])
+            for came, figures in zip(late, np.split(values, ends[:-1], axis=1), strict=True):
+                came.figures = figures
+        cost, accuracy = np.concatenate([came.figures for came in self.history if came.figures is not None], axis=1)
         return cost, accuracy
 
     def affordable(self, exits: Exits, threshold: Thresholds) -> npt.NDArray[np.int64]:
@@ -352,27 +361,19 @@ class Run:
             ConfigError: shapes that do not fit, an exit that is not at its position, a threshold that is NaN.
         """
         exits, threshold = checked_configs(exits, threshold, self.records.costs)
-        if self.seconds_left >= 0 or self._max_seconds is None:
+        if self.seconds_left >= 0:
             return np.arange(len(exits))
-        return spread_over(self.records, exits, threshold, self._max_seconds)
+        return spread_over(self.records, exits, threshold, self.clock.overtime)
 
-    def _thin(self) -> None:
+    def _thin(self, late: list[HandIn]) -> None:
         """Drops configurations that were never measured, where there is no time for all."""
-        missing = [index for index, block in enumerate(self._figures) if block is None]
-        if self.seconds_left >= 0 or not missing:
+        if self.seconds_left >= 0:
             return
-        exits, threshold = (np.concatenate(part) for part in zip(*(self._found[i] for i in missing), strict=True))
-        kept = self.affordable(exits, threshold)
-        ends = np.cumsum([len(self._found[index][0]) for index in missing])
-        for index, end in zip(missing, ends.tolist(), strict=True):
-            first = end - len(self._found[index][0])
-            self._keep(index, kept[(kept >= first) & (kept < end)] - first)
-
-    def _keep(self, index: int, rows: npt.NDArray[np.int64]) -> None:
-        """Drops all but some rows of a block that was handed in."""
-        exits, threshold = self._found[index]
-        self._found[index] = exits[rows], threshold[rows]
-        self.history[index] = self.history[index]._replace(size=len(rows))
+        kept = self.affordable(*joined(late))
+        ends = np.cumsum([came.size for came in late])
+        for came, end in zip(late, ends.tolist(), strict=True):
+            first = end - came.size
+            came.keep(kept[(kept >= first) & (kept < end)] - first)
 
     def arrays(self, configs: Iterable[ExitConfig]) -> tuple[Exits, Thresholds]:
         """Configurations as the arrays (F, P) that `evaluate` and `propose` take.

@@ -15,7 +15,7 @@ from dyce_search.evaluation.limits import require_share
 from dyce_search.expected.searched import with_scores
 from dyce_search.records.records import ExitRecords
 from dyce_search.records.sample_costs import differing
-from dyce_search.threads import n_threads, side_by_side
+from dyce_search.threads import parts_of, side_by_side
 
 Exits = npt.NDArray[np.int32]
 Thresholds = npt.NDArray[np.float32]
@@ -70,49 +70,58 @@ class SampleLimit:
             score[e, np.broadcast_to(is_over(alone, self.most), records.n_samples)] -= PENALTY
         return with_scores(records, score)
 
-    def held(self, records: ExitRecords, exits: Exits, threshold: Thresholds, spend: bool) -> Thresholds:
-        """The same exits with lower thresholds (F, P): whoever could not afford the next exit leaves.
+
+class Holder:
+    """Makes configurations keep a limit."""
+
+    def __init__(self, records: ExitRecords, limit: SampleLimit) -> None:
+        """Lays out what each sample pays; the confidences of an exit are sorted when it is first asked for."""
+        from dyce_search.evaluation._kernels import Charges
+
+        self.records, self.limit = records, limit
+        charged, costs, n = differing(records.sample_costs), records.costs, records.n_samples
+        if charged is None:
+            every = (np.repeat(row.astype(np.float32)[:, None], n, axis=1) for row in (costs.backbone, costs.head))
+            self._charges = Charges(*every)
+        else:
+            self._charges = Charges(charged.backbone, charged.head)
+        self._rising: dict[int, npt.NDArray[np.float32]] = {}
+
+    def __call__(self, exits: Exits, threshold: Thresholds, spend: bool) -> Thresholds:
+        """Lower thresholds (F, P) for the same exits: whoever could not afford the next exit leaves.
 
         Costs never fall along a sample's way: whoever cannot afford the next enabled exit affords none after it. Where
         nobody who arrives can go on, everybody leaves (-inf).
 
         Args:
-            records: with the confidences.
             exits: (F, P).
             threshold: (F, P).
             spend: let the least sure go on all the same, from the first exit on, as many as the share allows.
         """
-        from dyce_search.evaluation._kernels import Charges
         from dyce_search.solvers._hold_kernels import hold
 
-        charged, costs, n = differing(records.sample_costs), records.costs, records.n_samples
-        if charged is None:
-            every = (np.repeat(row.astype(np.float32)[:, None], n, axis=1) for row in (costs.backbone, costs.head))
-            charges = Charges(*every)
-        else:
-            charges = Charges(charged.backbone, charged.head)
         level = np.full(exits.shape, np.nan, np.float32)
-        bounds = np.linspace(0, len(exits), max(1, min(len(exits), 8 * n_threads())) + 1).astype(np.int64)
-        spare, most = self.allowed(records) if spend else 0, self.most * (1 + 1e-7)
+        bounds = parts_of(len(exits))
+        spare, most = self.limit.allowed(self.records) if spend else 0, self.limit.most * (1 + 1e-7)
 
         def fill(first: int, stop: int) -> None:
-            hold(records.confidence, charges, exits, threshold, first, stop, most, spare, level)
+            hold(self.records.confidence, self._charges, exits, threshold, first, stop, most, spare, level)
 
         side_by_side(fill, bounds[:-1], bounds[1:])
-        return _placed(records, exits, threshold, level)
+        return self._placed(exits, threshold, level)
 
-
-def _placed(records: ExitRecords, exits: Exits, threshold: Thresholds, level: Thresholds) -> Thresholds:
-    """Thresholds half-way below the least confidence that has to leave; NaN is no change, -inf everybody."""
-    held = threshold.copy()
-    for e in np.unique(exits[exits >= 0]):
-        here = (exits == e) & ~np.isnan(level)
-        if not here.any():
-            continue
-        values = np.unique(records.confidence[e])
-        wanted = level[here]
-        at = np.searchsorted(values, wanted)
-        below = values[np.maximum(at - 1, 0)]
-        placed = np.where(np.isinf(wanted) | (at == 0), np.float32(-np.inf), threshold_between(below, wanted))
-        held[here] = np.minimum(held[here], placed)
-    return held
+    def _placed(self, exits: Exits, threshold: Thresholds, level: Thresholds) -> Thresholds:
+        """Thresholds half-way below the least confidence that has to leave; NaN is no change, -inf everybody."""
+        held = threshold.copy()
+        for e in np.unique(exits[exits >= 0]).tolist():
+            here = (exits == e) & ~np.isnan(level)
+            if not here.any():
+                continue
+            if e not in self._rising:
+                self._rising[e] = np.unique(self.records.confidence[e])
+            values, wanted = self._rising[e], level[here]
+            at = np.searchsorted(values, wanted)
+            below = values[np.maximum(at - 1, 0)]
+            placed = np.where(np.isinf(wanted) | (at == 0), np.float32(-np.inf), threshold_between(below, wanted))
+            held[here] = np.minimum(held[here], placed)
+        return held

@@ -14,6 +14,7 @@ import dyce_search as ds
 from dyce_search.certify import p_values
 from dyce_search.certify.asked import Asked
 from dyce_search.certify.limit_tests import Trial
+from dyce_search.evaluation import config_file
 from dyce_search.fingerprints import fingerprint, share_in_common
 from tests import observed, oracles
 from tests.benchmarks import certification
@@ -202,7 +203,7 @@ class TestWalk:
         """Against the samples one by one; levels so low that a handful of samples certifies something."""
         records, configs = drawn
         front = ds.ParetoFront.from_configs(records, configs)
-        elsewhere = replace(front, records_digest="other samples", fingerprint=())
+        elsewhere = replace(front, records_digest="0" * 64, fingerprint=("0" * 16,))
         final = records.score[-1].astype(float)
         right_or_wrong = set(np.unique(records.score)) <= {0, 1}
         order = np.random.default_rng(p_values.SHUFFLE).permutation(records.n_samples)
@@ -296,7 +297,7 @@ class TestWalk:
 
     def test_scores_that_are_no_zeros_and_ones_are_bet_on(self, records):
         front = ds.ParetoFront.from_configs(records, [ds.ExitConfig(candidate=[0, -1], threshold=[0.5, 0])])
-        elsewhere = replace(front, records_digest="", fingerprint=())
+        elsewhere = replace(front, records_digest="0" * 64, fingerprint=("0" * 16,))
         point = elsewhere.certify(records, max_accuracy_drop=0.6)
         assert point.certificate.limits[0].method == "betting"
 
@@ -549,6 +550,13 @@ class TestFiles:
         assert loaded.config.threshold.tobytes() == point.config.threshold.tobytes()
         assert str(loaded) == str(point)
 
+    def test_its_content_is_held_against_the_types_once(self, point, monkeypatch):
+        looked_at, check = [], config_file.typed
+        monkeypatch.setattr(config_file, "typed", lambda *given: (looked_at.append(given[0]), check(*given))[1])
+        content = json.loads(json.dumps(point.to_dict()))
+        assert ds.CertifiedPoint.from_dict(content).certificate == point.certificate
+        assert looked_at == [content]
+
     def test_the_file_is_a_configuration(self, point, tmp_path):
         point.save(tmp_path / "point.json")
         assert ds.ExitConfig.load(tmp_path / "point.json") == point.config
@@ -572,7 +580,7 @@ class TestFiles:
                 {"certificate": None},
                 "this is a configuration, a certified configuration is needed: dyce-search certify",
             ),
-            ({"calibration": None}, "missing required field `calibration`"),
+            ({"calibration": None, "digest": None}, "missing required field `calibration`"),
             ({"calibration": {"accuracy": 1}}, r"missing required field `cost` - at `\$.calibration`"),
             ({"calibration": {"accuracy": "x"}}, r"Expected `float`, got `str` - at `\$.calibration.accuracy`"),
             ({"certificate": {"limits": []}}, r"Expected `array` of length >= 1 - at `\$.certificate.limits`"),

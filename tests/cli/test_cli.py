@@ -7,6 +7,7 @@ import re
 import signal
 import subprocess
 import sys
+from contextlib import nullcontext
 from pathlib import Path
 
 import numpy as np
@@ -386,6 +387,11 @@ def test_usage_errors_exit_with_2(arguments: list[str], capsys: pytest.CaptureFi
         (["report", "f.json", "r.npz", "--out", "r.html", "--max-accuracy-drop", "2"], "2 would be 200 points"),
         (["select", "f.json", "--min-accuracy", "90pt"], "'90pt' is no share: write 0.3, or 30%"),
         (["select", "f.json", "--max-cost", "3ms"], "'3ms' is no cost: write a number in the unit of the costs"),
+        (["select", "f.json", "--max-cost", "1e99999999"], "'1e99999999' is too large"),
+        (["info", "r.npz", "--max-bytes", "4G"], "'4G' is no number of bytes: write 4GiB, 500MB or 1000000"),
+        (["info", "r.npz", "--max-bytes", "0.5"], "'0.5' must be 1 byte or more, and less than 8 EiB"),
+        (["info", "r.npz", "--max-bytes", "9e6TiB"], "'9e6TiB' must be 1 byte or more, and less than 8 EiB"),
+        (["info", "r.npz", "--max-bytes", "-1kB"], "expected one argument"),
     ],
 )
 def test_usage_errors_show_the_usage_of_the_command(
@@ -585,7 +591,9 @@ def test_json_is_all_that_is_printed(
         "check": [certified, test],
         "recertify": [certified, front_file, test],
     }[command]
-    assert main([command, *arguments, "--json"]) == 0
+    very = pytest.warns(UserWarning, match="very records") if command == "check" else nullcontext()
+    with very:
+        assert main([command, *arguments, "--json"]) == 0
     content = json.loads(capsys.readouterr().out)
     records, config = ds.load_records(test), ds.ExitConfig.load(certified)
     if command == "info":
@@ -646,7 +654,8 @@ def test_check_says_what_the_status_says(
         assert main(["check", certified, str(tmp_path / f"{name}.npz"), "--out", out]) == status
         assert capsys.readouterr().out.startswith(f"{word}, on ")
         assert json.loads(Path(out).read_text())["verdict"] == word
-    assert main(["check", certified, str(files / "test.npz")]) == 0
+    with pytest.warns(UserWarning, match="very records"):
+        assert main(["check", certified, str(files / "test.npz")]) == 0
     assert capsys.readouterr().out.startswith("held, certified anew, on 2,000 samples:")
 
 

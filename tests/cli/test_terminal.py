@@ -121,6 +121,39 @@ def test_a_pipe_is_not_folded(folder: Path) -> None:
     assert "no room" not in wide
 
 
+READERS = [name for name, entry in commands().items() if any(action.metavar == "RECORDS" for action in entry._actions)]
+
+
+@pytest.mark.parametrize("command", READERS)
+def test_what_files_may_unpack_to_is_an_option_of_every_command_that_reads_them(
+    command: str, folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """`max_bytes=` is that of Python, and no option of the command line."""
+    monkeypatch.chdir(folder)
+    for limit in ("1kB", "1000"):
+        assert main([*COMMANDS[command], "--max-bytes", limit]) == 2
+        said = capsys.readouterr().err
+        assert "npz unpacks to" in said
+        assert said.endswith("and may unpack to 1,000: pass --max-bytes if you trust the file\n")
+        assert "max_bytes" not in said
+    assert main([*COMMANDS[command], "--max-bytes", "0.5GiB"]) in (0, 4)
+
+
+def test_commands_that_read_records() -> None:
+    assert set(commands()) - set(READERS) == {"demo", "select"}
+
+
+@pytest.mark.parametrize(("command", "option"), [("search", "--test"), ("compare", "--test"), ("report", "--search")])
+def test_other_files_of_records_may_unpack_to_no_more(
+    command: str, option: str, folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(folder)
+    ds.load_example("test").save("large.npz")
+    size = (folder / "large.npz").stat().st_size
+    assert main([*COMMANDS[command], option, "large.npz", "--max-bytes", str(size)]) == 2
+    assert "large.npz unpacks to" in capsys.readouterr().err
+
+
 @given(st.integers(24, 120), st.lists(st.integers(1, 40), min_size=4, max_size=4), st.integers(1, 3))
 def test_tables_keep_to_any_width(width: int, lengths: list[int], left: int) -> None:
     header = ["name", "a long header of words", "| third", "last"]

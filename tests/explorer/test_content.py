@@ -129,7 +129,7 @@ def front(small_example):
 def test_a_curve_without_tails_or_disagreement_says_so(front):
     bare = ds.ParetoFront(
         costs=front.costs, candidate=front.candidate, threshold=front.threshold, accuracy=front.accuracy,
-        cost=front.cost, exit_accuracy=front.exit_accuracy, n_samples=front.n_samples, records_digest="",
+        cost=front.cost, exit_accuracy=front.exit_accuracy, n_samples=front.n_samples, records_digest="0" * 64,
     )  # fmt: skip
     content = explorer_content(
         bare, held_out=None, certificate=None, others=None, max_accuracy_drop=0.01, drop_limit=0.05

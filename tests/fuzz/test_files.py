@@ -15,9 +15,9 @@ import numpy as np
 import pytest
 
 import dyce_search as ds
-from dyce_search.json_files import of_type
+from dyce_search.json_files import content_digest, of_type
 from dyce_search.records.costs_file import CostsFile
-from dyce_search.serving.bundle_file import BundleFile, digest_of_manifest, read_manifest
+from dyce_search.serving.bundle_file import BundleFile, read_manifest
 from tests.fuzz.cases import ASKED
 from tests.fuzz.mutations import damaged, damaged_arrays, damaged_bytes, generator, has_twice, text_of
 
@@ -63,7 +63,13 @@ def example_point():
         ),
     )
     certificate = Certificate(
-        limits=limits, confidence=0.95, n_samples=500, n_groups=20, n_tested=3, records_digest="a", search_digest="b"
+        limits=limits,
+        confidence=0.95,
+        n_samples=500,
+        n_groups=20,
+        n_tested=3,
+        records_digest="a" * 64,
+        search_digest="b" * 64,
     )
     config = ds.ExitConfig(candidate=[1, -1], threshold=[0.9, 0], layout=LAYOUT)
     return ds.CertifiedPoint(
@@ -242,7 +248,7 @@ def signed(content):
     """The manifest with its digest, so that nothing else gives the damage away."""
     try:
         plain = json.loads(text_of(content), parse_constant=lambda name: 0)
-        return {**content, "digest": digest_of_manifest(plain)}
+        return {**content, "digest": content_digest(plain)}
     except (ValueError, TypeError, AttributeError):
         return {**content, "digest": "0"} if isinstance(content, dict) else content
 
@@ -428,4 +434,4 @@ def test_good_files_are_read(tmp_path):
             kind.check(tmp_path / kind.name, content, text)
     assert of_type(COSTS.to_dict(), CostsFile, "costs").unit == "MACs"
     assert set(manifest()) | {"digest"} == set(BundleFile.__struct_fields__)
-    assert re.fullmatch("[0-9a-f]{64}", digest_of_manifest(manifest()))
+    assert re.fullmatch("[0-9a-f]{64}", content_digest(manifest()))

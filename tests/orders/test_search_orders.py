@@ -115,6 +115,25 @@ class TestPoints:
         assert front.hypervolume() == front.front.hypervolume()
         assert front.plot().get_ylabel()
 
+    def test_every_point_is_found_by_its_configuration(self, found):
+        front = found[1]
+        assert [front.index_of(point.config) for point in front] == list(range(len(front)))
+        np.testing.assert_array_equal(front.accuracy, front.front.accuracy)
+        np.testing.assert_array_equal(front.relative_cost, front.front.relative_cost)
+        assert front.scores == "observed"
+        for other in (ds.ExitConfig.none(3), ds.ExitConfig(candidate=[0], threshold=[0.123])):
+            with pytest.raises(ds.FrontError, match="this is the configuration of none of these points"):
+                front.index_of(other)
+        with pytest.raises(ds.FrontError, match="config must be an ExitConfig, got"):
+            front.index_of(front[0])
+
+    def test_it_is_drawn_beside_other_curves(self, found):
+        records, front = found
+        ax = ds.search(records, solver="exit_shares").plot(others={"any order": front})
+        assert "any order" in str(
+            [text.get_text() for text in ax.figure.findobj(match=lambda one: hasattr(one, "get_text"))]
+        )
+
     def test_evaluate_and_certify_on_others(self):
         search, calibration = cascade(3, 3000, seed=4).split(0.5, seed=0)
         front = ds.search_orders(search, effort="fast")

@@ -3,6 +3,7 @@
 import gzip
 import io
 import json
+import pickle
 import struct
 import zipfile
 
@@ -12,6 +13,8 @@ import pytest
 import dyce_search as ds
 from dyce_search.records import archives
 from tests.fuzz.test_files import dyce_arrays, own_arrays
+
+PASS = r"pass max_bytes= if you trust the file$"
 
 
 def bomb(path, size=300 * 2**20):
@@ -36,7 +39,7 @@ def test_a_small_file_that_unpacks_to_a_large_one_is_refused_before_it_is(tmp_pa
     bomb(path)
     assert path.stat().st_size < 2**19
     monkeypatch.setattr(zipfile.ZipFile, "open", None)  # nothing is unpacked
-    said = r"unpacks to 314,\d{3},\d{3} bytes or more, and may unpack to 268,435,456: pass max_bytes="
+    said = r"unpacks to 314,\d{3},\d{3} bytes or more, and may unpack to 268,435,456: " + PASS
     with pytest.raises(ds.FileFormatError, match=said):
         ds.load_records(path)
 
@@ -44,7 +47,7 @@ def test_a_small_file_that_unpacks_to_a_large_one_is_refused_before_it_is(tmp_pa
 def test_the_limit_can_be_moved(tmp_path):
     path = tmp_path / "records.npz"
     np.savez(path, **own_arrays())
-    with pytest.raises(ds.FileFormatError, match="and may unpack to 1,000: pass max_bytes="):
+    with pytest.raises(ds.FileFormatError, match="and may unpack to 1,000: " + PASS):
         ds.load_records(path, max_bytes=1000)
     assert ds.load_records(path, max_bytes=10**6).n_samples == 30
     bomb(path)
@@ -64,10 +67,32 @@ def test_a_log_packed_by_gzip(tmp_path, monkeypatch):
     path = tmp_path / "log.jsonl.gz"
     row = {"query": 1, "model": "a", "score": 1, "confidence": 0.5, "cost": 1, "prompt": "x" * 10**4}
     path.write_bytes(gzip.compress(b"\n".join([json.dumps(row).encode()] * 30)))
-    with pytest.raises(ds.FileFormatError, match=r"log.jsonl.gz unpacks to .* bytes or more"):
+    with pytest.raises(ds.FileFormatError, match=r"log.jsonl.gz unpacks to .* bytes or more.*" + PASS):
         ds.load_cascade(path)
     with pytest.raises(ds.RecordsError, match="needs two or more models"):
         ds.load_cascade(path, max_bytes=10**9)
+
+
+def test_a_table_packed_by_gzip(tmp_path, monkeypatch):
+    monkeypatch.setattr(archives, "FREELY", 10**5)
+    path = tmp_path / "records.csv.gz"
+    rows = ["confidence_0,confidence_1,score_0,score_1", *["0.5,0.75,0,1"] * 10**5]
+    path.write_bytes(gzip.compress("\n".join(rows).encode()))
+    costs = ds.ExitCosts(backbone=[1, 2], head=[0, 0], position=[0, 1])
+    monkeypatch.setattr(archives, "TIMES", 2)
+    with pytest.raises(ds.FileFormatError, match=r"records.csv.gz unpacks to .* bytes or more.*" + PASS):
+        ds.load_records(path, costs=costs)
+    assert ds.load_records(path, costs=costs, max_bytes=2 * 10**6).n_samples == 10**5
+    log = tmp_path / "log.csv.gz"
+    log.write_bytes(path.read_bytes())
+    with pytest.raises(ds.FileFormatError, match=r"log.csv.gz unpacks to .* bytes or more.*" + PASS):
+        ds.load_cascade(log)
+
+
+def test_the_error_of_a_large_file_survives_a_process():
+    error = archives.TooLargeError("a.npz", 5000, 10)
+    assert str(pickle.loads(pickle.dumps(error))) == str(error)
+    assert str(error.asking_for("--max-bytes")).endswith("may unpack to 10: pass --max-bytes if you trust the file")
 
 
 @pytest.mark.parametrize("compress", [True, False])

@@ -76,7 +76,7 @@ class TestDyceFormat:
         arrays = {
             "label": rng.integers(0, 3, (5, 1)).astype(np.int16),
             "preds": rng.integers(0, 3, (4, 5, 2)).astype(np.int16),
-            "confs": -np.sort(-rng.random((4, 5, 2)).astype(np.float32), axis=2),
+            "confs": -np.sort(-rng.random((4, 5, 2)).astype(np.float32) / 2, axis=2),
             **change,
         }
         np.savez(path, **arrays)

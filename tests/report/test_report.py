@@ -79,7 +79,7 @@ def certified(
 
 def test_the_page_loads_nothing_and_is_well_formed(certified: tuple[ds.OperatingPoint, Path]) -> None:
     page = read(certified[1])
-    assert len(page.sources) == 10
+    assert len(page.sources) == 20  # each picture light and dark
     for source in page.sources:
         assert source.startswith("data:image/png;base64,")
         assert base64.b64decode(source.split(",")[1]).startswith(b"\x89PNG")
@@ -103,6 +103,41 @@ def test_the_first_figure_is_the_explorer_and_in_print_a_picture(
     assert browser.one(".printed").is_displayed()
     assert browser.complaints() == []
     assert browser.requests() == []
+
+
+def test_pictures_have_the_colours_of_the_page(browser, certified: tuple[ds.OperatingPoint, Path]) -> None:
+    shown = (
+        "return [...document.querySelectorAll('figure img')].filter((one) => one.checkVisibility())"
+        ".map((one) => one.className)"
+    )
+    for dark in (False, True):
+        browser.open(certified[1], width=1000, dark=dark)
+        before, after = ("dark", "light") if dark else ("light", "dark")
+        assert browser.run(shown) == 9 * [before]  # but for the first, which is for print
+        browser.one("[data-act=theme]").click()
+        assert browser.run(shown) == 9 * [after]
+        browser.driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": "print"})
+        assert browser.run(shown) == 10 * ["light"]
+
+
+def test_pictures_stand_on_the_paper_of_the_page(browser, certified: tuple[ds.OperatingPoint, Path]) -> None:
+    """The first dot of each is of the colour of the page, so that no box is seen."""
+    corner = (
+        "return [...document.querySelectorAll('figure img')].filter((one) => one.checkVisibility()).map((one) => {"
+        "const canvas = document.createElement('canvas'); const pen = canvas.getContext('2d');"
+        "pen.drawImage(one, 0, 0); return [...pen.getImageData(0, 0, 1, 1).data].slice(0, 3); })"
+    )
+    for dark, paper in ((False, [255, 255, 255]), (True, [20, 23, 28])):
+        browser.open(certified[1], width=1000, dark=dark)
+        assert browser.run(corner) == 9 * [paper]
+        assert (
+            browser.run("return getComputedStyle(document.body).backgroundColor")
+            == f"rgb({', '.join(map(str, paper))})"
+        )
+
+
+def test_the_page_is_small(certified: tuple[ds.OperatingPoint, Path]) -> None:
+    assert certified[1].stat().st_size < 1e6
 
 
 @pytest.mark.parametrize("width", [400, 1000, 1400])
@@ -199,7 +234,7 @@ def test_records_without_labels_or_probabilities(tmp_path: Path) -> None:
     ds.report(ds.search(search, effort="fast"), held_out, tmp_path / "report.html", max_accuracy_drop=0.1)
     page = read(tmp_path / "report.html")
     assert "<b>& co" in page.text
-    assert len(page.sources) == 8  # neither classes nor calibration
+    assert len(page.sources) == 16  # neither classes nor calibration
 
 
 def test_bad_input(

@@ -7,8 +7,8 @@ import pytest
 
 import dyce_search as ds
 from dyce_search.errors import FileFormatError, ModelError
+from dyce_search.json_files import content_digest
 from dyce_search.serving import StagedModel
-from dyce_search.serving.bundle_file import digest_of_manifest
 
 
 def rewrite(folder, change, *, sign=True):
@@ -17,7 +17,7 @@ def rewrite(folder, change, *, sign=True):
     content = json.loads(path.read_text())
     change(content)
     if sign:
-        content["digest"] = digest_of_manifest(content)
+        content["digest"] = content_digest(content)
     path.write_text(json.dumps(content))
 
 

@@ -27,7 +27,7 @@ def empty_archive(problem: Problem) -> Archive:
 
 def descend_from_nothing(problem: Problem, objective: Objective, archive: Archive):
     choice = problem.no_exits()
-    value, lines = problem.descend(objective, choice, archive, 50, np.inf)
+    value, lines = problem.descend(objective, choice, archive, 50, np.inf, np.zeros(1, bool))
     return value, lines, choice
 
 

@@ -3,6 +3,7 @@
 from typing import Any, NamedTuple, Self
 
 import numpy as np
+import numpy.typing as npt
 
 from dyce_search.compiled import loop, part
 from dyce_search.solvers.descent._lines import (
@@ -31,6 +32,7 @@ class Flow(NamedTuple):
             but for the heads before that position, packed; `commit` keeps it true.
         change: (N,) int64, what leaving at the position at hand changes for each that arrives, but for its score here.
         bins: (B,) int64, sums of what leaving changes; zeros between two lines.
+        over: (1,) bool, set from outside once the time is over.
     """
 
     samples: Any
@@ -43,9 +45,10 @@ class Flow(NamedTuple):
     onward: Any
     change: Any
     bins: Any
+    over: Any
 
     @classmethod
-    def of(cls, n_positions: int, n: int, by_sample: bool) -> Self:
+    def of(cls, n_positions: int, n: int, by_sample: bool, over: npt.NDArray[np.bool_]) -> Self:
         """For so many positions and samples."""
         size, row, heads, left_score, left_cost = np.zeros((5, n_positions + 1), np.int64)
         onward, change = np.empty((2, n), np.int64)
@@ -60,6 +63,7 @@ class Flow(NamedTuple):
             onward=onward,
             change=change,
             bins=np.zeros(MOST_BINS, np.int64),
+            over=over,
         )
 
 
@@ -102,7 +106,7 @@ def descend(coded, scores, costs, objective, choice, archive, flow, max_sweeps, 
                 exits[p] = -1  # nobody comes here: an exit would do nothing
                 continue
             candidates = coded.first[p + 1] - coded.first[p]
-            if lines + candidates > max_lines:
+            if lines + candidates > max_lines or flow.over[0]:
                 return value, lines
             lines += candidates
             rest = go_on(p, coded, costs, flow)

@@ -166,11 +166,21 @@ class Problem:
         return Choice(np.full(self.n_positions, -1, np.int32), np.zeros(self.n_positions, np.int32))
 
     def descend(
-        self, objective: Objective, choice: Choice, archive: Archive, max_sweeps: int, max_lines: float
+        self,
+        objective: Objective,
+        choice: Choice,
+        archive: Archive,
+        max_sweeps: int,
+        max_lines: float,
+        over: npt.NDArray[np.bool_],
     ) -> tuple[float, int]:
-        """Descends from a choice (P,) in int32, which is changed in place. Returns J and the number of lines."""
+        """Descends from a choice (P,) in int32, which is changed in place, until `over` (1,) is set, see `alarm`.
+
+        Returns:
+            J, number of lines.
+        """
         most = int(min(max_lines, 1 << 62))
-        flow = Flow.of(self.n_positions, self.n, by_sample=self.costs is not None)
+        flow = Flow.of(self.n_positions, self.n, by_sample=self.costs is not None, over=over)
         value, lines = descend(self.coded, self._scores, self.costs, objective, choice, archive, flow, max_sweeps, most)
         return float(value), int(lines)
 
