@@ -8,7 +8,7 @@ import dyce_search
 from dyce_search.cli import certificates, comparisons, configs, demo, fronts, records, reports, searches
 from dyce_search.cli.output import INTERRUPTED, require_apart
 from dyce_search.cli.parser import PROGRAM, CommandParser, UsageError
-from dyce_search.cli.screen import complain
+from dyce_search.cli.screen import complain, plain_warnings
 from dyce_search.cli.streams import any_text, given_up
 from dyce_search.errors import DyceError
 
@@ -50,7 +50,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Raises:
         SystemExit: with 2 after an error in usage, which shows the usage of the command, and with 0 after --help.
     """
-    with any_text():
+    with any_text(), plain_warnings():
         try:
             options = _parsed(arguments)
             require_apart(options)

@@ -4,7 +4,10 @@ import os
 import re
 import sys
 import textwrap
-from typing import TextIO
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, TextIO
 
 TOGETHER = re.compile(r" (?==)|(?<==) |(?<=\d) (?=%|points?\b|[kMGT]? ?MACs\b)")  # spaces where no line is folded
 NARROWEST = 20  # columns; below that nothing can be read anyway
@@ -63,3 +66,18 @@ def say_facts(facts: dict[str, str], pad: int) -> None:
     """Prints facts, each after its name, in two columns."""
     for name, fact in facts.items():
         print(folded(f"{name:<{pad}}{fact}", width(), hang=pad))
+
+
+@contextmanager
+def plain_warnings() -> Iterator[None]:
+    """Within, warnings are lines on standard error as errors are, without the lines of code that they are from."""
+
+    def show(message: Warning | str, *place: Any, **more: Any) -> None:
+        complain(f"dyce-search: warning: {' '.join(str(message).split())}")
+
+    before = warnings.showwarning
+    warnings.showwarning = show
+    try:
+        yield
+    finally:
+        warnings.showwarning = before

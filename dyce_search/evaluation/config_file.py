@@ -202,8 +202,8 @@ def thresholds_from_json(values: list[Threshold]) -> npt.NDArray[np.float32]:
         ConfigError: a number beyond the range of float32.
     """
     with np.errstate(over="ignore"):
-        found = np.array([float(value) for value in values], np.float64).astype(np.float32)
-    beyond = [value for value, kept in zip(values, found, strict=True) if np.isinf(kept) and not isinstance(value, str)]
+        found = np.array(values, np.float64).astype(np.float32)  # texts as well
+    beyond = [values[k] for k in np.flatnonzero(np.isinf(found)) if not isinstance(values[k], str)]
     if beyond:
         raise ConfigError(f'threshold must fit into float32, got {beyond[0]:g}: write infinity as the string "inf"')
     return found

@@ -8,40 +8,58 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from dyce_search.evaluation.evaluate import non_dominated
+from dyce_search.evaluation.evaluate import evaluate_arrays, non_dominated
 from dyce_search.expected.scores import Effort
+from dyce_search.orders.limited import best_of, each_alone, kept_of
 from dyce_search.orders.stages import asked_of, sequence_of, with_last
 from dyce_search.records.records import ExitRecords
 from dyce_search.search import find_solver
 from dyce_search.solvers.budget import StopSearch
 from dyce_search.solvers.run import Run
-
-Found = tuple[npt.NDArray[np.int32], npt.NDArray[np.float32]]
+from dyce_search.solvers.sample_limit import Holder, SampleLimit
 
 FEW = 4  # models, of which all orders are searched by themselves
 ORDERS = (6, 4)  # of more models, searched by themselves, in rounds
 SEQUENCES = 16  # of some models, searched by themselves at last
+LIMITED = (4, 24_000)  # orders that are searched once more within a limit, at least; and times samples, about
 MOVED = 60  # points whose models are swapped, replaced and inserted before each round
 QUANTILES = (0.2, 0.5, 0.8)  # of a model's confidences, tried as its thresholds there
 
 
-def all_orders(run: Run, *, effort: Effort = "default") -> None:
+def all_orders(run: Run, *, effort: Effort = "default", limit: SampleLimit | None = None) -> None:
     """The solver of `search_orders`: all orders at once, then the promising ones each by itself.
 
     One search of the stages finds which sequences of models are near the front. Orders of all models that hold many of
     them are then searched one by one, as `search` would; between the rounds, models of points all along the front are
     swapped, replaced and inserted, which brings up sequences that were missed. At last the sequences that have most
-    points are searched by themselves. Up to four models all orders are searched.
+    points are searched by themselves. Up to four models all orders are searched. Within a limit on single samples the
+    most promising orders are searched once more, with the work that `search` puts into keeping it.
 
     Args:
         run: the search, of staged records.
         effort: of every single search.
+        limit: on what single samples may cost. Some of what is handed in breaks it, so take `best_of`.
     """
     n_models = run.records.costs.n_positions
+    if limit is not None:
+        run.limit = limit
+        run.propose(*each_alone(n_models))
+        if not len(best_of(run)[0]):
+            return  # whoever is asked first is paid for by every sample, so no order keeps it
     if n_models <= FEW:
         for order in run.bar(list(permutations(range(n_models))), "orders"):
             _search_sequence(run, order, effort)
-        return
+    else:
+        _search_promising(run, effort)
+    if limit is not None:
+        most = max(LIMITED[0], LIMITED[1] // run.records.n_samples)
+        for order in run.bar(_covering(_sequences(run), n_models, most, set()), "orders within the limit"):
+            _search_sequence(run, order, effort, thorough=True)
+
+
+def _search_promising(run: Run, effort: Effort) -> None:
+    """Finds the promising orders of many models, and searches them."""
+    n_models = run.records.costs.n_positions
     _search_all_at_once(run, effort)
     searched: set[tuple[int, ...]] = set()
     for most in ORDERS:
@@ -108,20 +126,28 @@ class Part(NamedTuple):
             raise KeyboardInterrupt
 
 
-def _searched(run: Run, records: ExitRecords, effort: Effort) -> Part:
-    """Searches other records with what is left of the budget."""
+def _searched(run: Run, records: ExitRecords, effort: Effort, *, thorough: bool = False) -> Part:
+    """Searches other records with what is left of the budget, within the limit on single samples."""
     run.require(1)
     left = None if np.isinf(run.seconds_left) else max(run.seconds_left, 1e-9)
-    sub = Run(records, seed=run.seed, progress=False, max_evaluations=_left(run.evaluations_left), max_seconds=left)
+    sub = Run(
+        records if run.limit is None else run.limit.guiding(records), seed=run.seed, progress=False,
+        max_evaluations=_left(run.evaluations_left), max_seconds=left, limit=run.limit,
+    )  # fmt: skip
     sub.carry_out(find_solver("coordinate_descent"), {"effort": effort})
     run.book(int(min(sub.evaluations, run.evaluations_left)))
     cost, accuracy = sub.figures()
     exits, threshold = sub.found()
     best = non_dominated(cost, accuracy)
-    return Part(exits[best], threshold[best], cost[best], accuracy[best], sub.stop_reason)
+    exits, threshold, cost, accuracy = exits[best], threshold[best], cost[best], accuracy[best]
+    if run.limit is not None:
+        exits, threshold = kept_of(records, (exits, threshold), run.limit, sub.clock, thorough=thorough)
+        measured = evaluate_arrays(records, exits, threshold)
+        cost, accuracy = measured.cost, measured.accuracy
+    return Part(exits, threshold, cost, accuracy, sub.stop_reason)
 
 
-def _search_sequence(run: Run, sequence: Sequence[int], effort: Effort) -> None:
+def _search_sequence(run: Run, sequence: Sequence[int], effort: Effort, *, thorough: bool = False) -> None:
     """Searches these models in this order by themselves, and hands in what it finds as stages.
 
     Raises:
@@ -129,7 +155,7 @@ def _search_sequence(run: Run, sequence: Sequence[int], effort: Effort) -> None:
     """
     n_models, size = run.records.costs.n_positions, len(sequence)
     rows = np.arange(size) * n_models + np.array(sequence)
-    part = _searched(run, with_last(run.records, rows), effort)
+    part = _searched(run, with_last(run.records, rows), effort, thorough=thorough)
     exits, threshold = (
         np.full((len(part.exits), n_models), -1, np.int32),
         np.zeros((len(part.exits), n_models), np.float32),
@@ -146,15 +172,9 @@ def _left(evaluations: float) -> int | None:
     return None if np.isinf(evaluations) else max(1, int(evaluations))
 
 
-def _front_of(run: Run) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.float32]]:
-    best = non_dominated(*run.figures())
-    exits, threshold = run.found()
-    return exits[best], threshold[best]
-
-
 def _sequences(run: Run) -> list[tuple[int, ...]]:
     """Of every point of the front."""
-    return asked_of(*_front_of(run), run.records.costs.n_positions)
+    return asked_of(*best_of(run), run.records.costs.n_positions)
 
 
 def _covering(
@@ -182,7 +202,7 @@ def _holds(order: Sequence[int], sequence: Sequence[int]) -> bool:
 def _propose_neighbours(run: Run) -> None:
     """Hands in points of the front with a model swapped, replaced, inserted or appended."""
     n_models = run.records.costs.n_positions
-    exits, threshold = _front_of(run)
+    exits, threshold = best_of(run)
     some = np.unique(np.linspace(0, len(exits) - 1, MOVED).astype(np.int64))
     levels = np.quantile(run.records.confidence[:n_models], QUANTILES, axis=1).T.astype(np.float32)
     wide, level = [], []
@@ -198,6 +218,9 @@ def _propose_neighbours(run: Run) -> None:
             level.append(at)
     if wide:
         run.evaluate(np.stack(wide), np.stack(level))
+    if wide and run.limit is not None:
+        held = Holder(run.records, run.limit)(np.stack(wide), np.stack(level), spend=False)
+        run.evaluate(np.stack(wide), held)
 
 
 def _neighbours(

@@ -6,12 +6,17 @@ from typing import Literal
 from dyce_search.arguments import choice
 from dyce_search.errors import RecordsError, SolverError
 from dyce_search.expected.searched import Scores, SearchedScores
+from dyce_search.front.front import ParetoFront
 from dyce_search.orders.all_orders import all_orders
+from dyce_search.orders.limited import best_of
 from dyce_search.orders.ordered_front import OrderedFront
 from dyce_search.orders.stages import require_cascade, staged
 from dyce_search.records.records import ExitRecords
 from dyce_search.search import run_solver
 from dyce_search.solvers.budget import check_budget
+from dyce_search.solvers.run import Run
+from dyce_search.solvers.sample_limit import SampleLimit
+from dyce_search.solvers.within_limit import within_limit
 
 MOST_MODELS = 6
 
@@ -26,6 +31,8 @@ def search_orders(
     progress: bool | None = None,
     scores: Scores = "expected",
     caution: float | None = None,
+    max_sample_cost: float | None = None,
+    share: float = 0.0,
 ) -> OrderedFront:
     """Finds in which order to ask the models of a cascade, which of them at all, and with which thresholds.
 
@@ -44,11 +51,16 @@ def search_orders(
         progress: a progress bar on standard error; None draws it only on a terminal.
         scores: what is maximised, "expected", "observed" or an array (M, N), see `search`.
         caution: see `search`; disagreement is with the last model of the records.
+        max_sample_cost: what every sample searched on may cost, all models that it asks together, but for `share` of
+            them. Exact for up to four models where all configurations of an order can be measured (131,072 of them);
+            elsewhere the best of many thousands.
+        share: of the samples, in [0, 1), that may cost more than `max_sample_cost`.
 
     Returns:
         A front whose points say which models they ask in which order.
 
     Raises:
+        InfeasibleError: no model alone keeps `max_sample_cost`.
         RecordsError: no cascade, or more than six models.
         SolverError: see `search`.
 
@@ -68,17 +80,45 @@ def search_orders(
         )
     choice(effort, ("fast", "default", "high"), "effort", SolverError)
     check_budget(seed, max_evaluations, max_seconds)
-    every = staged(records)
+    limit = SampleLimit.of(max_sample_cost, share)
+    every, made = staged(records), []
 
     def wide() -> SearchedScores:
-        made = SearchedScores.of(records, scores, caution, effort="fast" if effort == "fast" else "default")
-        observed = every if made.records is records else staged(made.records)
-        accuracy = observed if made.accuracy is made.records else staged(made.accuracy)
-        searched = accuracy if made.searched is made.accuracy else staged(made.searched)
-        return replace(made, records=observed, accuracy=accuracy, searched=searched)
+        plain = SearchedScores.of(records, scores, caution, effort="fast" if effort == "fast" else "default")
+        observed = every if plain.records is records else staged(plain.records)
+        accuracy = observed if plain.accuracy is plain.records else staged(plain.accuracy)
+        searched = accuracy if plain.searched is plain.accuracy else staged(plain.searched)
+        made.append(replace(plain, records=observed, accuracy=accuracy, searched=searched))
+        return made[0]
 
-    front = run_solver(
-        every, all_orders, {"effort": effort}, seed=seed, max_evaluations=max_evaluations, max_seconds=max_seconds,
+    options = {"effort": effort} if limit is None else {"effort": effort, "limit": limit}
+    run, front = run_solver(
+        every, all_orders, options, seed=seed, max_evaluations=max_evaluations, max_seconds=max_seconds,
         progress=progress, make_scores=wide,
-    )[1]  # fmt: skip
+    )  # fmt: skip
+    if limit is not None:
+        scored = made[0] if made else SearchedScores.of(every, "observed", 0.0)  # interrupted before there were any
+        front = _within(run, front, limit, scored)
     return OrderedFront(front=front)
+
+
+def _within(run: Run, front: ParetoFront, limit: SampleLimit, scored: SearchedScores) -> ParetoFront:
+    """The front of what a run was handed that keeps a limit.
+
+    Raises:
+        InfeasibleError: nothing does; says what is closest.
+    """
+    exits, threshold = best_of(run)
+    if not len(exits):
+        exits, threshold = run.found()  # the first is none at all
+        within_limit(scored.searched, exits[:1], threshold[:1], limit, run.clock)  # raises it: no model alone does
+    said = {"effort": front.provenance.options["effort"], "max_sample_cost": limit.most, "share": limit.share}
+    return ParetoFront.from_arrays(
+        scored.records,
+        exits,
+        threshold,
+        provenance=replace(front.provenance, options=said, seconds=run.seconds),
+        scored=scored.accuracy,
+        digest=front.records_digest,
+        marks=run.marks,
+    )

@@ -13,7 +13,7 @@ import numpy as np
 
 from dyce_search.arguments import real, shown, whole
 from dyce_search.errors import SolverError
-from dyce_search.fingerprints import fingerprint, united
+from dyce_search.fingerprints import UNMARKED, fingerprint, united
 from dyce_search.front.front import ParetoFront
 from dyce_search.solvers.run import Run
 from dyce_search.solvers.search_space import SearchSpace
@@ -25,7 +25,7 @@ DEFAULT_TRIALS = 2000
 BATCH = 50
 POSIX = os.name == "posix"  # elsewhere asking for a process by a signal may end it
 STALE = 300.0  # seconds after which a running trial of another machine counts as lost; a batch takes far less
-UNMARKED = 60.0  # the same for one that its process has not marked as its own; that takes milliseconds
+UNCLAIMED = 60.0  # the same for one that its process has not marked as its own; that takes milliseconds
 ATTEMPTS = 5  # to open a storage
 MARKS = "dyce_search:marks"  # attribute of a study: marks of the samples that it was made on
 OWNER = "dyce_search:process"
@@ -229,7 +229,7 @@ def _give_up_lost(study: "optuna.Study") -> None:
         started = trial.datetime_start or datetime.datetime.now()
         age = (datetime.datetime.now() - started).total_seconds()
         here = POSIX and host == socket.gethostname() and len(process) == 2
-        lost = process[1] != _started(int(process[0])) if here else age > (STALE if process else UNMARKED)
+        lost = process[1] != _started(int(process[0])) if here else age > (STALE if process else UNCLAIMED)
         if lost:
             study.tell(trial.number, state=_state("FAIL"), skip_if_finished=True)
 
@@ -356,6 +356,8 @@ def _known(run: Run, warm_start: ParetoFront | None) -> Any:
         raise SolverError(f"warm_start must be a ParetoFront, got {type(warm_start).__name__}")
     warm_start.layout.joined(run.records.layout, "warm_start", "the records")
     run.owes(warm_start.fingerprint)
+    if not warm_start.fingerprint:
+        warnings.warn(f"warm_start {UNMARKED}: certify what is found on samples that it has not seen", stacklevel=2)
     return warm_start.exits, warm_start.threshold
 
 

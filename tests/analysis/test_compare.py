@@ -34,6 +34,10 @@ def sampler(run: ds.Run, *, size: int = 5) -> None:
         run.evaluate(np.tile(costs.first[:-1].astype(np.int32), (size, 1)), level)
 
 
+# half of the samples searched on serve as a test set here
+pytestmark = pytest.mark.filterwarnings("ignore:the test records hold about")
+
+
 @pytest.fixture(scope="module")
 def records() -> ds.ExitRecords:
     return small_example()

@@ -106,7 +106,7 @@ def test_a_curve_without_points_has_a_card(costs: ds.ExitCosts) -> None:
     none = np.empty((0, 2))
     curve = ds.Curve(
         costs=costs, candidate=none.astype(np.int64), threshold=none, accuracy=none[:, 0], cost=none[:, 0],
-        exit_accuracy=np.ones(4), n_samples=1, records_digest="",
+        exit_accuracy=np.ones(4), n_samples=1, records_digest="0" * 64,
     )  # fmt: skip
     assert "points" in curve._repr_html_()
 

@@ -591,7 +591,7 @@ class TestFiles:
     )
     def test_damaged_files_are_refused(self, point, tmp_path, change, message):
         point.save(tmp_path / "point.json")
-        content = {**json.loads((tmp_path / "point.json").read_text()), **change}
+        content = {**json.loads((tmp_path / "point.json").read_text()), "digest": None, **change}
         (tmp_path / "point.json").write_text(
             json.dumps({key: value for key, value in content.items() if value is not None})
         )

@@ -66,6 +66,12 @@ def test_a_study_that_does_not_say_where_it_comes_from_is_named(sets, tmp_path):
         ds.search(sets[0], **options, study_name="bare", max_evaluations=6)
 
 
+def test_a_warm_start_without_marks_is_named(sets, on_b):
+    bare = replace(on_b, fingerprint=())
+    with pytest.warns(UserWarning, match="warm_start does not say which samples .* certify what is found on samples"):
+        ds.search(sets[0], solver="nsga2", warm_start=bare, max_evaluations=40)
+
+
 def test_merged_fronts_owe_to_all(sets, on_b):
     a, b, unseen = sets
     one = ds.search(a, solver="nsga2", warm_start=on_b, max_evaluations=60)

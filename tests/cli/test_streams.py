@@ -134,3 +134,15 @@ class TestFilesInUse:
 
         options = parser().parse_args(["recertify", "c.json", "front.json", "new.npz", "--out", "c.json"])
         require_apart(options)
+
+
+def test_warnings_are_lines_like_errors(folder):
+    """Here of a certificate that is checked on the samples it is of."""
+    limits = ["--max-accuracy-drop", "0.9", "--confidence", "0.1"]
+    records = ds.load_records(folder / "records.npz")
+    shifted = ds.ExitRecords(confidence=records.confidence[:, ::-1] / 3, score=records.score, costs=records.costs)
+    shifted.save(folder / "others.npz")
+    assert run(folder, "certify", "front.json", "others.npz", *limits, "--out", "point.json").returncode == 0
+    done = run(folder, "check", "point.json", "others.npz")
+    assert done.stderr.startswith("dyce-search: warning: these are the very records that the point was certified on")
+    assert done.stderr.count("\n") == 1

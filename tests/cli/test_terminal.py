@@ -31,7 +31,7 @@ COMMANDS = {
     "search": ["search", "search.npz", "--test", "test.npz", "--solver", "exit_shares", "--out", "found.json"],
     "select": ["select", "front.json", "--max-accuracy-drop", "3pt", "--out", "point.json"],
     "certify": ["certify", "front.json", "test.npz", "--max-accuracy-drop", "5pt", "--max-cost", "9M"],
-    "check": ["check", "certified.json", "test.npz"],
+    "check": ["check", "certified.json", "later.npz"],
     "recertify": ["recertify", "certified.json", "front.json", "test.npz"],
     "evaluate": ["evaluate", "config.json", "test.npz"],
     "compare": [
@@ -64,6 +64,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     place = tmp_path_factory.mktemp("terminal")
     for part in ("search", "test"):
         ds.load_example(part).subset(np.arange(1500)).save(place / f"{part}.npz")
+    ds.load_example("test").subset(np.arange(1500, 3000)).save(place / "later.npz")
     front = ds.search(ds.load_records(place / "search.npz"), solver="exit_shares")
     front.save(place / "front.json")
     front[len(front) // 2].config.save(place / "config.json")

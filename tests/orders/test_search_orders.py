@@ -1,8 +1,10 @@
 """The best front over orders and subsets of models: held to the search of every order by itself."""
 
+import math
 from dataclasses import replace
 from itertools import permutations
 
+import hypothesis.extra.numpy
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -74,6 +76,86 @@ class TestFront:
         one, other = (ds.search_orders(records, seed=3, effort="fast") for _ in range(2))
         np.testing.assert_array_equal(one.front.cost, other.front.cost)
         assert one.orders == other.orders
+
+
+def brute_force(records, limit, share):
+    """The non-dominated (cost, accuracy) of all configurations of all orders and subsets that keep a limit."""
+    allowed, points = math.floor(share * records.n_samples + 1e-9), []
+    names = records.layout.names
+    for size in range(2, len(names) + 1):
+        for order in permutations(names, size):
+            own = ds.in_order(records, order)
+            for config in [*oracles.every_config(own), ds.ExitConfig.none(size - 1)]:
+                result = oracles.evaluate(own, config)
+                if sum(cost > limit for cost in result["sample_cost"]) <= allowed:
+                    points.append((result["cost"], result["accuracy"]))
+    return oracles.non_dominated(points)
+
+
+class TestSampleLimit:
+    """Within a limit on what single samples cost."""
+
+    @settings(max_examples=15)
+    @given(st.data())
+    def test_is_brute_force_over_orders_on_small_problems(self, data):
+        n_models, n_samples = data.draw(st.sampled_from([(2, 5), (3, 4)]))
+        shape = (n_models, n_samples)
+        numbers = hypothesis.extra.numpy.arrays(np.int64, shape, elements=st.integers(0, 3))
+        price = 1 + data.draw(numbers)
+        records = ds.ExitRecords.from_cascade(
+            price=price if data.draw(st.booleans()) else price[:, 0],
+            confidence=data.draw(numbers),
+            score=data.draw(numbers) / 3,
+            names=NAMES[:n_models],
+        )
+        limit, share = data.draw(st.integers(1, 9)) + 0.5, data.draw(st.sampled_from([0, 0.25, 0.5]))
+        expected = brute_force(records, limit, share)
+        if not expected:
+            with pytest.raises(ds.InfeasibleError, match=r"no configuration satisfies max_sample_cost=.*alone"):
+                ds.search_orders(records, scores="observed", max_sample_cost=limit, share=share)
+            return
+        front = ds.search_orders(records, scores="observed", max_sample_cost=limit, share=share)
+        np.testing.assert_allclose(oracles.points(front.front), expected, rtol=1e-12)
+        for point in front:
+            paid = ds.evaluate(ds.in_order(records, point.models), point.config, per_sample=True).sample_cost
+            assert (paid > limit).sum() <= math.floor(share * n_samples + 1e-9)
+
+    @pytest.mark.parametrize(("n_models", "share"), [(3, 0.0), (4, 0.02), (5, 0.05)])
+    def test_keeps_the_limit_and_is_as_good_as_orders_by_themselves(self, n_models, share):
+        records = cascade(n_models, 300, seed=n_models)
+        limit = float(np.quantile(records.sample_costs.baseline, 0.3))
+        front = ds.search_orders(records, scores="observed", max_sample_cost=limit, share=share, effort="fast")
+        options = front.front.provenance.options
+        assert options == {"effort": "fast", "max_sample_cost": limit, "share": share}
+        assert len({point.order for point in front}) > 1
+        for point in front:
+            paid = ds.evaluate(ds.in_order(records, point.models), point.config, per_sample=True).sample_cost
+            assert (paid > limit).sum() <= share * 300
+            assert len(set(point.order)) == len(point.order)
+        best = front.select(max_sample_cost=limit, share=share)
+        assert best.accuracy == front.accuracy[-1]
+        for order in list(permutations(NAMES[:n_models]))[::17]:
+            own = ds.in_order(records, order)
+            alone = ds.search(own, scores="observed", max_sample_cost=limit, share=share, effort="fast")
+            assert np.all(reached(front.front, alone.cost) >= alone.accuracy - (3 / 300 if n_models > 4 else 1e-12))
+
+    def test_of_expected_scores_in_little_time(self):
+        records = cascade(4, 600, seed=5)
+        limit = float(np.quantile(records.sample_costs.baseline, 0.5))
+        options = {"max_sample_cost": limit, "effort": "fast"}
+        for budget in ({}, {"max_evaluations": 1}, {"max_seconds": 0.001}):
+            front = ds.search_orders(records, **options, **budget)
+            assert front.scores == "expected"
+            assert front.front.cost_within(0).max() <= limit * (1 + 1e-7)
+
+    def test_limits_that_are_none(self):
+        records = cascade(3, 50)
+        with pytest.raises(ds.SolverError, match="max_sample_cost must be a finite number above 0"):
+            ds.search_orders(records, max_sample_cost=0)
+        with pytest.raises(ds.FrontError, match=r"share must lie in \[0, 1\)"):
+            ds.search_orders(records, max_sample_cost=5, share=1)
+        with pytest.raises(ds.InfeasibleError, match=r"everybody at exit 0 \(small\) alone"):
+            ds.search_orders(cascade(6, 200), max_sample_cost=0.01, effort="fast")
 
 
 @pytest.fixture(scope="module")
