@@ -11,8 +11,8 @@ PYTEST := -m pytest --numprocesses=$(JOBS) --dist=worksteal
 help:
 	@echo "make demo    find a Pareto front for a real network: table, picture, explorer and JSON in demo/"
 	@echo "make test    install the test tools and PyTorch, run all tests and notebooks"
-	@echo "make fuzz    40,000 damaged files, 10,000 spoilt tables, 10,000 calls with hostile arguments, of which make test"
-	@echo "             tries a twentieth; twice as many of each: make fuzz CASES=80000"
+	@echo "make fuzz    40,000 damaged files, 10,000 spoilt tables, 10,000 calls with several hostile arguments, of which"
+	@echo "             make test tries a twentieth, and every single argument; twice as many: make fuzz CASES=80000"
 	@echo "make coverage  the same, and which lines they reach"
 	@echo "make models  install torchvision, timm and transformers, and run the tests of their networks"
 	@echo "make oldest  run the tests with the oldest version of everything that pyproject.toml allows, on Python 3.11"
@@ -34,7 +34,7 @@ test: .venv/installed-dev
 	DYCE_SEARCH_QUICK=1 $(BIN)/python $(PYTEST) --nbmake dyce_search tests notebooks/*.ipynb
 
 fuzz: .venv/installed-dev
-	DYCE_SEARCH_FUZZ=$(CASES) $(BIN)/python $(PYTEST) tests/fuzz
+	DYCE_SEARCH_FUZZ=$(CASES) $(BIN)/python $(PYTEST) tests/fuzz tests/test_arguments.py
 
 CASES ?= 40000
 
@@ -44,7 +44,7 @@ coverage: .venv/installed-dev
 # Without what needs PyTorch or the notebooks' tools: their oldest versions are not installed.
 models: .venv/installed-dev
 	$(PIP) install --constraint .ci/constraints.txt --editable '.[models]'
-	$(BIN)/python $(PYTEST) tests/runtime/test_libraries.py tests/docs/test_docs_pages.py
+	$(BIN)/python $(PYTEST) -m models tests/runtime tests/serving tests/docs
 
 oldest: .venv-oldest/installed
 	NUMBA_CACHE_DIR=$(CURDIR)/.venv-oldest/numba .venv-oldest/bin/python $(PYTEST) $(NOT_OLDEST) dyce_search tests

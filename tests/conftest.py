@@ -1,5 +1,12 @@
 """Records that many tests share."""
 
+import os
+
+# Tests that run side by side share the cores. This stands before what reads it; tests of threads set their own number.
+if workers := int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", 0)):
+    for library in ("NUMBA", "OPENBLAS", "OMP", "MKL"):
+        os.environ.setdefault(f"{library}_NUM_THREADS", str(max(1, (os.cpu_count() or 1) // workers)))
+
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, settings

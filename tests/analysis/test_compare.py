@@ -419,6 +419,10 @@ class TestSideBySide:
             there = observed.compare(records, solvers=["exit_shares", "same_threshold"], max_evaluations=30)
         assert same_results(alone, there)
 
+    @pytest.mark.parametrize("n_jobs", [3, -1])
+    def test_one_call_needs_no_process(self, n_jobs: int) -> None:
+        assert run_all(os.getpid, [((), {})], n_jobs) == [os.getpid()]
+
     def test_search_many_by_name_and_in_a_list(self, records: ds.ExitRecords, other_half: ds.ExitRecords) -> None:
         named = ds.search_many({"all": records, "half": other_half}, solver="exit_shares", settings=3)
         listed = ds.search_many((records, other_half), solver="exit_shares", settings=3)

@@ -41,11 +41,12 @@ def test_a_warm_started_front_owes_to_both_sets(sets, on_b, tmp_path):
 def test_a_resumed_study_owes_to_all_who_worked_on_it(sets, tmp_path):
     a, b, unseen = sets
     storage = f"sqlite:///{tmp_path / 'study.db'}"
-    ds.search(b, solver="random", storage=storage, max_evaluations=30)
-    front = ds.search(a, solver="random", storage=storage, max_evaluations=60)
+    options = {"solver": "random", "storage": storage, "scores": "observed"}
+    ds.search(b, **options, max_evaluations=5)
+    front = ds.search(a, **options, max_evaluations=10)
     refuses(front, b)
     refuses(front, a)
-    third = ds.search(unseen, solver="random", storage=storage, max_evaluations=90)
+    third = ds.search(unseen, **options, max_evaluations=15)
     for records in sets:
         refuses(third, records)
 
@@ -54,14 +55,15 @@ def test_a_study_that_does_not_say_where_it_comes_from_is_named(sets, tmp_path):
     import optuna
 
     storage = f"sqlite:///{tmp_path / 'study.db'}"
-    ds.search(sets[1], solver="random", storage=storage, max_evaluations=30)
+    options = {"solver": "random", "storage": storage, "scores": "observed"}
+    ds.search(sets[1], **options, max_evaluations=5)
     study = optuna.load_study(study_name="dyce_search", storage=storage)
     copied = optuna.create_study(
         study_name="bare", storage=storage, directions=[direction.name.lower() for direction in study.directions]
     )
     copied.add_trials(study.trials)
     with pytest.warns(UserWarning, match="does not say on which samples"):
-        ds.search(sets[0], solver="random", storage=storage, study_name="bare", max_evaluations=40)
+        ds.search(sets[0], **options, study_name="bare", max_evaluations=6)
 
 
 def test_a_warm_start_without_marks_is_named(sets, on_b):

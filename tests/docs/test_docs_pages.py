@@ -30,7 +30,18 @@ def snippets(language):
     return [name for name, page in PAGES.items() if blocks(page, language)]
 
 
-@pytest.mark.parametrize("name", snippets("python"))
+def of_libraries(source):
+    """The libraries of models that a snippet needs."""
+    return re.findall(r"^(?:from|import) (timm|torchvision|transformers)\b", source, re.MULTILINE)
+
+
+def marked(name):
+    """A page, with a mark where a snippet needs such a library."""
+    needed = any(of_libraries(source) for source, _ in blocks(PAGES[name], "python"))
+    return pytest.param(name, marks=pytest.mark.models if needed else ())
+
+
+@pytest.mark.parametrize("name", [marked(name) for name in snippets("python")])
 def test_snippets_run(name, tmp_path, monkeypatch):
     """One after the other, in an empty folder."""
     parts = blocks(PAGES[name], "python")
@@ -50,7 +61,7 @@ def test_snippets_run(name, tmp_path, monkeypatch):
 
 def lacking(source):
     """Libraries of models that a snippet needs and that are not installed."""
-    found = re.findall(r"^(?:from|import) (timm|torchvision|transformers)\b", source, re.MULTILINE)
+    found = of_libraries(source)
     if found and find_spec("torchvision"):
         import_module("tests.runtime.kinds").import_torchvision()
     return [library for library in found if find_spec(library) is None]

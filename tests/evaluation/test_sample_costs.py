@@ -74,11 +74,12 @@ def test_many_samples_pass_the_block_of_the_kernel_unharmed(example):
 
 
 def test_constant_costs_are_priced_as_constant_ones_to_the_bit(example):
-    records = constant(example)
+    plain = example.subset(np.arange(3000))
+    records = constant(plain)
     assert records.sample_costs.is_constant
-    assert records.costs == example.costs
+    assert records.costs == plain.costs
     for solver in ("coordinate_descent", "same_threshold", "exit_shares"):
-        one, other = (ds.search(each, solver=solver) for each in (example, records))
+        one, other = (ds.search(each, solver=solver) for each in (plain, records))
         for name in ("cost", "accuracy", "candidate", "threshold", "disagreement"):
             np.testing.assert_array_equal(getattr(one, name), getattr(other, name), err_msg=name)
 
@@ -122,7 +123,7 @@ class TestSolvers:
         front = observed.search(records, solver="exhaustive")
         assert oracles.points(front) == oracles.front(records, oracles.every_config(records))
 
-    @settings(max_examples=500)
+    @settings(max_examples=200)
     @given(records=exit_records(by_sample=True))
     def test_every_point_of_the_default_has_the_figures_of_the_slow_twin(self, records):
         for point in observed.search(records):
@@ -169,7 +170,7 @@ class TestTails:
 
     def test_many_samples_and_few_prices(self, example):
         records = differing(example)
-        front = ds.search(records, solver="exit_shares")
+        front = observed.search(records, solver="exit_shares")
         for f in (0, len(front) // 2, len(front) - 1):
             one = ds.evaluate(records, front[f].config)
             paid = np.sort(one.sample_cost)[::-1]
@@ -182,7 +183,7 @@ class TestTails:
 
     def test_a_file_keeps_them_and_fronts_are_merged_with_them(self, example, tmp_path):
         records = differing(example)
-        one, other = (ds.search(records, solver=solver) for solver in ("exit_shares", "same_threshold"))
+        one, other = (observed.search(records, solver=solver) for solver in ("exit_shares", "same_threshold"))
         one.save(tmp_path / "front.json")
         np.testing.assert_array_equal(ds.ParetoFront.load(tmp_path / "front.json").cost_tail, one.cost_tail)
         merged = one.merge(other)
@@ -205,8 +206,8 @@ class TestTails:
             with pytest.raises(ds.FrontError, match=r"share must lie in \[0, 1\)"):
                 front.select(max_sample_cost=1, share=bad)
 
-    def test_a_front_of_bare_figures_does_not_know(self, example):
-        front = replace(ds.search(example, solver="exit_shares"), cost_tail=None)
+    def test_a_front_of_bare_figures_does_not_know(self, small_example):
+        front = replace(ds.search(small_example, solver="exit_shares"), cost_tail=None)
         with pytest.raises(ds.FrontError, match="this curve does not know what single samples cost"):
             front.select(max_sample_cost=1e7)
         assert "cost_max" not in front.to_frame()

@@ -1,6 +1,7 @@
 """What was promised is served: confidences mean the same to the records, the configuration and the model."""
 
 from dataclasses import replace
+from functools import cache
 
 import numpy as np
 import pytest
@@ -39,13 +40,27 @@ def build(network, **options):
     return EarlyExitModel(network[0], network[1], **options).eval()
 
 
-def logits_of(network):
+@pytest.fixture(scope="module")
+def built(network):
+    """One model for the tests that take it in turns, built once for each measure; each configures it anew."""
+    return cache(lambda measure: build(network, confidence=measure, temperature=1.7))
+
+
+@pytest.fixture(scope="module")
+def logits(network):
     with torch.no_grad():
         return build(network).all_logits(network[2])
 
 
-def costs_of(network):
+@pytest.fixture(scope="module")
+def costs(network):
     return count_macs(build(network), network[2][:1])
+
+
+@pytest.fixture(scope="module")
+def fitted(network, logits):
+    """(E,) temperatures."""
+    return ds.fit_temperatures(logits, network[3]).temperature
 
 
 def served(model, inputs, batch_size=N):
@@ -68,15 +83,16 @@ def widest_gaps(records, rng):
 @pytest.mark.parametrize("batch_size", [1, 7, N])
 @pytest.mark.parametrize("temperature", [None, 2.5, "fitted"])
 @pytest.mark.parametrize("measure", ["max_prob", "margin", "entropy", energy])
-def test_every_sample_leaves_where_it_was_promised_to(network, measure, temperature, batch_size):
+def test_every_sample_leaves_where_it_was_promised_to(
+    network, built, logits, costs, fitted, measure, temperature, batch_size
+):
     """Records of logits, a model that was built for something else: the configuration says how to measure."""
-    logits, (inputs, labels) = logits_of(network), network[2:]
-    heat = ds.fit_temperatures(logits, labels).temperature if temperature == "fitted" else temperature
+    inputs, labels = network[2:]
+    heat = fitted if temperature == "fitted" else temperature
     records = ds.ExitRecords.from_logits(
-        logits, labels, costs=costs_of(network), confidence=measure, temperature=1.0 if heat is None else heat
+        logits, labels, costs=costs, confidence=measure, temperature=1.0 if heat is None else heat
     )
-    others = {"confidence": energy if callable(measure) else "max_prob", "temperature": 1.7}
-    model, rng = build(network, **others), np.random.default_rng(0)
+    model, rng = built(energy if callable(measure) else "max_prob"), np.random.default_rng(0)
     few = inputs if batch_size > 1 else inputs[:40]
     used = set()
     for _ in range(12):
@@ -92,14 +108,14 @@ def test_every_sample_leaves_where_it_was_promised_to(network, measure, temperat
 
 @pytest.mark.parametrize("temperature", [None, 2.5, [0.5, 1, 2, 3, 4, 5, 6, 7]])
 @pytest.mark.parametrize("measure", ["max_prob", "margin", "entropy", energy])
-def test_what_is_recorded_is_served(network, measure, temperature):
+def test_what_is_recorded_is_served(network, logits, costs, measure, temperature):
     inputs, labels = network[2:]
     model = build(network, confidence=measure, temperature=temperature)
     model.configure(ds.ExitConfig(candidate=[0] * 4, threshold=[0] * 4))  # in force or not, records are the model's
-    records = record(model, [(inputs, labels)], costs=costs_of(network), n_samples=N)
+    records = record(model, [(inputs, labels)], costs=costs, n_samples=N)
     assert records.layout == model.layout
     expected = ds.ExitRecords.from_logits(
-        logits_of(network),
+        logits,
         labels,
         costs=records.costs,
         confidence=measure,
@@ -117,11 +133,10 @@ def test_what_is_recorded_is_served(network, measure, temperature):
 
 
 class TestSilentBefore:
-    def test_fitted_temperatures(self, network):
+    def test_fitted_temperatures(self, network, logits, costs, fitted):
         """Promised to leave early and served were far apart: the model knew nothing of the temperatures."""
-        logits, (inputs, labels) = logits_of(network), network[2:]
-        heat = ds.fit_temperatures(logits, labels).temperature
-        records = ds.ExitRecords.from_logits(logits, labels, costs=costs_of(network), temperature=heat)
+        inputs, labels = network[2:]
+        records = ds.ExitRecords.from_logits(logits, labels, costs=costs, temperature=fitted)
         point = ds.search(records).select(max_accuracy_drop=0.02)
         model = build(network)
         model.configure(point)
@@ -132,16 +147,16 @@ class TestSilentBefore:
         model.configure(bare)
         assert np.mean(served(model, inputs) < 4) != promised  # as it was
 
-    def test_entropy_on_a_model_of_probabilities(self, network):
-        logits, (inputs, labels) = logits_of(network), network[2:]
-        records = ds.ExitRecords.from_logits(logits, labels, costs=costs_of(network), confidence="entropy")
+    def test_entropy_on_a_model_of_probabilities(self, network, logits, costs):
+        inputs, labels = network[2:]
+        records = ds.ExitRecords.from_logits(logits, labels, costs=costs, confidence="entropy")
         point = ds.search(records).select(max_accuracy_drop=0.02)
         model = build(network, confidence="max_prob")
         model.configure(point)
         assert np.mean(served(model, inputs) < 4) == 1 - ds.evaluate(records, point.config).exit_share[-1]
 
-    def test_a_measure_that_the_model_lacks(self, network):
-        records = ds.ExitRecords.from_logits(logits_of(network), network[3], costs=costs_of(network), confidence=energy)
+    def test_a_measure_that_the_model_lacks(self, network, logits, costs):
+        records = ds.ExitRecords.from_logits(logits, network[3], costs=costs, confidence=energy)
         front, model = ds.search(records, effort="fast"), build(network)
         typo = ds.search(replace(records, measure="maxprob"), solver="exit_shares")
         with pytest.raises(ds.ConfigError, match=r"'maxprob', which the model cannot measure \(is it 'max_prob'\?\)"):
@@ -155,9 +170,8 @@ class TestSilentBefore:
         assert model.config is model.front is None
         build(network, confidence=energy).load_front(front)
 
-    def test_a_front_of_other_names(self, network):
-        costs = costs_of(network)
-        records = ds.ExitRecords.from_logits(logits_of(network), network[3], costs=costs)
+    def test_a_front_of_other_names(self, network, logits, costs):
+        records = ds.ExitRecords.from_logits(logits, network[3], costs=costs)
         names = (*(f"other.{name}" for name in costs.names[:-1]), "final")
         front = ds.search(replace(records, costs=replace(costs, names=names)), effort="fast")
         model = build(network)
@@ -174,9 +188,9 @@ class TestSilentBefore:
         model.load_front(ds.search(replace(records, costs=replace(costs, names=types)), effort="fast"))
 
 
-def test_bare_numbers_are_measured_as_the_model_does(network):
+def test_bare_numbers_are_measured_as_the_model_does(network, costs):
     model = build(network, confidence="margin", temperature=3.0)
-    records = record(model, [(network[2], network[3])], costs=costs_of(network), n_samples=N)
+    records = record(model, [(network[2], network[3])], costs=costs, n_samples=N)
     known = widest_gaps(records, np.random.default_rng(1))
     model.configure(ds.ExitConfig(candidate=known.candidate, threshold=known.threshold))
     assert served(model, network[2]).tolist() == ds.evaluate(records, known, per_sample=True).exit_position.tolist()

@@ -18,7 +18,9 @@ WITH_HOOKS = {"int8, dynamic", "control flow on data"}
 REFUSED = {"batch norm without statistics"}
 
 
-@pytest.fixture(params=KINDS)
+@pytest.fixture(
+    params=[pytest.param(name, marks=pytest.mark.models if library else ()) for name, (library, _) in KINDS.items()]
+)
 def kind(request):
     library, make = KINDS[request.param]
     if library is not None and importlib.util.find_spec(library) is None:

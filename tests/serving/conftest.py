@@ -2,6 +2,8 @@
 
 import logging
 import shutil
+from functools import cache
+from importlib import import_module
 
 import pytest
 
@@ -20,6 +22,20 @@ def _one_thread_and_no_noise(caplog):
 
     torch.set_num_threads(1)
     caplog.set_level(logging.WARNING)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _one_registry():
+    """PyTorch's exporter reads the source of its 500 operators again for every file: two thirds of the time."""
+    try:
+        registry = import_module("torch.onnx._internal.exporter._registration").ONNXRegistry
+        make = registry.from_torchlib
+    except (ImportError, AttributeError):  # of another release, which takes longer here
+        yield
+        return
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(registry, "from_torchlib", staticmethod(cache(make)))
+        yield
 
 
 @pytest.fixture(scope="session")

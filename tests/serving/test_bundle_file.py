@@ -133,7 +133,7 @@ def test_a_certified_point_keeps_its_certificate(cnn, tmp_path):
     front = ds.search(cnn.records, seed=0)
     calibration = StagedModel(cnn.folder).record([images(3000, seed=77)])
     point = front.certify(calibration, max_accuracy_drop=0.2)
-    export_onnx(cnn.model, tmp_path / "certified", configs={"sure": point})
+    export_onnx(cnn.model, tmp_path / "certified", configs={"sure": point}, example=images(4)[0])
     served = StagedModel(tmp_path / "certified")
     kept = served.configs["sure"]
     assert isinstance(kept, ds.CertifiedPoint)

@@ -35,6 +35,7 @@ def network(kind):
     return transformers.LlamaForSequenceClassification(config), "model.layers."
 
 
+@pytest.mark.models
 @pytest.mark.filterwarnings("ignore")
 @pytest.mark.parametrize("kind", ["bert", "llama"])
 def test_padded_models_of_transformers(kind, tmp_path):
