@@ -50,9 +50,8 @@ def right(tmp_path_factory):
 
 @pytest.fixture
 def aside(monkeypatch, tmp_path):
-    """Relative paths lead into a folder of the test; what is no database is tried once, without waiting for it."""
+    """Relative paths lead into a folder of the test."""
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("dyce_search.solvers.optuna_samplers.ATTEMPTS", 1)
 
 
 @pytest.fixture

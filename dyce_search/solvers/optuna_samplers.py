@@ -296,15 +296,15 @@ def _open(sampler: Any, storage: Any, study_name: str | None) -> "tuple[optuna.S
                 load_if_exists=storage is not None,
             )
             break
-        except Exception as error:  # whatever the database driver raises; another process may just create the tables
-            cause = error
-            if attempt < ATTEMPTS - 1:
-                time.sleep(0.1 * (attempt + 1))
-    else:
-        raise SolverError(
-            f"storage {shown(storage)} cannot be opened: {type(cause).__name__}: {str(cause).splitlines()[0]}; "
-            "pass a URL such as 'sqlite:///study.db' or an Optuna storage"
-        ) from cause
+        except Exception as cause:  # whatever the database driver raises; another process may just create the tables
+            never = isinstance(cause, (AttributeError, ImportError, TypeError, ValueError))  # such as no storage at all
+            if never or type(cause).__name__ == "ArgumentError" or attempt == ATTEMPTS - 1:  # or no URL
+                why = ": ".join([type(cause).__name__, *str(cause).splitlines()[:1]])
+                raise SolverError(
+                    f"storage {shown(storage)} cannot be opened: {why}; "
+                    "pass a URL such as 'sqlite:///study.db' or an Optuna storage"
+                ) from cause
+            time.sleep(0.1 * (attempt + 1))
     if [direction.name.lower() for direction in study.directions] != directions:
         raise SolverError(
             f"study {study.study_name!r} has the directions {[d.name.lower() for d in study.directions]}, not "
