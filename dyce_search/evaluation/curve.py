@@ -298,7 +298,7 @@ class Curve:
         Example:
             >>> costs = ExitCosts(backbone=[1.0, 4.0], head=[0.0, 0.0], position=[0, 1])
             >>> Curve(costs=costs, candidate=[[0]], threshold=[[0.0]], accuracy=[0.5], cost=[1.0],
-            ...       exit_accuracy=[0.5, 1.0], n_samples=1, records_digest="").hypervolume()
+            ...       exit_accuracy=[0.5, 1.0], n_samples=1, records_digest=64 * "0").hypervolume()
             0.375
         """
         return dominated_area(self.relative_cost, self.accuracy, self.baseline_accuracy, reference)

@@ -172,9 +172,10 @@ def test_promises_come_closer(example):
 
 
 def test_compare_shows_both(small_example):
+    records, test = small_example.split(0.5, seed=0)
     comparison = ds.compare(
-        small_example, solvers=["same_threshold", "random"], scores=["expected", "observed"], max_evaluations=60,
-        test=small_example, progress=False,
+        records, solvers=["same_threshold", "random"], scores=["expected", "observed"], max_evaluations=60,
+        test=test, progress=False,
     )  # fmt: skip
     fronts = {search.solver: search.front.scores for search in comparison.searches}
     assert fronts == {
