@@ -1,7 +1,5 @@
 """Orders within a limit on what single samples cost: what keeps it of what a search found."""
 
-import math
-
 import numpy as np
 import numpy.typing as npt
 
@@ -11,11 +9,9 @@ from dyce_search.records.records import ExitRecords
 from dyce_search.solvers.budget import Clock
 from dyce_search.solvers.run import Run
 from dyce_search.solvers.sample_limit import SampleLimit
-from dyce_search.solvers.within_limit import FEW, MEASURED, Kept, within_limit
+from dyce_search.solvers.within_limit import STARTS, Kept, are_few, some_of, within_limit
 
 Found = tuple[npt.NDArray[np.int32], npt.NDArray[np.float32]]
-
-STARTS = 400  # points that are made to keep the limit
 
 
 def best_of(run: Run) -> Found:
@@ -46,14 +42,12 @@ def kept_of(records: ExitRecords, found: Found, limit: SampleLimit, clock: Clock
         clock: of the search.
         thorough: improve it as `search` does, which takes seconds. Few configurations are all measured in any case.
     """
-    most = min(FEW, MEASURED // records.n_samples)
-    if thorough or math.prod(1 + len(np.unique(row)) for row in records.confidence[:-1]) <= most:
+    if thorough or are_few(records):
         try:
             return within_limit(records, *found, limit, clock)
         except InfeasibleError:
             return found[0][:0], found[1][:0]
     kept = Kept(records, limit, clock)
-    some = np.unique(np.linspace(0, len(found[0]) - 1, STARTS).astype(np.int64))
     kept.measure(*found)
-    kept.hold(found[0][some], found[1][some])
+    kept.hold(*some_of(found, STARTS))
     return kept.exits, kept.threshold

@@ -46,11 +46,11 @@ def within_limit(records: ExitRecords, exits: Exits, threshold: Thresholds, limi
     kept = Kept(records, limit, clock)
     kept.measure(*_alone(records), whatever_the_time=True)
     kept.measure(exits, threshold)
-    if _are_few(records):
+    if are_few(records):
         for chunk in chunks_of(options_of(records, records.n_samples)):
             kept.measure(*chunk)
     else:
-        kept.hold(*_some((exits, threshold), STARTS))
+        kept.hold(*some_of((exits, threshold), STARTS))
         for number in range(ROUNDS if len(kept.exits) else 0):
             for moved in _moves(records, (kept.exits, kept.threshold), number):
                 kept.measure(*moved)
@@ -106,7 +106,7 @@ class Kept:
         self.threshold = np.concatenate([self.threshold, threshold[good]])[best]
 
 
-def _are_few(records: ExitRecords) -> bool:
+def are_few(records: ExitRecords) -> bool:
     """Whether all configurations that differ can be measured."""
     size, most = 1, min(FEW, MEASURED // records.n_samples)
     for first, stop in pairwise(records.costs.first):
@@ -126,7 +126,7 @@ def _moves(records: ExitRecords, best: Found, number: int) -> Iterator[Found]:
     costs = records.costs
     per_point = costs.n_positions + (costs.n_exits - 1) * LEVELS
     most = min(MOVES, max(per_point, WORK // records.n_samples))
-    exits, threshold = _some(best, max(1, most // per_point))
+    exits, threshold = some_of(best, max(1, most // per_point))
     for p in range(costs.n_positions):
         choices: list[tuple[int, np.float32]] = [(-1, np.float32(0))]
         for e in range(costs.first[p], costs.first[p + 1]):
@@ -138,7 +138,7 @@ def _moves(records: ExitRecords, best: Found, number: int) -> Iterator[Found]:
         yield moved[0].reshape(-1, costs.n_positions), moved[1].reshape(-1, costs.n_positions)
 
 
-def _some(found: Found, most: int) -> Found:
+def some_of(found: Found, most: int) -> Found:
     """At most so many, evenly chosen."""
     index = np.unique(np.linspace(0, len(found[0]) - 1, most).astype(np.int64))
     return found[0][index], found[1][index]

@@ -105,15 +105,6 @@ def page(front, halves, certified, tmp_path_factory) -> Path:
     return path
 
 
-@pytest.fixture
-def opened(browser, page):
-    """The page in the browser; afterwards, that it kept to itself and had nothing to complain about."""
-    browser.open(page)
-    yield browser
-    assert browser.complaints() == []
-    assert browser.requests() == []
-
-
 @pytest.mark.parametrize("name", [*ROWS, "max_sample_cost"])
 def test_the_point_is_that_of_select_at_fifty_limits(opened, front, name) -> None:
     rng = np.random.default_rng(5)

@@ -38,15 +38,6 @@ def page(front, parts, certified, tmp_path_factory) -> Path:
     return path
 
 
-@pytest.fixture
-def opened(browser, page):
-    """The page in the browser; afterwards, that it kept to itself and had nothing to complain about."""
-    browser.open(page)
-    yield browser
-    assert browser.complaints() == []
-    assert browser.requests() == []
-
-
 def test_every_point_gives_its_order_and_its_own_configuration(opened, front, parts, certified) -> None:
     certain = front.index_of(certified.config)
     seen = set()
