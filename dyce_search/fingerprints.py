@@ -15,7 +15,7 @@ from collections import Counter
 from collections.abc import Collection, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from itertools import islice
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -56,26 +56,38 @@ def fingerprint(confidence: npt.NDArray[np.float32]) -> tuple[str, ...]:
         >>> fingerprint(np.zeros((2, 1000), np.float32))
         ()
     """
-    return tuple(f"{mark:016x}" for mark in _kept(confidence)[0])
+    return tuple(f"{mark:016x}" for mark in _kept(_distinct(confidence)))
 
 
-def _kept(confidence: npt.NDArray[np.float32]) -> tuple[npt.NDArray[np.uint64], float]:
-    """The marks of a fingerprint, and the share of them whose samples look like others by half of the exits."""
-    marks, count, alike = _distinct(confidence)
-    return np.repeat(marks, np.where(alike, np.where(count > 2, 0, count), 1))[:KEPT], float(alike.mean())
+class Distinct(NamedTuple):
+    """The marks of some samples, each once.
+
+    Attributes:
+        marks: (M,) uint64, rising.
+        times: (M,) how many samples have it.
+        alike: (M,) bool, whether these look like others by half of the exits.
+    """
+
+    marks: npt.NDArray[np.uint64]
+    times: npt.NDArray[np.intp]
+    alike: npt.NDArray[np.bool_]
 
 
-def _distinct(
-    confidence: npt.NDArray[np.float32],
-) -> tuple[npt.NDArray[np.uint64], npt.NDArray[np.intp], npt.NDArray[np.bool_]]:
-    """Each mark once, how many samples have it, and whether half of the exits tell these from all others."""
+def _kept(distinct: Distinct) -> npt.NDArray[np.uint64]:
+    """The marks of a fingerprint."""
+    marks, count, alike = distinct
+    return np.repeat(marks, np.where(alike, np.where(count > 2, 0, count), 1))[:KEPT]
+
+
+def _distinct(confidence: npt.NDArray[np.float32]) -> Distinct:
+    """The marks of the samples whose confidences (E, N) these are."""
     rows = _rows(len(confidence))
     marks, at, count = np.unique(_marks(confidence, rows), return_index=True, return_counts=True)
     alike = np.full(len(marks), len(marks) < LEAST_APART * confidence.shape[1])
     for half in (rows[::2], rows[1::2]):
         _, which, others = np.unique(_marks(confidence, half)[at], return_inverse=True, return_counts=True)
         alike |= others[which.reshape(-1)] > 1
-    return marks, count, alike
+    return Distinct(marks, count, alike)
 
 
 def _rows(n_exits: int) -> npt.NDArray[np.int64]:
@@ -142,11 +154,11 @@ def share_in_common(known: Collection[str], confidence: npt.NDArray[np.float32])
     if not known:
         return 0.0
     marks, twice = _apart(np.array([int(mark, 16) for mark in known], np.uint64))
-    own, alike = _kept(confidence)
-    there = sample_marks(confidence)
-    found = int(np.isin(marks, there).sum())
-    one_more = 2 if alike > RARELY else 0  # pair: others may have one, where these have none
-    below = int(np.count_nonzero(there <= np.uint64(int(max(known), 16))))
+    there = _distinct(confidence)
+    own = _kept(there)
+    found = int(np.isin(marks, there.marks).sum())
+    one_more = 2 if there.alike.mean() > RARELY else 0  # pair: others may have one, where these have none
+    below = int(there.times[there.marks <= np.uint64(int(max(known), 16))].sum())
     chance = (twice + one_more) * below / len(known)
     if len(own):
         chance = max(chance, float(_apart(own)[1] * len(known) / len(own)))
