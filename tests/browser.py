@@ -22,6 +22,12 @@ OPTIONS = (
     "--disable-dev-shm-usage",
     "--disable-background-networking",
 )
+# Calls back once that many frames have been drawn.
+FRAMES = """
+const [count, done] = arguments;
+const next = (left) => requestAnimationFrame(() => { if (left) next(left - 1); else done(); });
+next(count);
+"""
 
 
 class Browser:
@@ -42,11 +48,17 @@ class Browser:
         for kind in ("browser", "performance"):
             self.driver.get_log(kind)
         self.driver.get(path.as_uri())
+        self.settle()
 
     def resize(self, width: int, height: int) -> None:
         """The window, in CSS pixels; a narrow one is that of a phone."""
         size = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": width < 500}
         self.driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
+        self.settle()
+
+    def settle(self) -> None:
+        """Waits until what has changed is drawn: before that, a finger or a mouse meets the picture before it."""
+        self.driver.execute_async_script(FRAMES, 3)
 
     def run(self, script: str, *arguments: Any) -> Any:
         """What a function body returns in the page."""

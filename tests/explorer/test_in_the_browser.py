@@ -314,9 +314,11 @@ def test_a_limit_is_dragged_and_a_point_is_clicked(opened, front, up, across) ->
 
 def test_a_finger_drags_a_limit_on_a_phone(opened, front) -> None:
     opened.resize(400, 800)
+    opened.run("document.querySelector('.grip.up .reach').scrollIntoView({block: 'center'})")
+    opened.settle()
     place = opened.run(
-        "const knob = document.querySelector('.grip.up .reach'); knob.scrollIntoView({block: 'center'});"
-        "const box = knob.getBoundingClientRect(); return [box.x + box.width / 2, box.y + box.height / 2]"
+        "const box = document.querySelector('.grip.up .reach').getBoundingClientRect();"
+        "return [box.x + box.width / 2, box.y + box.height / 2]"
     )
     top = opened.run("return scrollY")
     for kind, down in (("touchStart", 0), ("touchMove", 20), ("touchMove", 40), ("touchMove", 60), ("touchEnd", None)):
