@@ -9,6 +9,8 @@ from dyce_search.cli.parser import CommandParser, UsageError
 from dyce_search.errors import FrontError
 from dyce_search.evaluation.limits import LIMITS, asked_for
 from dyce_search.files import PathLike
+from dyce_search.front.front import ParetoFront
+from dyce_search.orders.ordered_front import OrderedFront, front_in
 from dyce_search.records.archives import TooLargeError
 from dyce_search.records.file_kinds import kind_of
 from dyce_search.records.layout import ExitLayout
@@ -129,6 +131,25 @@ def add_json(parser: argparse.ArgumentParser, out: str | None = None) -> None:
     parser.add_argument("--json", action="store_true", help="print JSON and nothing else")
     if out is not None:
         parser.add_argument("--out", metavar="FILE.json", help=f"write {out}")
+
+
+def load_front(path: PathLike) -> ParetoFront:
+    """The front of a network, or of a cascade in the order of its records.
+
+    Args:
+        path: of the file.
+
+    Raises:
+        FileFormatError: no such file, or one of another kind.
+        FrontError: one over orders, whose configurations fit no file of records.
+    """
+    front = front_in(path)
+    if isinstance(front, OrderedFront):
+        raise FrontError(
+            f"{path} holds a front over the orders of a cascade, which `dyce-search explore` reads and this command "
+            f"does not: in Python, ds.OrderedFront.load({str(path)!r}) has select, evaluate and certify"
+        )
+    return front
 
 
 def load(

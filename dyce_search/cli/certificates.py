@@ -5,10 +5,9 @@ from typing import Any
 
 from dyce_search.certify.certificate import CertifiedPoint
 from dyce_search.certify.check import check_certificate
-from dyce_search.cli.arguments import Commands, add_command, add_front, add_json, add_records, load
+from dyce_search.cli.arguments import Commands, add_command, add_front, add_json, add_records, load, load_front
 from dyce_search.cli.output import give, require_folder, say_certified
 from dyce_search.cli.screen import say
-from dyce_search.front.front import ParetoFront
 
 STATUS = {"held": 0, "broken": 3, "too few samples": 4}  # of the process
 
@@ -62,7 +61,7 @@ def recertify(options: Namespace) -> int:
     """Certifies a point of the front anew, for the limits of a certificate."""
     require_folder(options.out)
     old = CertifiedPoint.load(options.config).certificate
-    front = ParetoFront.load(options.front)
+    front = load_front(options.front)
     records = load(options, options.records, part="test", layout=front.layout)
     asked: dict[str, Any] = {limit.name: limit.limit for limit in old.limits}
     point = front.certify(records, **asked, share=old.share, confidence=old.confidence)

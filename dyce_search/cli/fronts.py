@@ -12,11 +12,11 @@ from dyce_search.cli.arguments import (
     add_records,
     limits_in,
     load,
+    load_front,
 )
 from dyce_search.cli.output import figures_of, give, require_folder, say_certified, say_figures, wrote
 from dyce_search.cli.screen import say, width
 from dyce_search.evaluation.limits import POINT_LIMITS
-from dyce_search.front.front import ParetoFront
 
 CERTIFIED_LIMITS = (*POINT_LIMITS, "min_agreement")
 
@@ -43,7 +43,7 @@ def select(options: Namespace) -> int:
     """Prints the best point of a front within limits; writes its configuration."""
     limits = limits_in(options, "select", POINT_LIMITS)
     require_folder(options.out)
-    front = ParetoFront.load(options.front)
+    front = load_front(options.front)
     point = front.select(**limits, share=options.share)
     if not options.json:
         say_figures(point, front.costs.unit)
@@ -90,7 +90,7 @@ def certify(options: Namespace) -> int:
     """Prints the best point that keeps limits with a guarantee; writes its configuration with the certificate."""
     limits = limits_in(options, "certify", CERTIFIED_LIMITS)
     require_folder(options.out)
-    front = ParetoFront.load(options.front)
+    front = load_front(options.front)
     records = load(options, options.records, part="test", layout=front.layout)
     point = front.certify(records, **limits, share=options.share, confidence=options.confidence, method=options.method)
     say_certified(point, records, as_json=options.json, out=options.out)

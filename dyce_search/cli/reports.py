@@ -5,11 +5,11 @@ from pathlib import Path
 
 from dyce_search.certify.certificate import CertifiedPoint
 from dyce_search.cli import amounts
-from dyce_search.cli.arguments import Commands, add_command, add_drop, add_front, add_records, load
+from dyce_search.cli.arguments import Commands, add_command, add_drop, add_front, add_records, load, load_front
 from dyce_search.cli.output import require_folder, wrote
 from dyce_search.cli.screen import say
 from dyce_search.errors import FrontError
-from dyce_search.front.front import ParetoFront
+from dyce_search.orders.ordered_front import OrderedFront, front_in
 from dyce_search.report.page import report
 
 
@@ -36,7 +36,7 @@ def add_report(commands: Commands) -> None:
 def write_report(options: Namespace) -> int:
     """Writes a page about a front; says whether its point is certified."""
     require_folder(options.out)  # before the work, not after it
-    front = ParetoFront.load(options.front)
+    front = load_front(options.front)
     records = load(options, options.records, part="test", layout=front.layout)
     searched = None
     if options.search is not None:
@@ -81,18 +81,19 @@ def add_explore(commands: Commands) -> None:
 def write_explorer(options: Namespace) -> int:
     """Writes the page of a front."""
     require_folder(options.out)
-    front = ParetoFront.load(options.front)
+    front = front_in(options.front)
     names = [Path(path).stem for path in options.other]
     if len(set(names)) < len(names):
         raise FrontError(f"--other must name files of different names, got {', '.join(names)}: rename one")
     held_out = None
+    layout = front.front.layout if isinstance(front, OrderedFront) else front.layout
     if options.records is not None:
-        held_out = load(options, options.records, part="test", layout=front.layout)
+        held_out = load(options, options.records, part="test", layout=layout)
     front.explore(
         options.out,
         held_out=held_out,
         certificate=None if options.certificate is None else CertifiedPoint.load(options.certificate),
-        others=dict(zip(names, map(ParetoFront.load, options.other), strict=True)),
+        others=dict(zip(names, map(front_in, options.other), strict=True)),
         title=options.title,
         max_accuracy_drop=options.max_accuracy_drop,
         drop_limit=options.drop_limit,

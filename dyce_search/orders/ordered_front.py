@@ -9,14 +9,14 @@ import numpy.typing as npt
 
 from dyce_search.arguments import require_type
 from dyce_search.certify.certificate import CertifiedPoint
-from dyce_search.errors import FrontError
+from dyce_search.errors import FileFormatError, FrontError
 from dyce_search.evaluation.config import ExitConfig
 from dyce_search.evaluation.curve import Curve, OperatingPoint
 from dyce_search.evaluation.drawn import Drawable
 from dyce_search.evaluation.lookup import index_of
 from dyce_search.files import PathLike
 from dyce_search.front.front import ParetoFront
-from dyce_search.orders.stages import sequence_of, staged
+from dyce_search.orders.stages import are_stages, sequence_of, staged
 from dyce_search.records.layout import ExitLayout
 from dyce_search.records.records import ExitRecords, require_records
 from dyce_search.wording import line
@@ -53,9 +53,22 @@ class OrderedFront:
 
     Attributes:
         front: the same points as configurations of stages: at each stage any of the models, then the last one.
+
+    Raises:
+        FrontError: a front of something else, whose configurations say no order.
     """
 
     front: ParetoFront
+
+    def __post_init__(self) -> None:
+        """Checks that the configurations say an order."""
+        require_type(self.front, ParetoFront, "front", FrontError)
+        costs = self.front.costs
+        if not are_stages(costs):
+            raise FrontError(
+                "front must be one over the orders of a cascade, as search_orders finds it, got one in a fixed order, "
+                f"of {costs.n_exits} exits at {costs.n_positions} positions: use it as it is, a ParetoFront"
+            )
 
     def __len__(self) -> int:
         """F, the number of configurations."""
@@ -266,7 +279,10 @@ class OrderedFront:
         Raises:
             FileFormatError: no such file, or one of another kind.
         """
-        return cls(front=ParetoFront.load(path))
+        front = front_in(path)
+        if isinstance(front, cls):
+            return front
+        raise FileFormatError(f"{path} holds a front in a fixed order, not one over orders: ParetoFront.load reads it")
 
     def _own(self, config: ExitConfig) -> tuple[tuple[str, ...], tuple[str, ...], ExitConfig]:
         """The order, the models and the configuration of these alone, of one of stages."""
@@ -287,3 +303,16 @@ class OrderedFront:
         )
         models = tuple(self.names[m] for m in used)
         return order, models, ExitConfig(candidate=np.zeros(len(kept), np.int64), threshold=kept, layout=own)
+
+
+def front_in(path: PathLike) -> ParetoFront | OrderedFront:
+    """The front that a file holds, over the orders of a cascade or in a fixed order.
+
+    Args:
+        path: that `save` of either wrote.
+
+    Raises:
+        FileFormatError: no such file, or one of another kind.
+    """
+    front = ParetoFront.load(path)
+    return OrderedFront(front=front) if are_stages(front.costs) else front

@@ -103,9 +103,22 @@ def staged(records: ExitRecords) -> ExitRecords:
         records: of a cascade of M models.
     """
     names, price = require_cascade(records), _prices(records)
-    n_models = len(names)
-    rows = np.append(np.tile(np.arange(n_models), n_models), n_models - 1)
+    rows = _stage_rows(len(names))
     return _of_rows(records, rows, _staged_costs(price, rows, records.costs.unit, [names[m] for m in rows]))
+
+
+def are_stages(costs: ExitCosts) -> bool:
+    """Whether costs are those of `staged` records, whose configurations say an order of models."""
+    size = costs.n_positions
+    if costs.n_exits != size**2 + 1 or len(set(costs.names[:size])) != size:
+        return False
+    rows = _stage_rows(size)
+    return costs == _staged_costs(costs.head[:size, None], rows, costs.unit, [costs.names[m] for m in rows])
+
+
+def _stage_rows(n_models: int) -> IntArray:
+    """(M*M+1,) which model each exit is: all of them at each stage, then the last one."""
+    return np.append(np.tile(np.arange(n_models), n_models), n_models - 1)
 
 
 def _staged_costs(

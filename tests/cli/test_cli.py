@@ -701,6 +701,26 @@ def test_explore_writes_what_the_method_writes(
     assert out.read_bytes() == other.read_bytes()
 
 
+def test_a_front_over_orders_is_explored_and_nothing_else(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    rows = [
+        {"query": n, "model": name, "score": n % 7 < good, "confidence": n % 5 / 4, "cost": cost}
+        for n in range(210)
+        for name, cost, good in (("small", 1, 3), ("other", 2, 6), ("large", 9, 7))
+    ]
+    search, test = ds.load_cascade(rows).split(0.5, seed=0)
+    front = ds.search_orders(search)
+    path, records, out, same = (str(tmp_path / name) for name in ("front.json", "test.npz", "out.html", "same.html"))
+    front.save(path)
+    test.save(records)
+    assert main(["explore", path, records, "--out", out]) == 0
+    front.explore(same, held_out=test)
+    assert Path(out).read_bytes() == Path(same).read_bytes()
+    for command in ([path, "--max-accuracy-drop", "0.1"], [path, records, "--max-accuracy-drop", "0.1"]):
+        said = failure(capsys, "select" if len(command) == 3 else "certify", *command)
+        assert "holds a front over the orders of a cascade" in said
+        assert "ds.OrderedFront.load(" in said
+
+
 def test_explore_takes_other_fronts_of_different_names(
     front_file: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

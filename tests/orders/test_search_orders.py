@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import dyce_search as ds
-from dyce_search.orders.stages import sequence_of, staged
+from dyce_search.orders.stages import are_stages, sequence_of, staged
 from tests import oracles
 
 NAMES = ("small", "medium", "large", "huge", "vast", "last")
@@ -196,6 +196,26 @@ class TestPoints:
         assert repr(front).startswith(f"OrderedFront({len(front)} points in ")
         assert front.hypervolume() == front.front.hypervolume()
         assert front.plot().get_ylabel()
+
+    @pytest.mark.parametrize("backbone", [[0, 0, 5], [1, 2, 7]])
+    def test_a_front_in_a_fixed_order_is_refused(self, backbone, tmp_path):
+        costs = ds.ExitCosts(backbone=backbone, head=[1, 2, 3, 5, 0], position=[0, 0, 1, 1, 2], names=[*"ababb"])
+        rng = np.random.default_rng(0)
+        records = ds.ExitRecords(confidence=rng.random((5, 40)), score=rng.random((5, 40)), costs=costs)
+        front = ds.search(records, solver="exit_shares")
+        front.save(tmp_path / "front.json")
+        with pytest.raises(ds.FrontError, match="got one in a fixed order, of 5 exits at 2 positions: use it as it is"):
+            ds.OrderedFront(front=front)
+        with pytest.raises(ds.FileFormatError, match=r"front\.json holds a front in a fixed order.*ParetoFront\.load"):
+            ds.OrderedFront.load(tmp_path / "front.json")
+
+    @pytest.mark.parametrize("n_models", [2, 3, 5])
+    @pytest.mark.parametrize("by_sample", [True, False])
+    def test_stages_are_known_by_their_costs(self, n_models, by_sample, tmp_path):
+        records = cascade(n_models, 400, seed=n_models, by_sample=by_sample)
+        assert not are_stages(records.costs)
+        ds.search_orders(records, effort="fast", max_evaluations=200).save(tmp_path / "front.json")
+        assert are_stages(ds.OrderedFront.load(tmp_path / "front.json").front.costs)
 
     def test_every_point_is_found_by_its_configuration(self, found):
         front = found[1]
