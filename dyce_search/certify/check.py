@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from dyce_search.arguments import real, require_type, shown
 from dyce_search.certify.asked import Asked
-from dyce_search.certify.certificate import CertifiedPoint
+from dyce_search.certify.certificate import CertifiedPoint, require_its_costs
 from dyce_search.certify.confirmed import confirmed
 from dyce_search.certify.copies import warn_of_copies
 from dyce_search.certify.limit_tests import LimitTest, Trial
@@ -122,6 +122,7 @@ def check_certificate(
         FrontError: no certified point, a margin of no limit or not above 0.
         RecordsError: no records, or no predictions where agreement is limited.
         ConfigError: records of other exits or confidences.
+        CostsError: a limit on cost, and costs in another unit than the certificate's.
 
     Example:
         >>> import dyce_search as ds
@@ -134,6 +135,7 @@ def check_certificate(
     require_records(records)
     promised = {limit.name: limit for limit in point.certificate.limits}
     margin = _margins(margins, promised)
+    require_its_costs(point, records, "these records", stacklevel=3)
     trial = Trial.of(records, _asked(point))
     alpha = (1 - point.certificate.confidence) / len(promised)
     checked = []

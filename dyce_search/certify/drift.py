@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from dyce_search.arguments import function, real, require_type
 from dyce_search.arrays import numbers, whole_numbers
-from dyce_search.certify.certificate import CertifiedLimit, CertifiedPoint
+from dyce_search.certify.certificate import CertifiedLimit, CertifiedPoint, require_its_costs
 from dyce_search.certify.watched import Watched, exact_interval, ranks_among, upper_mean
 from dyce_search.errors import FrontError, RecordsError
 from dyce_search.evaluation.curve import OperatingPoint
@@ -60,6 +60,7 @@ class DriftMonitor:
         FrontError: no point; an alpha or a limit out of range.
         RecordsError: calibration that is no records.
         ConfigError: records of other exits or confidences.
+        CostsError: a certified limit on cost, and costs in another unit than the certificate's.
 
     Example:
         >>> import dyce_search as ds
@@ -86,6 +87,8 @@ class DriftMonitor:
         self.alpha = real(alpha, "alpha", FrontError, "lie in (0, 1)", lambda value: 0 < value < 1, hint=hint)
         if on_alarm is not None:
             function(on_alarm, "on_alarm", FrontError)
+        if isinstance(point, CertifiedPoint):
+            require_its_costs(point, calibration, "the calibration records", stacklevel=3)
         self.config, self.on_alarm = point.config, on_alarm
         self.state: State = "ok"
         self._promised = _promises(point, max_accuracy_drop)

@@ -324,6 +324,7 @@ class ParetoFront(Curve):
 
         Raises:
             FrontError: a certificate of another configuration, others that are no curves, limits that are no numbers.
+            CostsError: `held_out` or one of `others` has costs in another unit.
             ConfigError: records or a certificate of other exits, or of confidences of another measure or temperature.
             RecordsError: `held_out` is something else.
             FileFormatError: the file cannot be written.

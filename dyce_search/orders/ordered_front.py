@@ -224,6 +224,7 @@ class OrderedFront:
 
         Raises:
             FrontError: a certificate of another configuration, others that are no curves, limits that are no numbers.
+            CostsError: `held_out` or one of `others` has costs in another unit.
             ConfigError: records of other models, or of confidences of another measure or temperature.
             RecordsError: `held_out` is something else, or no cascade.
             FileFormatError: the file cannot be written.

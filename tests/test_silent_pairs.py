@@ -1,0 +1,143 @@
+"""What was once combined without a word, and was wrong: right types whose content belongs to something else."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+import dyce_search as ds
+
+
+def in_ms(costs, per_exit=20.0):
+    """Costs of the same exits, measured: heads are dearer than in multiply-adds."""
+    whole = costs.baseline
+    return ds.ExitCosts(
+        backbone=7 * costs.backbone / whole, head=per_exit * costs.head / whole, position=costs.position, unit="ms",
+        names=costs.names,
+    )  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def sets():
+    """Disjoint halves of some records."""
+    return ds.synthetic_records(3_000, positions=3, types=2).split(0.5, seed=0)
+
+
+@pytest.fixture(scope="module")
+def front(sets):
+    return ds.search(sets[0], solver="exit_shares", scores="observed")
+
+
+class TestCostsOfAnotherUnit:
+    """Relative costs of multiply-adds and of milliseconds were shown under one name."""
+
+    def test_they_are_not_set_side_by_side(self, sets, front, tmp_path):
+        search, other = sets
+        measured = replace(other, costs=in_ms(other.costs))
+        held, elsewhere = front.evaluate(measured), ds.search(measured, solver="exit_shares", scores="observed")
+        page = tmp_path / "page.html"
+        for call in (
+            lambda: front.plot(held_out=held),
+            lambda: front.plot(others={"measured": elsewhere}),
+            lambda: front.plot(others={"a rule": ds.oracle(measured)}),
+            lambda: front.explore(page, held_out=measured),
+            lambda: front.explore(page, others={"measured": elsewhere}),
+            lambda: ds.report(front, measured, page, max_accuracy_drop=0.05),
+            lambda: ds.optimism(front, measured),
+            lambda: ds.compare(search, test=measured, solvers=["exit_shares"]),
+            lambda: ds.marginal_value(search, held_out=measured),
+        ):
+            with pytest.raises(ds.CostsError, match=r"costs in the unit of .*'MACs', got 'ms': use the same costs="):
+                call()
+        assert not page.exists()
+
+    def test_alone_they_are_measured(self, sets, front):
+        measured = replace(sets[1], costs=in_ms(sets[1].costs))
+        held = front.evaluate(measured)
+        assert held.costs.unit == "ms"
+        assert held.cost[-1] == pytest.approx(ds.evaluate(measured, front[-1].config).cost)
+
+    def test_a_certificate_is_about_its_own(self, sets, front, tmp_path):
+        search, other = sets
+        limit = 0.9 * front.costs.baseline
+        point = front.certify(other, max_accuracy_drop=0.1, max_cost=limit)
+        assert point.certificate.unit == "MACs"
+        point.save(tmp_path / "config.json")
+        measured = replace(search.subset(np.arange(500)), costs=in_ms(search.costs))
+        for one in (point, ds.CertifiedPoint.load(tmp_path / "config.json")):
+            for call in (ds.check_certificate, ds.DriftMonitor):
+                with pytest.raises(ds.CostsError, match="in the unit of the certificate, 'MACs', got 'ms'"):
+                    call(one, measured)
+        accurate = front.certify(other, max_accuracy_drop=0.1)
+        assert ds.check_certificate(accurate, measured).limits[0].name == "max_accuracy_drop"  # whatever it costs
+        with pytest.raises(ds.FrontError, match=r"had, 11.5 G MACs for the .* alone, got others, 7 ms for it: load"):
+            front.certify(replace(other, costs=in_ms(other.costs)), max_cost=limit)
+
+    def test_an_old_certificate_is_known_by_what_the_final_exit_cost(self, sets, front):
+        search, other = sets
+        point = front.certify(other, max_accuracy_drop=0.1, max_relative_cost=0.9)
+        old = replace(point, certificate=replace(point.certificate, unit=None))
+        with pytest.warns(UserWarning, match=r"the final exit alone costs 7 ms on these records, and cost 11,5\d\d,"):
+            ds.check_certificate(old, replace(search.subset(np.arange(500)), costs=in_ms(search.costs)))
+
+    def test_the_most_that_a_sample_can_cost(self):
+        limit = ds.ExitCosts(backbone=[0, 300], head=[10, 0], position=[0, 1], unit="cents")
+        costs = {"backbone": [[0, 0], [10, 30]], "head": [[1, 2], [0, 0]], "position": [0, 1]}
+        with pytest.raises(ds.CostsError, match="most must be in the unit of the costs, 'tokens', got 'cents'"):
+            ds.SampleCosts(**costs, unit="tokens", most=limit)
+        assert ds.SampleCosts(**costs, unit="cents", most=limit).most == limit
+
+
+class TestCostsMeasuredAnew:
+    """In the same unit other numbers may be meant: said, but not refused."""
+
+    def test_they_are_said(self, sets, front, tmp_path):
+        search, other = sets
+        dearer = replace(other, costs=replace(other.costs, head=3 * other.costs.head))
+        for call in (
+            lambda: front.explore(tmp_path / "page.html", held_out=dearer),
+            lambda: ds.optimism(front, dearer),
+            lambda: ds.compare(search, test=dearer, solvers=["exit_shares"], max_evaluations=50),
+            lambda: ds.marginal_value(search, held_out=dearer),
+        ):
+            with pytest.warns(UserWarning, match=r"have other costs than (the front|records), .* measured anew"):
+                call()
+
+    def test_a_checked_limit_on_cost_too(self, sets, front):
+        search, other = sets
+        point = front.certify(other, max_accuracy_drop=0.1, max_cost=0.9 * front.costs.baseline)
+        costs = replace(search.costs, backbone=1.1 * search.costs.backbone)
+        later = replace(search.subset(np.arange(500)), costs=costs)
+        with pytest.warns(UserWarning, match="when the limits on cost were certified"):
+            checked = ds.check_certificate(point, later)
+        assert checked.limits[1].measured == pytest.approx(ds.evaluate(later, point.config).cost)
+
+    def test_names_are_no_costs(self, sets, front):
+        """Exits without names of their own cost the same: a limit on cost was refused."""
+        other = sets[1]
+        nameless = replace(other, costs=replace(other.costs, names=()))
+        named, plain = (front.certify(one, max_accuracy_drop=0.1, max_relative_cost=0.9) for one in (other, nameless))
+        assert named.config == plain.config
+
+
+class TestConfigurations:
+    def test_of_another_front_are_not_its_delivery(self, sets, front):
+        """As many points of another front were drawn as what this one delivers."""
+        held = front.evaluate(sets[1])
+        back = {name: getattr(held, name)[::-1] for name in ("candidate", "threshold", "accuracy", "cost")}
+        with pytest.raises(ds.FrontError, match="held_out must have the configurations of this curve, got as many ot"):
+            front.plot(held_out=replace(held, **back, disagreement=None, cost_tail=None))
+
+    def test_fronts_of_different_scores_of_ones_own_do_not_merge(self, sets):
+        search = sets[0]
+        own = np.random.default_rng(0).random(search.score.shape, np.float32)
+        one, other = (ds.search(search, solver="exit_shares", scores=scores) for scores in (own, 1 - own))
+        with pytest.raises(ds.FrontError, match="got two kinds of own ones, under which single exits have other acc"):
+            one.merge(other)
+        assert len(one.merge(one)) == len(one)
+
+    def test_measured_on_different_networks_are_not_joined(self, sets):
+        other = ds.synthetic_records(50, positions=2, types=1)
+        parts = [ds.evaluate_many(records, [ds.ExitConfig.none(p)]) for records, p in ((sets[0], 3), (other, 2))]
+        with pytest.raises(ds.ConfigError, match=r"parts must be of the same records, got .* \[\(3,\), \(4,\)\]"):
+            ds.BatchEvaluation.joined(parts)
