@@ -141,3 +141,34 @@ class TestConfigurations:
         parts = [ds.evaluate_many(records, [ds.ExitConfig.none(p)]) for records, p in ((sets[0], 3), (other, 2))]
         with pytest.raises(ds.ConfigError, match=r"parts must be of the same records, got .* \[\(3,\), \(4,\)\]"):
             ds.BatchEvaluation.joined(parts)
+
+
+class TestOrdersOfModels:
+    """Thresholds were held against other models' confidences where models had no names of their own."""
+
+    @pytest.fixture
+    def cascade(self):
+        rng = np.random.default_rng(0)
+        right = rng.random((3, 400)) < np.array([[0.4], [0.6], [0.9]])
+        confidence = right + rng.normal(0, [[0.3], [0.5], [0.4]], right.shape)
+        return {"price": [1.0, 3.0, 9.0], "confidence": confidence, "score": right.astype(float)}
+
+    def test_models_without_names(self, cascade):
+        records = ds.ExitRecords.from_cascade(**cascade)
+        order = ["model 1", "model 0", "model 2"]
+        front = ds.search(ds.in_order(records, order), solver="exit_shares")
+        config = front[-1].config
+        assert ds.evaluate(ds.in_order(records, order), config).accuracy > 0
+        where = r"models are model 1, model 0, model 2 for .*, type0, type0, final for the records; .*in_order\(records"
+        for call in (lambda: ds.evaluate(records, config), lambda: front.evaluate(records)):
+            with pytest.raises(ds.ConfigError, match=where):
+                call()
+        same = ds.search(ds.in_order(records, sorted(order)), solver="exit_shares")
+        assert len(same.evaluate(records)) == len(same)
+
+    def test_the_way_out_is_named(self, cascade):
+        records = ds.ExitRecords.from_cascade(**cascade, names=["small", "medium", "large"])
+        other = ds.in_order(records, ["medium", "small", "large"])
+        for front in (ds.search(records, solver="exit_shares"), ds.search_orders(records, effort="fast")):
+            with pytest.raises(ds.ConfigError, match=r"the same ones in another order: in_order\(records"):
+                front.evaluate(other)

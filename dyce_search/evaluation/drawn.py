@@ -45,7 +45,10 @@ def drawables(others: Mapping[str, Drawable] | None, costs: ExitCosts) -> dict[s
     found = dict(others or {})
     for name, curve in found.items():
         if not (hasattr(curve, "relative_cost") and hasattr(curve, "accuracy")):
-            raise FrontError(f"others must be curves or points by name, got {type(curve).__name__} at {shown(name)}")
+            kind = type(curve).__name__
+            raise FrontError(
+                f"others must hold fronts, curves or points of rules by name, got {kind} for {shown(name)}"
+            )
         theirs = getattr(getattr(curve, "front", curve), "costs", None)  # of a front over orders, of its front
         if isinstance(theirs, ExitCosts):
             require_one_unit(costs, theirs, "this curve", f"others[{shown(name)}]")
