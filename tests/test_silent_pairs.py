@@ -172,3 +172,30 @@ class TestOrdersOfModels:
         for front in (ds.search(records, solver="exit_shares"), ds.search_orders(records, effort="fast")):
             with pytest.raises(ds.ConfigError, match=r"the same ones in another order: in_order\(records"):
                 front.evaluate(other)
+
+    def test_a_certificate_against_a_model_that_is_not_asked(self, tmp_path):
+        """The drop below the large model was checked against the medium one, which happened to be the last asked."""
+        rng = np.random.default_rng(1)
+        right = rng.random((3, 2_000)) < np.array([[0.6], [0.8], [0.85]])
+        records = ds.ExitRecords.from_cascade(
+            price=[1.0, 3.0, 9.0], confidence=right + rng.normal(0, 0.4, right.shape), score=right.astype(float),
+            names=["small", "medium", "large"],
+        )  # fmt: skip
+        search, calibration, later = records.split(0.4, 0.3, seed=0)
+        front = ds.search_orders(search, effort="fast")
+        point = front.certify(calibration, max_accuracy_drop=0.15, max_relative_cost=0.9)
+        assert (point.config.layout.names[-1], point.certificate.baseline) == ("medium", "large")
+        point.save(tmp_path / "config.json")
+        loaded = ds.CertifiedPoint.load(tmp_path / "config.json")
+        assert loaded.certificate == point.certificate
+        own = ds.in_order(later, point.config.layout.names)
+        with pytest.raises(ds.ConfigError, match=r"max_relative_cost of .* against the model 'large'"):
+            ds.check_certificate(loaded, own)
+        assert front.certify(later, max_accuracy_drop=0.15, max_relative_cost=0.9).certificate.baseline == "large"
+        watched = ds.DriftMonitor(loaded, own).to_frame().set_index("kind")
+        assert watched.high["cost"] == pytest.approx(0.9 * records.costs.baseline)
+        absolute = front.certify(calibration, min_accuracy=0.6)
+        asked = ds.in_order(later, absolute.config.layout.names)
+        assert ds.check_certificate(absolute, asked).accuracy == ds.evaluate(asked, absolute.config).accuracy
+        dear = front.certify(calibration, max_accuracy_drop=0.01)
+        assert dear.certificate.baseline == (None if dear.config.layout.names[-1] == "large" else "large")

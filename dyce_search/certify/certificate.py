@@ -120,6 +120,8 @@ class Certificate:
         search_digest: of the records that the front was searched on.
         layout: of the calibration records: the exits and the confidences that the promise is about.
         unit: of the calibration's costs; None in files of before.
+        baseline: the model that drops, relative costs and agreement are against, where it is not the last of the
+            layout, as of an `OrderedFront`.
 
     Raises:
         FrontError: no limit, one of them twice, or one whose p_value or bound does not allow the promise; no confidence
@@ -135,6 +137,7 @@ class Certificate:
     search_digest: str
     layout: ExitLayout | None = None
     unit: str | None = None
+    baseline: str | None = None
 
     def __post_init__(self) -> None:
         """Checks that it promises something, and rests on something."""
@@ -159,8 +162,9 @@ class Certificate:
             raise FrontError(f"n_groups must be at most n_samples, {self.n_samples}, got {self.n_groups}")
         if self.layout is not None:
             require_layout(self.layout, "layout")
-        if self.unit is not None:
-            text(self.unit, "unit of a certificate", FrontError)
+        for name in ("unit", "baseline"):
+            if getattr(self, name) is not None:
+                text(getattr(self, name), f"{name} of a certificate", FrontError)
 
     __repr__ = one_line
 
@@ -292,6 +296,8 @@ def require_its_costs(point: CertifiedPoint, records: ExitRecords, name: str, st
             f"{name} must have costs in the unit of the certificate, {unit!r}, got {costs.unit!r}: load them with the "
             "same costs="
         )
+    if point.certificate.baseline is not None:
+        return  # the last of the layout costs something else
     whole = point.cost / point.relative_cost if point.relative_cost else costs.baseline
     if differing(records.sample_costs) is None and not math.isclose(whole, costs.baseline, rel_tol=SAME_COSTS):
         warnings.warn(

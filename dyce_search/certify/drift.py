@@ -133,7 +133,10 @@ class DriftMonitor:
         if "max_cost" in limits:
             high = limits["max_cost"]
         elif "max_relative_cost" in limits:
-            high = limits["max_relative_cost"] * calibration.costs.baseline
+            whole = calibration.costs.baseline
+            if isinstance(point, CertifiedPoint) and point.certificate.baseline is not None and point.relative_cost:
+                whole = point.cost / point.relative_cost  # of another model than the last of these
+            high = limits["max_relative_cost"] * whole
         else:
             high = upper_mean(found.cost, most, error)
         return Watched(what=f"mean cost, {calibration.costs.unit}", low=None, high=high, least=0, most=most)

@@ -73,6 +73,7 @@ class CertificateEntry(msgspec.Struct, kw_only=True, forbid_unknown_fields=True)
     records_digest: str
     search_digest: str
     unit: str | None = None
+    baseline: str | None = None
 
 
 class ConfigFile(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
