@@ -199,3 +199,19 @@ class TestOrdersOfModels:
         assert ds.check_certificate(absolute, asked).accuracy == ds.evaluate(asked, absolute.config).accuracy
         dear = front.certify(calibration, max_accuracy_drop=0.01)
         assert dear.certificate.baseline == (None if dear.config.layout.names[-1] == "large" else "large")
+
+
+def test_a_certificate_of_groups_on_records_without(sets, front):
+    """Frames of the same videos, certified as videos, were checked as independent ones without a word."""
+    search, other = sets
+    point = front.certify(replace(other, group=np.arange(other.n_samples) // 2), max_accuracy_drop=0.1)
+    with pytest.warns(UserWarning, match="certificate is of samples in groups, these records have none"):
+        ds.check_certificate(point, search.subset(np.arange(500)))
+
+
+def test_fitted_temperatures_are_passed_as_numbers():
+    rng = np.random.default_rng(0)
+    logits, labels = rng.normal(size=(2, 50, 3)), rng.integers(0, 3, 50)
+    costs = ds.ExitCosts(backbone=[1.0, 4.0], head=[0.5, 0.0], position=[0, 1])
+    with pytest.raises(ds.RecordsError, match=r"temperature must be numbers, got Temperatures: pass its \.temperature"):
+        ds.ExitRecords.from_logits(logits, labels, costs=costs, temperature=ds.fit_temperatures(logits, labels))

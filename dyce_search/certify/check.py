@@ -165,6 +165,12 @@ def check_certificate(
             "these are the very records that the point was certified on, or found on: they say nothing new about it",
             stacklevel=2,
         )
+    if point.certificate.n_groups is not None and records.group is None:
+        warnings.warn(
+            "the certificate is of samples in groups, these records have none: samples are taken for independent, and "
+            "where they are not seem to prove more than they do; build the records with group=",
+            stacklevel=2,
+        )
     warn_of_copies(records, "samples", stacklevel=3)
     figures = evaluate(records, point.config)
     return Check(

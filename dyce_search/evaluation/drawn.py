@@ -49,10 +49,16 @@ def drawables(others: Mapping[str, Drawable] | None, costs: ExitCosts) -> dict[s
             raise FrontError(
                 f"others must hold fronts, curves or points of rules by name, got {kind} for {shown(name)}"
             )
-        theirs = getattr(getattr(curve, "front", curve), "costs", None)  # of a front over orders, of its front
-        if isinstance(theirs, ExitCosts):
+        theirs = costs_of(curve)
+        if theirs is not None:
             require_one_unit(costs, theirs, "this curve", f"others[{shown(name)}]")
     return found
+
+
+def costs_of(curve: Drawable) -> ExitCosts | None:
+    """What relative costs of a curve are made of; None where it does not say."""
+    found = getattr(getattr(curve, "front", curve), "costs", None)  # of a front over orders, of its front
+    return found if isinstance(found, ExitCosts) else None
 
 
 def require_drop_limit(drop_limit: object) -> None:

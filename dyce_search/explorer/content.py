@@ -14,7 +14,7 @@ from dyce_search.evaluation.config import ExitConfig
 from dyce_search.evaluation.config_file import FORMAT, VERSION
 from dyce_search.evaluation.cost_tails import SHARES
 from dyce_search.evaluation.curve import Curve
-from dyce_search.evaluation.drawn import Drawable, drawables
+from dyce_search.evaluation.drawn import Drawable, costs_of, drawables
 from dyce_search.evaluation.limits import LIMITS, POINT_LIMITS, require_drop
 from dyce_search.evaluation.lookup import index_of
 from dyce_search.evaluation.same_costs import require_one_unit
@@ -181,6 +181,7 @@ def _others(front: Curve, others: Mapping[str, Drawable] | None) -> list[dict[st
                 "name": str(name),
                 "scores": str(getattr(curve, "scores", "observed")),
                 "baseline": float(getattr(curve, "baseline_accuracy", front.exit_accuracy[-1])),
+                "whole": (costs_of(curve) or front.costs).baseline,
                 **{figure: packed(values[order]) for figure, values in figures.items()},
             }
         )

@@ -345,6 +345,8 @@ def checked_temperature(temperature: Any, n_exits: int, error: type[DyceError]) 
     """
     if temperature is None:
         return None
+    if hasattr(temperature, "temperature"):
+        raise error(f"temperature must be numbers, got {type(temperature).__name__}: pass its .temperature")
     heat = to_numpy(temperature, "temperature", error)
     fits = heat.dtype.kind in "iuf" and heat.shape in ((), (n_exits,))
     if not fits or not np.all(np.isfinite(heat) & (heat > 0)):
