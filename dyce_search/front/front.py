@@ -245,8 +245,8 @@ class ParetoFront(Curve):
 
         Tests the points on samples that the search has not seen, from the safe end of the front on, until one fails
         (`dyce_search.certify.sequence` says why this needs no correction). The cheapest that passed, by the costs of
-        the search, is returned, or the most accurate where only cost is limited. Decide on the limits first: every further call on the same
-        calibration records, until something is certified, weakens the guarantee.
+        the search, is returned, or the most accurate where only cost is limited. Decide on the limits first: every
+        further call on the same calibration records, until something is certified, weakens the guarantee.
 
         Args:
             calibration: records of other samples, drawn independently, like those that will be served. Samples of
