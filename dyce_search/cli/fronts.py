@@ -14,9 +14,10 @@ from dyce_search.cli.arguments import (
     load,
     load_front,
 )
-from dyce_search.cli.output import figures_of, give, require_folder, say_certified, say_figures, wrote
+from dyce_search.cli.output import figures_of, give, say_certified, say_figures, wrote
 from dyce_search.cli.screen import say, width
 from dyce_search.evaluation.limits import POINT_LIMITS
+from dyce_search.files import require_folder
 
 CERTIFIED_LIMITS = (*POINT_LIMITS, "min_agreement")
 

@@ -18,12 +18,12 @@ from dyce_search.cli.arguments import (
     efforts_in,
     load_both,
 )
-from dyce_search.cli.output import INTERRUPTED, require_folder, say_what_is_searched, wrote
+from dyce_search.cli.output import INTERRUPTED, say_what_is_searched, wrote
 from dyce_search.cli.parser import UsageError
 from dyce_search.cli.screen import say, width
 from dyce_search.evaluation.curve import Curve, OperatingPoint
 from dyce_search.evaluation.same_costs import warn_if_other_costs
-from dyce_search.files import PathLike, write_atomically
+from dyce_search.files import PathLike, require_folder, write_atomically
 from dyce_search.front.front import ParetoFront
 from dyce_search.records.records import ExitRecords
 from dyce_search.search import SOLVERS, search
