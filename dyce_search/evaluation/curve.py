@@ -19,7 +19,7 @@ from dyce_search.evaluation.limits import require_number, require_share
 from dyce_search.fingerprints import require_digest
 from dyce_search.records.costs import ExitCosts
 from dyce_search.records.layout import ExitLayout, require_layout
-from dyce_search.wording import line, points
+from dyce_search.wording import line, plural, points
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -69,7 +69,7 @@ class OperatingPoint:
         """One line for people."""
         return (
             f"accuracy {self.accuracy:.4f} (drop {points(self.accuracy_drop, signed=True)}) at relative cost "
-            f"{self.relative_cost:.4f}, {self.config.n_exits} exits"
+            f"{self.relative_cost:.4f}, {plural(self.config.n_exits, 'exit')}"
         )
 
     def __repr__(self) -> str:
