@@ -24,6 +24,8 @@ from dyce_search.fingerprints import UNMARKED, share_seen
 from dyce_search.records.records import ExitRecords
 from dyce_search.wording import percent
 
+FEW = 0.1  # of the samples searched on: so few may be copies within the data, which a split parts
+
 
 def certify_point(
     front: Curve,
@@ -54,7 +56,7 @@ def certify_point(
             break
         passed[k] = tests
     if not passed:
-        raise InfeasibleError(_nothing(front, measured, trial))
+        raise InfeasibleError(_nothing(float(measured.relative_cost[order[0]]), tests, trial))
     best = max(passed) if asked.on_cost_alone else min(passed)  # all that passed are certified; dearer is more accurate
     point = measured[best]
     return CertifiedPoint(
@@ -83,9 +85,11 @@ def _require_other_samples(front: Curve, records: ExitRecords, fingerprint: tupl
         warnings.warn(f"the front {UNMARKED}: make sure that no calibration sample had a part in it", stacklevel=4)
     if share:
         overlap = "are the samples" if share == 1 else f"hold about {percent(float(f'{share:.2g}'))} of the samples"
+        copied = "" if share > FEW else "; an input that comes several times needs one group=, which splits keep whole"
         raise RecordsError(
             f"the calibration records {overlap} that the front was searched on, where every configuration looks better "
             "than it is: split the records first, as in `a, b = records.split(0.5, seed=0)`, search on a, certify on b"
+            f"{copied}"
         )
 
 
@@ -97,10 +101,8 @@ def _require_costs(front: Curve, records: ExitRecords, asked: Asked) -> None:
         raise FrontError("a limit on cost needs calibration records with the costs that the search had: load them so")
 
 
-def _nothing(front: Curve, measured: Curve, trial: Trial) -> str:
-    """Says what the closest point offers, and how many samples would have done."""
-    closest = min(range(len(front)), key=lambda k: _distance(trial.tests(front[k].config)))
-    tests = trial.tests(front[closest].config)
+def _nothing(first: float, tests: list[LimitTest], trial: Trial) -> str:
+    """Says what the first point offers, that ended the sequence at once, and how many samples it would take."""
     unit = "samples" if trial.group is None else "groups of samples"
     offers = ", ".join(f"{_shown(test)}, p = {test.p_value:.2g}" for test in tests)
     needed = max(test.needed() for test in tests)
@@ -108,22 +110,16 @@ def _nothing(front: Curve, measured: Curve, trial: Trial) -> str:
         advice = "it breaks a limit on these very samples, so more of them would not help: loosen the limit"
     else:
         least = max(test.least() for test in tests)
-        needed = max(needed, least)
         found = trial.records.n_samples if trial.group is None else int(trial.group.max()) + 1
+        needed = max(needed, least, found + 1)
         few = f" ({least:,} are the least, {found:,} are too few)" if found < least else ""
         digits = 10 ** max(0, math.floor(math.log10(needed)) - 1)
         many = f"about {math.ceil(needed / digits) * digits:,}" if needed < MOST_SAMPLES else "millions of"
         advice = f"{many} {unit} like these would be needed to certify it{few}"
     return (
         f"no point could be certified for {trial.asked} with {100 * trial.asked.confidence:g} % confidence on "
-        f"{trial.records.n_samples:,} samples; the closest, at relative cost "
-        f"{measured.relative_cost[closest]:.4f}, measures {offers}; {advice}"
+        f"{trial.records.n_samples:,} samples; the safest, at relative cost {first:.4f}, measures {offers}; {advice}"
     )
-
-
-def _distance(tests: list[LimitTest]) -> tuple[float, float]:
-    """How far a point is from being certified: the samples that it would need, then how far it breaks a limit."""
-    return max(test.needed() for test in tests), max(test.floor - test.mean for test in tests)
 
 
 def _shown(test: LimitTest) -> str:
