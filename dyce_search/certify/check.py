@@ -55,7 +55,7 @@ class CheckedLimit:
         """One line for people."""
         kind = LIMITS[self.name]
         measured = kind.shown(self.measured) if self.share is None else f"{100 * self.measured:.3g} % above"
-        tests = f"p = {self.p_value:.2g} of its test, {self.broken_p_value:.2g} of the opposite"
+        tests = f"p = {self.p_value:.2g} to certify it anew, {self.broken_p_value:.2g} to call it broken"
         return f"{self.verdict}: {kind.claim} {kind.shown(self.limit)} (measured {measured}; {tests})"
 
 

@@ -346,15 +346,16 @@ class Curve:
             text(label, "label", FrontError)
         flag(static_exits, "static_exits", FrontError)
         if held_out is not None:
-            require_type(held_out, Curve, "held_out", FrontError)
+            measures = "front.evaluate(records) measures them"
+            require_type(held_out, Curve, "held_out", FrontError, hint=measures)
             if len(held_out) != len(self):
                 raise FrontError(
                     f"held_out must have the {len(self):,} configurations of this curve, got {len(held_out):,}: "
-                    "front.evaluate(records) measures them"
+                    f"{measures}"
                 )
         points = [(name, one) for name, one in (("selected", selected), ("certified", certified)) if one is not None]
         for name, point in points:
-            require_type(point, OperatingPoint, name, FrontError)
+            require_type(point, OperatingPoint, name, FrontError, hint="select and certify give one")
         drawn = drawables(others)
         ax = axes.given_or_new(ax)
         draw_curve(

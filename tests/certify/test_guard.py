@@ -104,7 +104,7 @@ def test_inputs_that_come_several_times_are_kept_together_by_their_group(example
     which = np.append(np.arange(2_000), np.arange(100))
     plain = example.subset(which)
     a, b = plain.split(0.5, seed=0)
-    with pytest.raises(ds.RecordsError, match=r"about \d\.?\d* % of .*; give .* one group="):
+    with pytest.raises(ds.RecordsError, match=r"about \d\.?\d* % of .*; an input .* needs one group="):
         ds.search(a, effort="fast").certify(b, max_accuracy_drop=0.1)
     a, b = replace(plain, group=which).split(0.5, seed=0)
     assert ds.search(a, effort="fast").certify(b, max_accuracy_drop=0.1)
