@@ -15,7 +15,7 @@ FloatArray = npt.NDArray[np.float64]
 LIKELY = 0.9  # how likely a test should be passed by a point that is what the search says, for it to be tried
 
 
-def test_order(front: Curve, asked: Asked, n_samples: int) -> npt.NDArray[np.int64]:
+def order_of_tests(front: Curve, asked: Asked, n_samples: int) -> npt.NDArray[np.int64]:
     """Indices of points in the order of their tests.
 
     Accuracy is safest at the dear end, cost at the cheap end. With limits on both, the walk goes from the dear end to

@@ -16,13 +16,13 @@ from dyce_search.certify.certificate import Certificate, CertifiedPoint
 from dyce_search.certify.confirmed import confirmed
 from dyce_search.certify.copies import warn_of_copies
 from dyce_search.certify.limit_tests import MOST_SAMPLES, LimitTest, Trial
-from dyce_search.certify.order import test_order
+from dyce_search.certify.order import order_of_tests
 from dyce_search.errors import FrontError, InfeasibleError, RecordsError
 from dyce_search.evaluation.curve import Curve
 from dyce_search.evaluation.limits import LIMITS
 from dyce_search.fingerprints import UNMARKED, share_seen
 from dyce_search.records.records import ExitRecords
-from dyce_search.wording import percent
+from dyce_search.wording import percent, points
 
 FEW = 0.1  # of the samples searched on: so few may be copies within the data, which a split parts
 
@@ -48,7 +48,7 @@ def certify_point(
     _require_costs(front, records, asked)
     trial = Trial.of(records, asked)
     warn_of_copies(records, "calibration samples", stacklevel=4)
-    order = test_order(front, asked, records.n_samples)
+    order = order_of_tests(front, asked, records.n_samples)
     passed: dict[int, list[LimitTest]] = {}
     for k in order.tolist():
         tests = trial.tests(front[k].config)
@@ -69,7 +69,7 @@ def certify_point(
             limits=tuple(confirmed(test, trial) for test in passed[best]),
             confidence=asked.confidence,
             n_samples=records.n_samples,
-            n_groups=None if trial.group is None else int(trial.group.max()) + 1,
+            n_groups=trial.n_groups,
             n_tested=min(len(passed) + 1, len(order)),
             records_digest=records.digest,
             search_digest=front.records_digest,
@@ -103,14 +103,14 @@ def _require_costs(front: Curve, records: ExitRecords, asked: Asked) -> None:
 
 def _nothing(first: float, tests: list[LimitTest], trial: Trial) -> str:
     """Says what the first point offers, that ended the sequence at once, and how many samples it would take."""
-    unit = "samples" if trial.group is None else "groups of samples"
+    unit = "samples" if trial.n_groups is None else "groups of samples"
     offers = ", ".join(f"{_shown(test)}, p = {test.p_value:.2g}" for test in tests)
     needed = max(test.needed() for test in tests)
     if math.isinf(needed):
         advice = "it breaks a limit on these very samples, so more of them would not help: loosen the limit"
     else:
         least = max(test.least() for test in tests)
-        found = trial.records.n_samples if trial.group is None else int(trial.group.max()) + 1
+        found = trial.n_groups or trial.records.n_samples
         needed = max(needed, least, found + 1)
         few = f" ({least:,} are the least, {found:,} are too few)" if found < least else ""
         digits = 10 ** max(0, math.floor(math.log10(needed)) - 1)
@@ -124,7 +124,7 @@ def _nothing(first: float, tests: list[LimitTest], trial: Trial) -> str:
 
 def _shown(test: LimitTest) -> str:
     if test.name == "max_accuracy_drop":
-        return f"an accuracy drop of {0 - 100 * test.mean:+.2f} points"
+        return f"an accuracy drop of {points(0 - test.mean, signed=True)}"
     if test.name == "max_sample_cost":
-        return f"{100 * (1 - test.mean):.3g} % of the samples above the limit"
+        return f"{percent(1 - test.mean)} of the samples above the limit"
     return f"{LIMITS[test.name].words} {LIMITS[test.name].shown(abs(test.mean))}"

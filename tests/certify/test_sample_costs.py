@@ -13,7 +13,7 @@ from scipy.stats import binomtest
 import dyce_search as ds
 from dyce_search.certify.asked import Asked
 from dyce_search.certify.limit_tests import Trial
-from dyce_search.certify.order import test_order as order_of
+from dyce_search.certify.order import order_of_tests
 from tests import observed
 
 ALPHA = 0.05
@@ -114,10 +114,10 @@ class TestBudget:
         configs = [ds.ExitConfig(candidate=[0], threshold=[level]) for level in levels]
         front = ds.ParetoFront.from_configs(records, configs)
         over = [ds.evaluate(records, point.config).over_budget(10) for point in front]
-        alone = order_of(front, asked(max_sample_cost=10, share=0.02), 1000)
+        alone = order_of_tests(front, asked(max_sample_cost=10, share=0.02), 1000)
         assert sorted(alone) == list(range(len(front)))
         assert np.all(np.diff(np.array(over)[alone]) >= -0.01)
-        joined = order_of(front, asked(max_sample_cost=10, share=0.02, max_accuracy_drop=0.1), 1000)
+        joined = order_of_tests(front, asked(max_sample_cost=10, share=0.02, max_accuracy_drop=0.1), 1000)
         assert all(over[k] <= 0.01 for k in joined)
         assert np.all(np.diff(joined) < 0)
 
