@@ -27,6 +27,7 @@ from dyce_search.records.wrong_files import needing
 from dyce_search.wording import line, number, one_line, percent
 
 ROUNDING = 1e-9
+FIGURES = ("accuracy", "cost", "relative_cost", "accuracy_drop")  # on the calibration samples, in a file
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -264,9 +265,6 @@ class CertifiedPoint(OperatingPoint):
             return cls(config=config, certificate=certificate, **figures)
         except FrontError as cause:
             raise FileFormatError(f"{path} is damaged: {cause}: certify anew") from cause
-
-
-FIGURES = ("accuracy", "cost", "relative_cost", "accuracy_drop")
 
 
 def _require_bound(limit: CertifiedLimit) -> None:
