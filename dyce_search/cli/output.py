@@ -128,7 +128,12 @@ def say_certified(point: CertifiedPoint, records: ExitRecords, *, as_json: bool,
         print(tables.config_table(records.costs, point.config, found, width=width()))
         say("\nFigures are of the calibration samples. Certifying again on them, for another limit, is no proof.")
     certificate = {**asdict(replace(point.certificate, layout=None)), "p_value": point.certificate.p_value}
-    content = {**figures_of(point), "certificate": certificate, "config": point.config.to_dict()}
+    content = {
+        **figures_of(point),
+        "unit": records.costs.unit,
+        "certificate": certificate,
+        "config": point.config.to_dict(),
+    }
     give(content, as_json=as_json, out=None, what="")
     if out is not None:
         point.save(out)

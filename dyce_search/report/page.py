@@ -63,6 +63,7 @@ def report(
     Raises:
         FrontError: no front, or a confidence outside (0, 1).
         ConfigError: records of other exits, or of confidences of another measure or temperature.
+        CostsError: records with costs in another unit.
         RecordsError: `records` is something else, or holds some of the samples searched on; `search` is not what the
             front was searched on.
         InfeasibleError: no point of the front has so small a drop on the samples searched on.
