@@ -147,11 +147,11 @@ def function(value: object, name: str, error: type[DyceError]) -> None:
         raise error(f"{name} must be a function, got {shown(value)}")
 
 
-def require_type(value: object, kind: type, name: str, error: type[DyceError]) -> None:
+def require_type(value: object, kind: type, name: str, error: type[DyceError], *, hint: str = "") -> None:
     """For functions that are given a value of this library's types; names the argument where it is something else."""
     if not isinstance(value, kind):
         article = "an" if kind.__name__[0] in "AEIOU" else "a"
-        raise error(f"{name} must be {article} {kind.__name__}, got {type(value).__name__}")
+        raise error(f"{name} must be {article} {kind.__name__}, got {type(value).__name__}{hint and f': {hint}'}")
 
 
 def several(values: Any, kind: type[T], name: str, error: type[DyceError]) -> list[T]:

@@ -157,7 +157,7 @@ def share_in_common(known: Collection[str], confidence: npt.NDArray[np.float32])
     there = _distinct(confidence)
     own = _kept(there)
     found = int(np.isin(marks, there.marks).sum())
-    one_more = 2 if there.alike.mean() > RARELY else 0  # pair: others may have one, where these have none
+    one_more = 2 if there.alike.mean() > RARELY else 0  # a pair with one mark: that there was none may be luck
     below = int(there.times[there.marks <= np.uint64(int(max(known), 16))].sum())
     chance = (twice + one_more) * below / len(known)
     if len(own):

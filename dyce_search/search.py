@@ -252,7 +252,8 @@ def check_options(name: str, solve: Solver, options: Mapping[str, Any]) -> None:
     for option in options:
         if option not in known:
             raise SolverError(
-                f"solver {name!r} does not take the option {option!r}: it takes {', '.join(known) or 'none'}"
+                f"solver {name!r} does not take the option {option!r}: it takes {', '.join(known) or 'none'}, and all "
+                "take seed, max_evaluations, max_seconds, scores and caution"
             )
 
 

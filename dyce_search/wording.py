@@ -37,6 +37,26 @@ def quantity(value: float, unit: str) -> str:
     return f"{float(value) / 1000**power:.3g} {PREFIXES[power]} {unit}"
 
 
+def plural(count: int, noun: str) -> str:
+    """So many of them.
+
+    Example:
+        >>> plural(1, "exit"), plural(15000, "sample")
+        ('1 exit', '15,000 samples')
+    """
+    return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
+
+
+def exits_at(exits: int, positions: int) -> str:
+    """How large a network or a configuration is.
+
+    Example:
+        >>> exits_at(1, 2)
+        '1 exit at 2 positions'
+    """
+    return f"{plural(exits, 'exit')} at {plural(positions, 'position')}"
+
+
 def points(drop: float, *, signed: bool = False) -> str:
     """A drop of accuracy, in points of a hundred.
 
@@ -58,7 +78,7 @@ def percent(share: float) -> str:
 
 
 def one_line(value: Any) -> str:
-    """The repr of a dataclass: its fields in one line of at most 160 characters; of arrays their shape and range.
+    """The repr of a dataclass: one line of at most 160 characters; of arrays shape and range, of tensors their shape.
 
     Example:
         >>> import numpy as np
@@ -95,7 +115,7 @@ def _short(value: Any) -> str:
     if value is None or isinstance(value, (bool, int)):
         return repr(value)
     if hasattr(value, "dtype") and hasattr(value, "shape"):
-        return number(value.item()) if value.shape == () and value.dtype.kind in "iuf" else _array(value)
+        return _array(value)
     if isinstance(value, float):
         return number(value)
     if isinstance(value, Mapping):
@@ -108,8 +128,10 @@ def _short(value: Any) -> str:
 
 
 def _array(value: Any) -> str:
-    shape = str(tuple(value.shape))
-    known = value[value == value] if value.dtype.kind == "f" else value
-    if value.dtype.kind not in "iuf" or not known.size:
+    shape, kind = str(tuple(value.shape)), getattr(value.dtype, "kind", "O")  # a tensor may be on a GPU: left there
+    if kind not in "iuf":
         return shape
-    return f"{shape} {number(known.min())} to {number(known.max())}"
+    if value.shape == ():
+        return number(value.item())
+    known = value[value == value]
+    return f"{shape} {number(known.min())} to {number(known.max())}" if known.size else shape

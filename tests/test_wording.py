@@ -108,7 +108,7 @@ def test_every_public_type_has_a_repr_of_one_line(tmp_path: Path, name: str | No
 
 def test_reprs_say_what_matters(records: ds.ExitRecords) -> None:
     config = ds.ExitConfig(candidate=[1, -1], threshold=[0.25, 0.0])
-    assert repr(config) == "ExitConfig(1 exits at 2 positions, 0: candidate 1 > 0.25)"
+    assert repr(config) == "ExitConfig(1 exit at 2 positions, 0: candidate 1 > 0.25)"
     assert repr(records.costs) == "ExitCosts(4 exits at 2 positions, whole model 4 MACs)"
     assert repr(ds.evaluate(records, config)).endswith("reach the final exit, 40 samples)")
 

@@ -38,7 +38,8 @@ class ComparedSearch:
         test: the same configurations on the test records, or None.
         seconds: (T,) float64, wall-clock time since the start at each point of the anytime curve.
         evaluations: (T,) int64, evaluations booked by then.
-        hypervolume: (T,) float64, of everything handed in by then, on the records searched on.
+        hypervolume: (T,) float64, of everything handed in by then, by the scores that were searched: expected ones are
+            lowered by caution, so it ends below that of `front`.
     """
 
     solver: str

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal, Self
+from typing import Literal, Self, get_args
 
 from dyce_search.arguments import choice
 from dyce_search.errors import FrontError
@@ -51,7 +51,7 @@ class Asked:
         require_provable(asked)
         require_share(share, provable=any(LIMITS[name].of_samples for name in asked))
         require_confidence(confidence)
-        choice(method, ("auto", "betting", "hoeffding_bentkus"), "method", FrontError)
+        choice(method, get_args(Method), "method", FrontError)
         return cls(
             limits={name: float(limit) for name, limit in asked.items()},
             share=float(share),

@@ -21,6 +21,7 @@ from dyce_search.evaluation.limits import (
     require_provable,
     require_share,
 )
+from dyce_search.evaluation.same_costs import SAME_COSTS
 from dyce_search.files import PathLike, require_path
 from dyce_search.fingerprints import require_digest
 from dyce_search.json_files import content_digest, read_json, write_json
@@ -31,7 +32,7 @@ from dyce_search.records.wrong_files import needing
 from dyce_search.wording import line, number, one_line, percent, quantity
 
 ROUNDING = 1e-9
-SAME_COSTS = 1e-6  # relative: as float32 keeps them
+FIGURES = ("accuracy", "cost", "relative_cost", "accuracy_drop")  # on the calibration samples, in a file
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -277,9 +278,6 @@ class CertifiedPoint(OperatingPoint):
             return cls(config=config, certificate=certificate, **figures)
         except FrontError as cause:
             raise FileFormatError(f"{path} is damaged: {cause}: certify anew") from cause
-
-
-FIGURES = ("accuracy", "cost", "relative_cost", "accuracy_drop")
 
 
 def require_its_costs(point: CertifiedPoint, records: ExitRecords, name: str, stacklevel: int) -> None:

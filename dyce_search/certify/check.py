@@ -19,13 +19,13 @@ from dyce_search.errors import ConfigError, FrontError
 from dyce_search.evaluation.evaluate import evaluate
 from dyce_search.evaluation.limits import LIMITS
 from dyce_search.records.records import ExitRecords, require_records
-from dyce_search.wording import one_line
+from dyce_search.wording import one_line, percent
 
 Verdict = Literal["held", "broken", "too few samples"]
 AGAINST_BASELINE = ("max_accuracy_drop", "min_agreement", "max_relative_cost")
 ONE_POINT = 0.01  # how far beyond a limit on accuracy a promise must be broken to be surely noticed
 DEARER = 0.1  # the same for mean costs, as a share of the limit
-SHUFFLE = 401  # seed of the choice of those
+SHUFFLE = 401  # seed of the choice of samples that are spoilt, to see whether that is noticed
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,8 +55,8 @@ class CheckedLimit:
     def __str__(self) -> str:
         """One line for people."""
         kind = LIMITS[self.name]
-        measured = kind.shown(self.measured) if self.share is None else f"{100 * self.measured:.3g} % above"
-        tests = f"p = {self.p_value:.2g} of its test, {self.broken_p_value:.2g} of the opposite"
+        measured = kind.shown(self.measured) if self.share is None else f"{percent(self.measured)} above"
+        tests = f"p = {self.p_value:.2g} to certify it anew, {self.broken_p_value:.2g} to call it broken"
         return f"{self.verdict}: {kind.claim} {kind.shown(self.limit)} (measured {measured}; {tests})"
 
 

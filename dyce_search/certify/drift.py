@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 FloatArray = npt.NDArray[np.float64]
 State = Literal["ok", "cost drifted", "promise broken"]
+MOST_HISTORY = 4096  # looks that are kept for the plot; of more, every second one
 PROMISES = ("max_accuracy_drop", "min_accuracy")  # that scores can break
 
 
@@ -283,9 +284,6 @@ class DriftMonitor:
         ax = axes.given_or_new(ax)
         drift.draw_evidence(ax, history[:, 0], evidence, 1 / self.alpha)
         return ax
-
-
-MOST_HISTORY = 4096  # looks that are kept for the plot; of more, every second one
 
 
 def _certified(point: OperatingPoint) -> tuple[CertifiedLimit, ...]:

@@ -147,19 +147,8 @@ class LimitTest:
         ideal = 0.0 if self.name == "max_accuracy_drop" else self.high
 
         def enough(n: int) -> bool:
-            test = LimitTest(
-                name=self.name,
-                floor=self.floor,
-                alpha=self.alpha,
-                value=np.full(n, ideal),
-                low=self.low,
-                high=self.high,
-                group=None,
-                method=self.method,
-                unit=None if self.unit is None else np.full(n, self.unit.mean()),
-                largest_unit=self.largest_unit,
-            )
-            return test.p_value <= self.alpha
+            unit = None if self.unit is None else np.full(n, self.unit.mean())
+            return replace(self, value=np.full(n, ideal), group=None, unit=unit).p_value <= self.alpha
 
         too_few, n = 0, 1
         while n < MOST_SAMPLES and not enough(n):
@@ -201,6 +190,11 @@ class Trial:
             group=None if records.group is None else np.unique(records.group, return_inverse=True)[1],
             right_or_wrong=all(bool(np.all((row == 0) | (row == 1))) for row in records.score),
         )
+
+    @property
+    def n_groups(self) -> int | None:
+        """How many independent groups the samples come in; None where each is one."""
+        return None if self.group is None else int(self.group.max()) + 1
 
     def tests(self, config: ExitConfig) -> list[LimitTest]:
         """One test a limit."""

@@ -10,17 +10,18 @@ from dyce_search.evaluation.cost_tails import SHARES, is_over
 from dyce_search.evaluation.curve import Curve
 from dyce_search.evaluation.limits import MEAN_COST_LIMITS
 
+FloatArray = npt.NDArray[np.float64]
+
 LIKELY = 0.9  # how likely a test should be passed by a point that is what the search says, for it to be tried
 
 
-def test_order(front: Curve, asked: Asked, n_samples: int) -> npt.NDArray[np.int64]:
+def order_of_tests(front: Curve, asked: Asked, n_samples: int) -> npt.NDArray[np.int64]:
     """Indices of points in the order of their tests.
 
-    Accuracy is safest at the dear end, cost at the cheap end. With limits on both, the walk goes from the dearest point
-    that leaves as much reserve on mean cost as Hoeffding's inequality asks for to the cheap end. What single samples
-    cost need not rise with the mean. Where cost alone is limited, points go by the share of the samples above the
-    limit, as the search knows it, and then by mean cost; beside a limit on accuracy, only points take part that are
-    likely to keep it, as one that does not would end the sequence.
+    Accuracy is safest at the dear end, cost at the cheap end. With limits on both, the walk goes from the dear end to
+    the cheap one over the points that are likely to pass the tests of cost, as one that does not would end the
+    sequence. What single samples cost need not rise with the mean. Where cost alone is limited, points go by the share
+    of the samples above the limit, as the search knows it, and then by mean cost.
 
     Args:
         front: with the figures of the search.
@@ -40,9 +41,28 @@ def test_order(front: Curve, asked: Asked, n_samples: int) -> npt.NDArray[np.int
         if name in asked.limits
     ]
     if ceilings:
-        reserve = math.sqrt(math.log(1 / asked.alpha) / (2 * n_samples))
-        order = order[: max(1, int(np.sum(front.relative_cost[order] <= min(ceilings) - reserve)))]
+        enough = (front.relative_cost + _reserve(front, asked.alpha, n_samples))[order] <= min(ceilings)
+        order = order[enough] if enough.any() else order[:1]
     return order[::-1]
+
+
+def _reserve(front: Curve, alpha: float, n_samples: int) -> FloatArray:
+    """(F,) how far below a limit a mean cost, relative, should be for its test to be `LIKELY` passed.
+
+    What a betting test takes, about Bernstein's inequality, and the luck of both sets: the search knows the cost of a
+    point from its own samples. Where it does not know how costs spread, they are taken for anything up to the baseline.
+    """
+    from scipy.stats import norm
+
+    above = front.cost_tail / front.costs.baseline
+    if np.isnan(above).any():
+        spread, most = np.full(len(front), 0.5), np.ones(len(front))
+    else:  # samples between two of the shares cost no more than the dearest of them
+        square = above**2 @ np.diff([*SHARES, 1.0])
+        spread, most = np.sqrt(np.maximum(square - front.relative_cost**2, 0)), above[:, 0]
+    evidence = math.log(1 / alpha)
+    luck = float(norm.ppf(LIKELY)) * math.sqrt(1 / n_samples + 1 / front.n_samples)
+    return spread * (math.sqrt(2 * evidence / n_samples) + luck) + most * evidence / (3 * n_samples)
 
 
 def _likely(front: Curve, asked: Asked, n_samples: int) -> npt.NDArray[np.int64]:
@@ -61,10 +81,10 @@ def _likely(front: Curve, asked: Asked, n_samples: int) -> npt.NDArray[np.int64]
     return likely if likely.size else np.array([int(over.argmin())])
 
 
-def _shares_over(front: Curve, limit: float) -> npt.NDArray[np.float64]:
+def _shares_over(front: Curve, limit: float) -> FloatArray:
     """(F,) the least of the known shares that is at least the share of the samples that cost more than a limit."""
     front.cost_within(0.0)  # refuses a front that does not know
     kept = ~is_over(front.cost_tail, limit)
     first = np.where(kept.any(axis=1), kept.argmax(axis=1), len(SHARES))
-    shares: npt.NDArray[np.float64] = np.append(SHARES, 1.0)[first]
+    shares: FloatArray = np.append(SHARES, 1.0)[first]
     return shares

@@ -16,14 +16,16 @@ from dyce_search.certify.certificate import Certificate, CertifiedPoint
 from dyce_search.certify.confirmed import confirmed
 from dyce_search.certify.copies import warn_of_copies
 from dyce_search.certify.limit_tests import MOST_SAMPLES, LimitTest, Trial
-from dyce_search.certify.order import test_order
+from dyce_search.certify.order import order_of_tests
 from dyce_search.errors import FrontError, InfeasibleError, RecordsError
 from dyce_search.evaluation.curve import Curve
 from dyce_search.evaluation.limits import LIMITS
 from dyce_search.evaluation.same_costs import are_same
 from dyce_search.fingerprints import UNMARKED, share_seen
 from dyce_search.records.records import ExitRecords
-from dyce_search.wording import percent, quantity
+from dyce_search.wording import percent, points, quantity
+
+FEW = 0.1  # of the samples searched on: so few may be copies within the data, which a split parts
 
 
 def certify_point(
@@ -47,7 +49,7 @@ def certify_point(
     _require_costs(front, records, asked)
     trial = Trial.of(records, asked)
     warn_of_copies(records, "calibration samples", stacklevel=4)
-    order = test_order(front, asked, records.n_samples)
+    order = order_of_tests(front, asked, records.n_samples)
     passed: dict[int, list[LimitTest]] = {}
     for k in order.tolist():
         tests = trial.tests(front[k].config)
@@ -55,7 +57,7 @@ def certify_point(
             break
         passed[k] = tests
     if not passed:
-        raise InfeasibleError(_nothing(front, measured, trial))
+        raise InfeasibleError(_nothing(float(measured.relative_cost[order[0]]), tests, trial))
     best = max(passed) if asked.on_cost_alone else min(passed)  # all that passed are certified; dearer is more accurate
     point = measured[best]
     return CertifiedPoint(
@@ -68,7 +70,7 @@ def certify_point(
             limits=tuple(confirmed(test, trial) for test in passed[best]),
             confidence=asked.confidence,
             n_samples=records.n_samples,
-            n_groups=None if trial.group is None else int(trial.group.max()) + 1,
+            n_groups=trial.n_groups,
             n_tested=min(len(passed) + 1, len(order)),
             records_digest=records.digest,
             search_digest=front.records_digest,
@@ -85,9 +87,11 @@ def _require_other_samples(front: Curve, records: ExitRecords, fingerprint: tupl
         warnings.warn(f"the front {UNMARKED}: make sure that no calibration sample had a part in it", stacklevel=4)
     if share:
         overlap = "are the samples" if share == 1 else f"hold about {percent(float(f'{share:.2g}'))} of the samples"
+        copied = "" if share > FEW else "; an input that comes several times needs one group=, which splits keep whole"
         raise RecordsError(
             f"the calibration records {overlap} that the front was searched on, where every configuration looks better "
             "than it is: split the records first, as in `a, b = records.split(0.5, seed=0)`, search on a, certify on b"
+            f"{copied}"
         )
 
 
@@ -103,38 +107,30 @@ def _require_costs(front: Curve, records: ExitRecords, asked: Asked) -> None:
         )
 
 
-def _nothing(front: Curve, measured: Curve, trial: Trial) -> str:
-    """Says what the closest point offers, and how many samples would have done."""
-    closest = min(range(len(front)), key=lambda k: _distance(trial.tests(front[k].config)))
-    tests = trial.tests(front[closest].config)
-    unit = "samples" if trial.group is None else "groups of samples"
+def _nothing(first: float, tests: list[LimitTest], trial: Trial) -> str:
+    """Says what the first point offers, that ended the sequence at once, and how many samples it would take."""
+    unit = "samples" if trial.n_groups is None else "groups of samples"
     offers = ", ".join(f"{_shown(test)}, p = {test.p_value:.2g}" for test in tests)
     needed = max(test.needed() for test in tests)
     if math.isinf(needed):
         advice = "it breaks a limit on these very samples, so more of them would not help: loosen the limit"
     else:
         least = max(test.least() for test in tests)
-        needed = max(needed, least)
-        found = trial.records.n_samples if trial.group is None else int(trial.group.max()) + 1
+        found = trial.n_groups or trial.records.n_samples
+        needed = max(needed, least, found + 1)
         few = f" ({least:,} are the least, {found:,} are too few)" if found < least else ""
         digits = 10 ** max(0, math.floor(math.log10(needed)) - 1)
         many = f"about {math.ceil(needed / digits) * digits:,}" if needed < MOST_SAMPLES else "millions of"
         advice = f"{many} {unit} like these would be needed to certify it{few}"
     return (
         f"no point could be certified for {trial.asked} with {100 * trial.asked.confidence:g} % confidence on "
-        f"{trial.records.n_samples:,} samples; the closest, at relative cost "
-        f"{measured.relative_cost[closest]:.4f}, measures {offers}; {advice}"
+        f"{trial.records.n_samples:,} samples; the safest, at relative cost {first:.4f}, measures {offers}; {advice}"
     )
-
-
-def _distance(tests: list[LimitTest]) -> tuple[float, float]:
-    """How far a point is from being certified: the samples that it would need, then how far it breaks a limit."""
-    return max(test.needed() for test in tests), max(test.floor - test.mean for test in tests)
 
 
 def _shown(test: LimitTest) -> str:
     if test.name == "max_accuracy_drop":
-        return f"an accuracy drop of {0 - 100 * test.mean:+.2f} points"
+        return f"an accuracy drop of {points(0 - test.mean, signed=True)}"
     if test.name == "max_sample_cost":
-        return f"{100 * (1 - test.mean):.3g} % of the samples above the limit"
+        return f"{percent(1 - test.mean)} of the samples above the limit"
     return f"{LIMITS[test.name].words} {LIMITS[test.name].shown(abs(test.mean))}"

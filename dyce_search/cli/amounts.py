@@ -51,6 +51,19 @@ def share(text: str) -> float:
     return float(amount / 100 if unit else amount)
 
 
+def shares(text: str) -> list[float]:
+    """Several of them, with commas between.
+
+    Raises:
+        ArgumentTypeError: something that is no share.
+
+    Example:
+        >>> shares("0.2,30%")
+        [0.2, 0.3]
+    """
+    return [share(part) for part in text.split(",")]
+
+
 def cost(text: str) -> float:
     """A cost, in the unit of the costs; k, M, G and T are thousands, millions and so on.
 

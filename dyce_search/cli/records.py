@@ -53,9 +53,9 @@ def add_split(commands: Commands) -> None:
     add_confidence(parser)
     parser.add_argument(
         "--shares",
-        type=amounts.share,
+        type=amounts.shares,
         nargs="+",
-        default=[0.4],
+        default=[[0.4]],
         metavar="X",
         help="of all parts but the last, which gets the rest (default: 0.4, to search on; the rest certifies)",
     )
@@ -66,16 +66,17 @@ def add_split(commands: Commands) -> None:
 
 def split(options: Namespace) -> int:
     """Writes the parts of records."""
-    if len(options.out) != len(options.shares) + 1:
+    shares = [share for some in options.shares for share in some]
+    if len(options.out) != len(shares) + 1:
         raise UsageError(
-            f"--out needs {len(options.shares) + 1} files, one a share and one for the rest, got {len(options.out)}"
+            f"--out needs {len(shares) + 1} files, one for each share and one for the rest, got {len(options.out)}"
         )
     if len(set(map(str, options.out))) < len(options.out):
         raise UsageError("--out must name different files")
     for path in options.out:
         require_folder(path)
     records = load(options, options.records, part="val", confidence=options.confidence)
-    for path, part in zip(options.out, records.split(*options.shares, seed=options.seed), strict=True):
+    for path, part in zip(options.out, records.split(*shares, seed=options.seed), strict=True):
         part.save(path)
         wrote(path, f"{part.n_samples:,} samples")
     return 0

@@ -125,7 +125,7 @@ def draw_anytime(
     top = max(float(high.max()) for _, _, _, high in curves.values())
     span = max(2 * min(top - min(ends), 3 * (top - float(np.median(ends)))), 0.02)
     bottom = max(0.0, top - span)
-    ax.set(xscale="log", xlabel=xlabel, ylabel="hypervolume", ylim=(bottom, top + 0.05 * span))
+    ax.set(xscale="log", xlabel=xlabel, ylabel="hypervolume, as searched", ylim=(bottom, top + 0.05 * span))
     seen = [time[(time > 0) & (high > bottom)] for time, _, _, high in curves.values()]
     first = min(float(at[0]) for at in seen if len(at))
     ax.set_xlim(left=min(0.7 * first, max(float(time[-1]) for time, _, _, _ in curves.values()) / 20))

@@ -13,7 +13,7 @@ from dyce_search.files import PathLike, named, require_path
 from dyce_search.json_files import read_json, write_json
 from dyce_search.records.layout import ExitLayout, require_layout
 from dyce_search.records.wrong_files import needing
-from dyce_search.wording import line, number
+from dyce_search.wording import exits_at, line, number
 
 MOST_POSITIONS = 1_000_000
 LOWEST = np.finfo(np.float32).min  # what -inf is kept as in records, so that everybody leaves where a threshold is -inf
@@ -111,7 +111,7 @@ class ExitConfig:
             names = [layout.names[e] for e in layout.exits(self.candidate)]
         enabled = np.flatnonzero(self.candidate >= 0)
         parts = [f"{p}: {names[p]} > {number(self.threshold[p])}" for p in enabled]
-        return line("ExitConfig", f"{self.n_exits} exits at {self.n_positions} positions", *parts)
+        return line("ExitConfig", exits_at(self.n_exits, self.n_positions), *parts)
 
     def __eq__(self, other: object) -> bool:
         """Equal when the same samples leave at the same exits, whatever they are."""

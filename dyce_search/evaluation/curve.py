@@ -20,7 +20,7 @@ from dyce_search.evaluation.same_costs import require_one_unit
 from dyce_search.fingerprints import require_digest
 from dyce_search.records.costs import ExitCosts
 from dyce_search.records.layout import ExitLayout, require_layout
-from dyce_search.wording import line, points
+from dyce_search.wording import line, plural, points
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -70,7 +70,7 @@ class OperatingPoint:
         """One line for people."""
         return (
             f"accuracy {self.accuracy:.4f} (drop {points(self.accuracy_drop, signed=True)}) at relative cost "
-            f"{self.relative_cost:.4f}, {self.config.n_exits} exits"
+            f"{self.relative_cost:.4f}, {plural(self.config.n_exits, 'exit')}"
         )
 
     def __repr__(self) -> str:
@@ -348,11 +348,12 @@ class Curve:
             text(label, "label", FrontError)
         flag(static_exits, "static_exits", FrontError)
         if held_out is not None:
-            require_type(held_out, Curve, "held_out", FrontError)
+            measures = "front.evaluate(records) measures them"
+            require_type(held_out, Curve, "held_out", FrontError, hint=measures)
             if len(held_out) != len(self):
                 raise FrontError(
                     f"held_out must have the {len(self):,} configurations of this curve, got {len(held_out):,}: "
-                    "front.evaluate(records) measures them"
+                    f"{measures}"
                 )
             if not all(np.array_equal(getattr(self, name), getattr(held_out, name)) for name in ("exits", "threshold")):
                 raise FrontError(
@@ -362,7 +363,7 @@ class Curve:
             require_one_unit(self.costs, held_out.costs, "this curve", "held_out")
         points = [(name, one) for name, one in (("selected", selected), ("certified", certified)) if one is not None]
         for name, point in points:
-            require_type(point, OperatingPoint, name, FrontError)
+            require_type(point, OperatingPoint, name, FrontError, hint="select and certify give one")
             point.config.exits(self.layout, "this curve")
         drawn = drawables(others, self.costs)
         ax = axes.given_or_new(ax)

@@ -159,7 +159,8 @@ def evaluate(records: ExitRecords, config: ExitConfig, *, per_sample: bool = Fal
     """
     flag(per_sample, "per_sample", ConfigError)
     require_records(records)
-    require_type(config, ExitConfig, "config", ConfigError)
+    hint = "a point has one as .config, and front.evaluate(records) measures all of a front"
+    require_type(config, ExitConfig, "config", ConfigError, hint=hint)
     batch = evaluate_many(records, [config])
     found = outcomes(records, config.exits(records.layout, "the records"), config.threshold)
     return Evaluation(

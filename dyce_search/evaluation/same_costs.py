@@ -12,7 +12,7 @@ from dyce_search.records.sample_costs import differing
 if TYPE_CHECKING:
     from dyce_search.records.records import ExitRecords
 
-ROUNDING = 1e-6  # relative: as float32 keeps them
+SAME_COSTS = 1e-6  # relative: as float32 keeps them
 
 
 def require_one_unit(costs: ExitCosts, others: ExitCosts, ours: str, theirs: str) -> None:
@@ -42,7 +42,7 @@ def are_same(costs: ExitCosts, records: "ExitRecords") -> bool:
     if costs.unit != records.costs.unit:
         return False
     return differing(records.sample_costs) is not None or all(
-        np.allclose(getattr(costs, name), getattr(records.costs, name), rtol=ROUNDING, atol=0)
+        np.allclose(getattr(costs, name), getattr(records.costs, name), rtol=SAME_COSTS, atol=0)
         for name in ("backbone", "head")
     )
 

@@ -55,9 +55,8 @@ class ScoreOrigin:
         if not self.weight:
             return "observed scores"
         return (
-            f"{self.weight:.2f} x expected ({self.forest:.2f} forest + {self.ridge:.2f} ridge, learned from "
-            f"{self.fitted:,} samples, loss {self.loss:.4f} against {self.loss_of_means:.4f} of the means) + "
-            f"{1 - self.weight:.2f} x observed"
+            f"{self.weight:.2f} x expected (learned from {self.fitted:,} samples: squared error {self.loss:.4f}, "
+            f"of the exits' means {self.loss_of_means:.4f}) + {1 - self.weight:.2f} x observed"
         )
 
 

@@ -266,7 +266,7 @@ class ParetoFront(Curve):
                 cost; "betting" or "hoeffding_bentkus" take that one always, and certify dearer points.
 
         Raises:
-            InfeasibleError: nothing can be certified; says what is closest, and about how many samples it takes.
+            InfeasibleError: nothing can be certified; says what the safest point offers, and how many samples it takes.
             RecordsError: the calibration records hold samples that the front was searched on, or lack predictions.
             ConfigError: they are of other exits, or of confidences of another measure or temperature.
             FrontError: no limit is given, or an option is out of range.

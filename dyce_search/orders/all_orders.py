@@ -21,7 +21,8 @@ from dyce_search.solvers.sample_limit import Holder, SampleLimit
 FEW = 4  # models, of which all orders are searched by themselves
 ORDERS = (6, 4)  # of more models, searched by themselves, in rounds
 SEQUENCES = 16  # of some models, searched by themselves at last
-LIMITED = (4, 24_000)  # orders that are searched once more within a limit, at least; and times samples, about
+AGAIN = 4  # orders that are searched once more within a limit, at least
+AGAIN_WORK = 24_000  # and about so many of them, times samples
 MOVED = 60  # points whose models are swapped, replaced and inserted before each round
 QUANTILES = (0.2, 0.5, 0.8)  # of a model's confidences, tried as its thresholds there
 
@@ -52,7 +53,7 @@ def all_orders(run: Run, *, effort: Effort = "default", limit: SampleLimit | Non
     else:
         _search_promising(run, effort)
     if limit is not None:
-        most = max(LIMITED[0], LIMITED[1] // run.records.n_samples)
+        most = max(AGAIN, AGAIN_WORK // run.records.n_samples)
         for order in run.bar(_covering(_sequences(run), n_models, most, set()), "orders within the limit"):
             _search_sequence(run, order, effort, thorough=True)
 
@@ -78,22 +79,26 @@ def _search_all_at_once(run: Run, effort: Effort) -> None:
     part = _searched(run, run.records, effort)
     once = np.repeat(part.exits, 2, axis=0), np.repeat(part.threshold, 2, axis=0)
     for f in range(len(once[0])):
-        row, level = once[0][f], once[1][f]
-        asked: set[int] = set()
-        ends = np.flatnonzero((row >= 0) & (level == -np.inf))
-        if len(ends):
-            row[ends[0] + 1 :] = -1
-        else:
-            asked = {n_models - 1} if f % 2 else asked
-        for stage in range(n_models)[:: -1 if f % 2 else 1]:
-            model = row[stage] % n_models
-            if row[stage] >= 0 and model in asked:
-                row[stage] = -1
-            elif row[stage] >= 0:
-                asked.add(model)
+        _ask_once(once[0][f], once[1][f], n_models, last=f % 2 == 1)
     valid = np.array([len(set(asked)) == len(asked) for asked in asked_of(*once, n_models)])
     run.evaluate(once[0][valid], np.where(once[0] >= 0, once[1], 0)[valid])
     part.require_end()
+
+
+def _ask_once(exits: npt.NDArray[np.int32], threshold: npt.NDArray[np.float32], n_models: int, *, last: bool) -> None:
+    """Switches off all places of a model in a configuration (P,) but its first or its last one."""
+    asked: set[int] = set()
+    ends = np.flatnonzero((exits >= 0) & (threshold == -np.inf))
+    if len(ends):
+        exits[ends[0] + 1 :] = -1
+    elif last:
+        asked.add(n_models - 1)  # it answers whoever is left
+    stages = np.flatnonzero(exits >= 0)
+    for stage in stages[::-1] if last else stages:
+        model = int(exits[stage]) % n_models
+        if model in asked:
+            exits[stage] = -1
+        asked.add(model)
 
 
 class Part(NamedTuple):
@@ -129,10 +134,10 @@ class Part(NamedTuple):
 def _searched(run: Run, records: ExitRecords, effort: Effort, *, thorough: bool = False) -> Part:
     """Searches other records with what is left of the budget, within the limit on single samples."""
     run.require(1)
-    left = None if np.isinf(run.seconds_left) else max(run.seconds_left, 1e-9)
     sub = Run(
         records if run.limit is None else run.limit.guiding(records), seed=run.seed, progress=False,
-        max_evaluations=_left(run.evaluations_left), max_seconds=left, limit=run.limit,
+        max_evaluations=None if np.isinf(run.evaluations_left) else int(run.evaluations_left),
+        max_seconds=None if np.isinf(run.seconds_left) else max(run.seconds_left, 1e-9), limit=run.limit,
     )  # fmt: skip
     sub.carry_out(find_solver("coordinate_descent"), {"effort": effort})
     run.book(int(min(sub.evaluations, run.evaluations_left)))
@@ -156,20 +161,14 @@ def _search_sequence(run: Run, sequence: Sequence[int], effort: Effort, *, thoro
     n_models, size = run.records.costs.n_positions, len(sequence)
     rows = np.arange(size) * n_models + np.array(sequence)
     part = _searched(run, with_last(run.records, rows), effort, thorough=thorough)
-    exits, threshold = (
-        np.full((len(part.exits), n_models), -1, np.int32),
-        np.zeros((len(part.exits), n_models), np.float32),
-    )
+    exits = np.full((len(part.exits), n_models), -1, np.int32)
+    threshold = np.zeros(exits.shape, np.float32)
     exits[:, : size - 1], threshold[:, : size - 1] = np.where(part.exits >= 0, rows[:-1], -1), part.threshold
     is_last = sequence[-1] == n_models - 1
     if not is_last:
         exits[:, size - 1], threshold[:, size - 1] = rows[-1], -np.inf
     run.propose(exits, threshold, (part.cost, part.accuracy) if is_last else None)
     part.require_end()
-
-
-def _left(evaluations: float) -> int | None:
-    return None if np.isinf(evaluations) else max(1, int(evaluations))
 
 
 def _sequences(run: Run) -> list[tuple[int, ...]]:

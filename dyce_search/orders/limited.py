@@ -1,7 +1,6 @@
 """Orders within a limit on what single samples cost: what keeps it of what a search found."""
 
 import numpy as np
-import numpy.typing as npt
 
 from dyce_search.errors import InfeasibleError
 from dyce_search.evaluation.evaluate import non_dominated
@@ -9,9 +8,7 @@ from dyce_search.records.records import ExitRecords
 from dyce_search.solvers.budget import Clock
 from dyce_search.solvers.run import Run
 from dyce_search.solvers.sample_limit import SampleLimit
-from dyce_search.solvers.within_limit import STARTS, Kept, are_few, some_of, within_limit
-
-Found = tuple[npt.NDArray[np.int32], npt.NDArray[np.float32]]
+from dyce_search.solvers.within_limit import STARTS, Found, Kept, are_few, some_of, within_limit
 
 
 def best_of(run: Run) -> Found:

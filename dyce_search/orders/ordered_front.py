@@ -298,11 +298,9 @@ class OrderedFront:
         layout, size = self.front.layout, len(self.names)
         exits = config.exits(layout)
         sequence = sequence_of(exits, config.threshold, size)
-        kept = config.threshold[exits >= 0][: max(1, len(sequence) - 1)]
-        order = tuple(self.names[m] for m in sequence)
-        used = sequence if len(sequence) > 1 else (*sequence, (sequence[0] + 1) % size)
+        used, kept = sequence, config.threshold[exits >= 0][: len(sequence) - 1]
         if len(sequence) == 1:
-            kept = np.full(1, -np.inf, np.float32)
+            used, kept = (*sequence, (sequence[0] + 1) % size), np.full(1, -np.inf, np.float32)
         heat = layout.temperature
         own = ExitLayout(
             position=np.arange(len(used)),
@@ -310,7 +308,7 @@ class OrderedFront:
             measure=layout.measure,
             temperature=None if heat is None else heat[list(used)],
         )
-        models = tuple(self.names[m] for m in used)
+        order, models = (tuple(self.names[m] for m in some) for some in (sequence, used))
         return order, models, ExitConfig(candidate=np.zeros(len(kept), np.int64), threshold=kept, layout=own)
 
 

@@ -36,7 +36,8 @@ def in_order(records: ExitRecords, models: Sequence[str]) -> ExitRecords:
     chosen = several(models, str, "models", RecordsError) if not isinstance(models, str) else [models]
     if len(chosen) < 2 or len(set(chosen)) < len(chosen) or not set(chosen) <= set(names):
         raise RecordsError(f"models must be two or more different ones of {', '.join(names)}, got {chosen}")
-    return _reordered(records, np.array([names.index(name) for name in chosen]))
+    rows = np.array([names.index(name) for name in chosen])
+    return _of_rows(records, rows, _costs(_prices(records)[rows], records.costs.unit, chosen))
 
 
 def require_cascade(records: ExitRecords) -> tuple[str, ...]:
@@ -63,12 +64,6 @@ def _prices(records: ExitRecords) -> npt.NDArray[np.float64]:
     price = records.sample_costs.head.astype(np.float64)
     price[-1] = records.sample_costs.baseline
     return price
-
-
-def _reordered(records: ExitRecords, order: IntArray) -> ExitRecords:
-    """The records of the models `order` (K,), with their scores as they are."""
-    every, price = require_cascade(records), _prices(records)[order]
-    return _of_rows(records, order, _costs(price, records.costs.unit, [every[m] for m in order]))
 
 
 def _of_rows(records: ExitRecords, rows: IntArray, costs: ExitCosts | SampleCosts) -> ExitRecords:

@@ -14,7 +14,7 @@ from dyce_search.files import PathLike, named, require_path
 from dyce_search.json_files import of_type, read_json, write_json
 from dyce_search.records.layout import ExitLayout, check_positions, checked_names, require_text
 from dyce_search.records.wrong_files import needing
-from dyce_search.wording import line, quantity
+from dyce_search.wording import exits_at, line, quantity
 
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
@@ -120,7 +120,7 @@ class ExitCosts:
 
     def __repr__(self) -> str:
         """One line: sizes, and what the whole model costs."""
-        sizes = f"{self.n_exits} exits at {self.n_positions} positions"
+        sizes = exits_at(self.n_exits, self.n_positions)
         return line("ExitCosts", sizes, f"whole model {quantity(self.baseline, self.unit)}")
 
     def __eq__(self, other: object) -> bool:

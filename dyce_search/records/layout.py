@@ -10,7 +10,7 @@ import numpy.typing as npt
 from dyce_search.arguments import several, shown, text
 from dyce_search.arrays import read_only, restore, to_numpy, whole_numbers
 from dyce_search.errors import ConfigError, DyceError
-from dyce_search.wording import line
+from dyce_search.wording import exits_at, line
 
 SAME_TEMPERATURE = 1e-6  # relative: as float32 keeps it
 SMALLEST = 1e-37  # temperature, and one over it the largest: logits are divided by it in float32
@@ -82,7 +82,7 @@ class ExitLayout:
     def __repr__(self) -> str:
         """One line: sizes, types, and what confidences measure."""
         heat = "" if self.temperature is None else ", with temperatures"
-        sizes = f"{self.n_exits} exits at {self.n_positions} positions"
+        sizes = exits_at(self.n_exits, self.n_positions)
         types = ", ".join(dict.fromkeys(self.types))
         return line("ExitLayout", sizes, f"confidence {self.measure or 'unknown'}{heat}", f"types {types}")
 
@@ -206,7 +206,7 @@ class ExitLayout:
             return []
         require_layout(other, "other")
         if not np.array_equal(self.position, other.position):
-            sizes = [f"{one.n_exits} exits at {one.n_positions} positions" for one in (self, other)]
+            sizes = [exits_at(one.n_exits, one.n_positions) for one in (self, other)]
             if sizes[0] == sizes[1]:
                 e = int(np.flatnonzero(self.position != other.position)[0])
                 sizes = [f"exit {e} at position {one.position[e]}" for one in (self, other)]

@@ -29,7 +29,7 @@ from dyce_search.records.npz_files import write_records
 from dyce_search.records.outputs import arrays_from_logits, arrays_from_probs
 from dyce_search.records.sample_costs import SampleCosts
 from dyce_search.records.splits import split_indices
-from dyce_search.wording import line, quantity
+from dyce_search.wording import exits_at, line, plural, quantity
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -125,7 +125,7 @@ class ExitRecords:
 
     def __repr__(self) -> str:
         """One line: sizes, unit and the final exit's accuracy."""
-        sizes = f"{self.n_samples:,} samples, {self.n_exits} exits at {self.costs.n_positions} positions"
+        sizes = f"{plural(self.n_samples, 'sample')}, {exits_at(self.n_exits, self.costs.n_positions)}"
         final = f"baseline {self.baseline_accuracy:.4f} at {quantity(self.costs.baseline, self.costs.unit)}"
         return line("ExitRecords", sizes, final)
 

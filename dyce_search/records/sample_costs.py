@@ -12,7 +12,7 @@ from dyce_search.arrays import checked_index, numbers, restore, to_numpy
 from dyce_search.errors import CostsError
 from dyce_search.records.costs import ExitCosts
 from dyce_search.records.layout import ExitLayout
-from dyce_search.wording import line, number, quantity
+from dyce_search.wording import exits_at, line, number, plural, quantity
 
 FloatArray = npt.NDArray[np.float32]
 
@@ -106,7 +106,7 @@ class SampleCosts:
     def __repr__(self) -> str:
         """One line: sizes, and the baseline's cost."""
         final = self.backbone[-1] + self.head[-1]
-        sizes = f"{self.n_samples:,} samples, {self.n_exits} exits at {self.n_positions} positions"
+        sizes = f"{plural(self.n_samples, 'sample')}, {exits_at(self.n_exits, self.n_positions)}"
         mean = quantity(self.mean.baseline, self.unit)
         return line("SampleCosts", sizes, f"whole model {number(final.min())} to {number(final.max())}, mean {mean}")
 

@@ -18,7 +18,7 @@ from dyce_search.records.records import ExitRecords
 from dyce_search.records.sample_costs import SampleCosts
 from dyce_search.records.splits import split_indices
 from dyce_search.records.stored_arrays import StoredArray
-from dyce_search.wording import line
+from dyce_search.wording import exits_at, line, plural
 
 BLOCK = 1 << 16  # samples that are in memory at once
 
@@ -117,7 +117,7 @@ class StoredRecords:
 
     def __repr__(self) -> str:
         """One line: sizes and the file."""
-        sizes = f"{self.n_samples:,} samples, {self.n_exits} exits at {self.costs.n_positions} positions"
+        sizes = f"{plural(self.n_samples, 'sample')}, {exits_at(self.n_exits, self.costs.n_positions)}"
         return line("StoredRecords", sizes, f"in {self.confidence.path}")
 
     @property

@@ -190,19 +190,23 @@ class Programs:
             raise
         except Exception as cause:  # whatever torch.export cannot take
             reason = str(cause).strip().partition("\n")[0] or type(cause).__name__
-            LOG.warning(
-                "the backbone cannot be cut into stages (%s): answers are the same, but the whole batch is computed "
-                "until all of it has left; compaction=False says that this is meant",
-                reason,
-            )
-            return self.hooked(backbone)
-        if at_first_batch:
-            LOG.warning(
-                "the stages were built at the first batch of its kind, in %.1f s; EarlyExitModel(..., example=batch) "
-                "builds them at once, dynamic= for batches of all lengths",
-                perf_counter() - started,
-            )
-        return staged
+        else:
+            if at_first_batch:
+                LOG.warning(
+                    "the stages were built at the first batch of its kind, in %.1f s; EarlyExitModel(..., "
+                    "example=batch) builds them at once, dynamic= for batches of all lengths",
+                    perf_counter() - started,
+                )
+            return staged
+        with torch.inference_mode(False), observing(backbone):
+            few = _few(call, self._axes(call))
+            backbone(*few.args, **few.named)  # a batch that it cannot take is no kind of its own: its error goes out
+        LOG.warning(
+            "the backbone cannot be cut into stages (%s): answers are the same, but the whole batch is computed until "
+            "all of it has left; compaction=False says that this is meant",
+            reason,
+        )
+        return self.hooked(backbone)
 
 
 def _few(call: Call, axes: Axes) -> Call:

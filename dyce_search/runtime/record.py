@@ -132,9 +132,8 @@ def _check(model: EarlyExitModel, top_k: int) -> None:
         raise ModelError(f"model must be an EarlyExitModel, got {type(model).__name__}")
     training = [name for name, module in model.named_modules() if module.training]
     if training:
-        raise ModelError(
-            f"the model must be in eval mode, but {training[0] or 'it'!r} is in training mode: call eval()"
-        )
+        which = repr(training[0]) if training[0] else "it"
+        raise ModelError(f"the model must be in eval mode, but {which} is in training mode: call eval()")
     whole(top_k, "top_k", RecordsError, least=1)
 
 

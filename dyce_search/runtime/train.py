@@ -21,6 +21,7 @@ from dyce_search.runtime.feature_cache import Batch, Features
 from dyce_search.runtime.inputs import Call
 from dyce_search.runtime.model import EarlyExitModel
 from dyce_search.runtime.modes import device_of, unchanged
+from dyce_search.wording import one_line
 
 FORMAT, VERSION = "dyce_search.train_heads", 1
 MOST_EPOCHS = 1_000_000
@@ -54,6 +55,8 @@ class TrainingHistory:
     loss: npt.NDArray[np.float64]
     held_out_loss: npt.NDArray[np.float64] | None
     best_epoch: npt.NDArray[np.int64]
+
+    __repr__ = one_line
 
 
 def train_heads(

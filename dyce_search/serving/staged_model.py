@@ -23,7 +23,7 @@ from dyce_search.records.records import ExitRecords
 from dyce_search.serving.arguments import board_of
 from dyce_search.serving.bundle_file import LOGITS, MANIFEST, BundleFile, read_manifest
 from dyce_search.serving.sessions import Array, Board, Loader
-from dyce_search.wording import line, one_line
+from dyce_search.wording import exits_at, line, one_line
 
 FloatArray = npt.NDArray[np.float32]
 IntArray = npt.NDArray[np.int64]
@@ -112,7 +112,7 @@ class StagedModel:
 
     def __repr__(self) -> str:
         """One line: sizes, and the configuration in force."""
-        sizes = f"{self.layout.n_exits} exits at {self.layout.n_positions} positions"
+        sizes = exits_at(self.layout.n_exits, self.layout.n_positions)
         return line("StagedModel", sizes, "no configuration" if self.config is None else repr(self.config))
 
     @property

@@ -16,6 +16,7 @@ from dyce_search.records.records import ExitRecords
 from dyce_search.solvers.budget import Clock
 from dyce_search.solvers.every import chunks_of, grid, options_of
 from dyce_search.solvers.sample_limit import Exits, Holder, SampleLimit, Thresholds
+from dyce_search.wording import percent
 
 Found = tuple[Exits, Thresholds]
 
@@ -158,6 +159,6 @@ def _nothing(records: ExitRecords, limit: SampleLimit) -> str:
     closest = int(over.argmin())
     return (
         f"no configuration satisfies max_sample_cost={limit.most:.10g}, share={limit.share:g}; the closest, everybody "
-        f"at exit {closest} ({records.costs.names[closest]}) alone, costs more for {100 * over[closest]:.3g} % of the "
+        f"at exit {closest} ({records.costs.names[closest]}) alone, costs more for {percent(over[closest])} of the "
         "samples: raise the limit or the share"
     )

@@ -24,7 +24,7 @@ from scipy.stats import binom
 
 import dyce_search as ds
 from dyce_search.certify.asked import Asked
-from dyce_search.certify.order import test_order
+from dyce_search.certify.order import order_of_tests
 from dyce_search.evaluation.cost_tails import is_over
 from tests.benchmarks.orders_study import cascade
 
@@ -52,7 +52,7 @@ def study(records: ds.ExitRecords, n_search: int, n: int, share: float, splits: 
     rest = records.subset(order[n_search:])
     budget = float(np.quantile(front.cost_within(share), 0.6))
     asked = Asked.of({"max_sample_cost": budget}, share=share, confidence=CONFIDENCE, method="auto")
-    sequence = test_order(front, asked, n)
+    sequence = order_of_tests(front, asked, n)
     measured = [ds.evaluate(rest, point.config, per_sample=True) for point in front]
     over = np.stack([is_over(one.sample_cost, budget) for one in measured])
     exits = np.stack([np.append(point.config.exits(rest.layout), rest.n_exits - 1) for point in front])

@@ -437,7 +437,7 @@ class TestRefusals:
             either.certify("calibration.npz", max_accuracy_drop=0.01)
 
     def test_too_few_samples(self, either, parts):
-        message = r"on 100 samples; the closest, .*; about 4\d0 samples .* \(4\d0 are the least, 100 are too few\)"
+        message = r"on 100 samples; the safest, .*; about 4\d0 samples .* \(4\d0 are the least, 100 are too few\)"
         with pytest.raises(ds.InfeasibleError, match=message):
             either.certify(parts[1].subset(np.arange(100)), max_accuracy_drop=0.01)
 

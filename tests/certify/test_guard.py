@@ -103,6 +103,16 @@ def test_small_parts_of_a_large_set_are_found(size):
     assert share_in_common(known, rng.random((20, 50_000), np.float32)) == 0
 
 
+def test_inputs_that_come_several_times_are_kept_together_by_their_group(example):
+    which = np.append(np.arange(2_000), np.arange(100))
+    plain = example.subset(which)
+    a, b = plain.split(0.5, seed=0)
+    with pytest.raises(ds.RecordsError, match=r"about \d\.?\d* % of .*; an input .* needs one group="):
+        ds.search(a, effort="fast").certify(b, max_accuracy_drop=0.1)
+    a, b = replace(plain, group=which).split(0.5, seed=0)
+    assert ds.search(a, effort="fast").certify(b, max_accuracy_drop=0.1)
+
+
 def test_the_same_samples_in_float16_are_found(sets):
     records = sets[0]
     rounded = records.confidence.astype(np.float16).astype(np.float32)

@@ -626,12 +626,13 @@ def test_info_and_evaluate_write_json(
     assert figures["cost"] == measured.cost
 
 
+@pytest.mark.parametrize("shares", [["0.2", "0.3"], ["0.2,30%"]])
 def test_split_writes_the_parts_that_the_library_makes(
-    files: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    files: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], shares: list[str]
 ) -> None:
     paths = [str(tmp_path / f"{name}.npz") for name in "abc"]
     records = str(files / "test.npz")
-    assert main(["split", records, "--shares", "0.2", "0.3", "--seed", "5", "--out", *paths]) == 0
+    assert main(["split", records, "--shares", *shares, "--seed", "5", "--out", *paths]) == 0
     assert capsys.readouterr().out.splitlines()[0] == f"wrote {paths[0]}  (400 samples)"
     for path, part in zip(paths, ds.load_records(records).split(0.2, 0.3, seed=5), strict=True):
         assert ds.load_records(path).digest == part.digest

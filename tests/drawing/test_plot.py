@@ -134,8 +134,8 @@ def test_a_point_of_elsewhere_has_its_own_figures(front: ds.ParetoFront, held_ou
     [
         ({"drop_limit": 5}, r"drop_limit must lie in \(0, 1\] or be None, got 5: 0.05 is five points"),
         ({"drop_limit": "x"}, r"drop_limit must lie in \(0, 1\]"),
-        ({"held_out": 3}, "held_out must be a Curve, got int"),
-        ({"selected": 3}, "selected must be an OperatingPoint, got int"),
+        ({"held_out": 3}, r"held_out must be a Curve, got int: front.evaluate\(records\) measures them"),
+        ({"selected": 3}, "selected must be an OperatingPoint, got int: select and certify give one"),
         ({"certified": "x"}, "certified must be an OperatingPoint, got str"),
     ],
 )

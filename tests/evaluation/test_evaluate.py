@@ -166,7 +166,7 @@ def test_a_config_for_another_network_is_refused(records):
 def test_wrong_arguments_are_named(records):
     with pytest.raises(ds.RecordsError, match="must be an ExitRecords, got ExitConfig"):
         ds.evaluate(ds.ExitConfig.none(2), records)
-    with pytest.raises(ds.ConfigError, match="config must be an ExitConfig, got dict"):
+    with pytest.raises(ds.ConfigError, match=r"config must be an ExitConfig, got dict: a point has one as .config"):
         ds.evaluate(records, {})
     with pytest.raises(ds.ConfigError, match="got a single one"):
         ds.evaluate_many(records, ds.ExitConfig.none(2))

@@ -100,7 +100,7 @@ class TestPoints:
 
     def test_it_describes_itself(self, front):
         assert "relative cost 0.1000 to 0.8000, observed accuracy 0.5000 to 0.9500, by hand" in repr(front)
-        assert str(front[2]) == "accuracy 0.8500 (drop +5.00 points) at relative cost 0.4000, 1 exits"
+        assert str(front[2]) == "accuracy 0.8500 (drop +5.00 points) at relative cost 0.4000, 1 exit"
 
 
 class TestSelect:
@@ -228,7 +228,7 @@ class TestElsewhere:
         np.testing.assert_array_equal(front.evaluate(train).cost, front.cost)
 
     def test_another_network_is_refused(self, front, records):
-        with pytest.raises(ds.ConfigError, match="the front has 2 exits at 1 positions, the records 4 exits at 2"):
+        with pytest.raises(ds.ConfigError, match="the front has 2 exits at 1 position, the records 4 exits at 2"):
             front.evaluate(records)
         with pytest.raises(ds.RecordsError, match="must be an ExitRecords, got str"):
             front.evaluate("test.npz")

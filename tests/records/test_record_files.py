@@ -35,7 +35,7 @@ class TestOwnFormat:
         records.save(tmp_path / "records.npz")
         measured = replace(records.costs, backbone=[3, 5, 9], unit="ms")
         assert ds.load_records(tmp_path / "records.npz", costs=measured).costs == measured
-        with pytest.raises(ds.ConfigError, match="has 4 exits at 2 positions, costs 2 exits at 1 positions"):
+        with pytest.raises(ds.ConfigError, match="has 4 exits at 2 positions, costs 2 exits at 1 position"):
             ds.load_records(tmp_path / "records.npz", costs=ds.ExitCosts(backbone=[1, 2], head=[0, 0], position=[0, 1]))
 
     @pytest.mark.parametrize(

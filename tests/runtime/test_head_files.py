@@ -43,7 +43,7 @@ def test_heads_of_other_exits_are_refused(tmp_path):
     path = tmp_path / "heads"
     build().save_heads(path)
     other = EarlyExitModel(MLP(), {"layers.0": {"linear": nn.Linear(16, CLASSES)}})
-    with pytest.raises(ds.ConfigError, match=r"the model has 2 exits at 1 positions, .*heads 5 exits at 3"):
+    with pytest.raises(ds.ConfigError, match=r"the model has 2 exits at 1 position, .*heads 5 exits at 3"):
         other.load_heads(path)
     heads = mlp_heads(MLP())
     heads["layers.1"] = dict(reversed(heads["layers.1"].items()))

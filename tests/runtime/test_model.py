@@ -602,3 +602,9 @@ def test_without_torch_the_message_names_the_extra():
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert "MissingPackageError: dyce_search.runtime needs PyTorch" in done.stderr
     assert "pip install 'dyce_search[torch]'" in done.stderr
+
+
+def test_an_output_shows_itself_in_a_line():
+    model, images = ResNet(), torch.randn(3, 3, 8, 8)
+    output = EarlyExitModel(model, resnet_heads(model)).eval()(images)
+    assert repr(output) == f"EarlyExitOutput(logits=(3, {CLASSES}), position=(3,), confidence=(3,), config=None)"

@@ -221,7 +221,7 @@ class TestBadInput:
         assert record(model, [good], costs=costs, n_samples=50).n_samples == 4
 
     def test_training_mode(self, model, data, costs):
-        with pytest.raises(ModelError, match="the model must be in eval mode, but 'it' is in training mode: call eval"):
+        with pytest.raises(ModelError, match="the model must be in eval mode, but it is in training mode: call eval"):
             record(model.train(), DataLoader(data, 8), costs=costs)
         model.eval()
         model.backbone.layer1.train()

@@ -345,6 +345,17 @@ class Deciding(nn.Module):
         return self.fc(x if x.sum().item() > 0 else -x)
 
 
+def test_a_batch_that_the_backbone_cannot_take_leaves_its_stages_alone(caplog):
+    backbone, x = nn.Sequential(nn.Linear(6, 6), nn.Linear(6, CLASSES)), torch.randn(8, 6)
+    model = EarlyExitModel(backbone, linear_heads("0"), example=x).eval()
+    with pytest.raises(RuntimeError, match="shapes cannot be multiplied"):
+        model(torch.randn(8, 5))
+    with pytest.raises(TypeError, match="takes 2 positional arguments but 3 were given"):
+        model(x, x)
+    assert model.compacts is True
+    assert not said(caplog)
+
+
 def test_what_cannot_be_traced_runs_with_hooks_and_says_so(caplog):
     backbone, x = Deciding(), torch.randn(32, 6)
     model = EarlyExitModel(backbone, linear_heads("first"), example=x).eval()

@@ -77,6 +77,8 @@ def test_heads_learn_and_all_else_stays_as_it_is():
     assert (history.loss[-1] < history.loss[0]).all()
     assert history.held_out_loss is None
     assert history.best_epoch.tolist() == [3, 3, 3]
+    assert repr(history).startswith("TrainingHistory(names=('layer1.0/linear'")
+    assert "\n" not in repr(history)
 
 
 def twin_losses(model, data, *, temperature, distillation):

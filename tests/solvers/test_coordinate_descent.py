@@ -289,7 +289,7 @@ def test_given_lambdas_are_the_ones_that_are_solved(example):
         ({"max_accuracy_drop": float("nan")}, "max_accuracy_drop must be a number below 1, got nan"),
         ({"max_accuracy_drop": 1}, "max_accuracy_drop must be a number below 1, got 1: it is absolute"),
         ({"max_relative_cost": float("inf")}, "max_relative_cost must be a finite number"),
-        ({"kicks": 3}, "does not take the option 'kicks'"),
+        ({"kicks": 3}, "does not take the option 'kicks': it takes lambdas, .*, and all take seed, max_evaluations"),
     ],
 )
 def test_bad_options(example, options, message):
