@@ -44,6 +44,21 @@ def require_path(path: object, name: str = "path") -> None:
         raise FileFormatError(f"{name} must not have NUL in it, got {text!r}")
 
 
+def require_folder(path: PathLike | None) -> None:
+    """Checks, before work that takes a while, that a file can be written; None is none.
+
+    Raises:
+        FileFormatError: no name that a file can have, its folder is missing, or it is a folder itself.
+    """
+    if path is None:
+        return
+    require_path(path)
+    if Path(path).is_dir():
+        raise FileFormatError(f"cannot write {path}: it is a folder, name a file")
+    if not Path(path).parent.is_dir():
+        raise FileFormatError(f"cannot write {path}: there is no folder {Path(path).parent}, make it first")
+
+
 @contextmanager
 def named(path: PathLike) -> Iterator[None]:
     """Within, errors of what a file says name the file, whoever finds them.

@@ -10,6 +10,7 @@ from dyce_search.analysis.comparison import ComparedSearch, Comparison
 from dyce_search.arguments import has_entries, is_whole, shown
 from dyce_search.errors import FrontError, RecordsError, SolverError
 from dyce_search.evaluation.evaluate import non_dominated
+from dyce_search.evaluation.same_costs import warn_if_other_costs
 from dyce_search.expected.searched import SearchedScores
 from dyce_search.fingerprints import fingerprint, warn_if_seen
 from dyce_search.parallel import run_all
@@ -78,6 +79,7 @@ def compare(
         RecordsError: `records` or `test` is something else.
         FrontError: a baseline accuracy of 0, which leaves the hypervolume undefined.
         ConfigError: test records of other exits, or of confidences of another measure or temperature.
+        CostsError: test records with costs in another unit.
 
     Example:
         >>> import dyce_search as ds
@@ -201,6 +203,7 @@ def _check_records(records: ExitRecords, test: ExitRecords | None) -> None:
             )
     if test is not None:
         records.layout.joined(test.layout, "records", "test")
+        warn_if_other_costs(records.costs, test, "records", "test records", stacklevel=4)
 
 
 def _check_seeds(seeds: Sequence[int]) -> tuple[int, ...]:

@@ -202,8 +202,8 @@ class Comparison:
 
         require_drop_limit(drop_limit)
         fronts = self.fronts
-        base = next(iter(fronts.values())).baseline_accuracy
-        drawn = drawables(others)
+        first = next(iter(fronts.values()))
+        base, drawn = first.baseline_accuracy, drawables(others, first.costs)
         rows = -(-(len(fronts) + len(drawn)) // 3)
         ax = axes.new_axes(6.4, max(3.0, 1.0 + 0.95 * rows)) if ax is None else axes.given_or_new(ax)
         draw_fronts(

@@ -14,6 +14,7 @@ from dyce_search.evaluation.baselines import RulePoints, static_exits
 from dyce_search.evaluation.curve import Curve
 from dyce_search.evaluation.limits import LIMITS, require_drop
 from dyce_search.evaluation.oracle import oracle
+from dyce_search.evaluation.same_costs import warn_if_other_costs
 from dyce_search.expected.searched import SearchedScores
 from dyce_search.fingerprints import fingerprint, warn_if_seen
 from dyce_search.front.front import ParetoFront
@@ -174,6 +175,7 @@ def marginal_value(
         RecordsError: `records`, `held_out` or `by` is something else.
         FrontError: a limit on the drop that is below 0.
         ConfigError: `held_out` is of other exits, or of confidences of another measure or temperature.
+        CostsError: `held_out` has costs in another unit.
 
     Example:
         >>> import dyce_search as ds
@@ -184,6 +186,8 @@ def marginal_value(
     require_records(records)
     if held_out is not None:
         require_records(held_out, "held_out")
+        records.layout.joined(held_out.layout, "records", "held_out")
+        warn_if_other_costs(records.costs, held_out, "records", "held-out records", stacklevel=3)
         warn_if_seen(records.digest, fingerprint(records.confidence), held_out, "held-out records", stacklevel=2)
     require_drop(max_accuracy_drop)
     if max_accuracy_drop < 0:
@@ -203,7 +207,7 @@ def marginal_value(
     fronts = run_all(search, calls, n_jobs)
     curves: list[Curve] = list(fronts)
     if held_out is not None:
-        curves[0] = fronts[0].evaluate(held_out)  # first, as it checks that the network is the same
+        curves[0] = fronts[0].evaluate(held_out)
         for k, exits in enumerate(possible, start=1):
             curves[k] = fronts[k].evaluate(_with_exits(held_out, exits))
     volume = [curve.hypervolume() for curve in curves]

@@ -11,6 +11,7 @@ from dyce_search.arrays import frame_of, read_only, restore
 from dyce_search.errors import FrontError, RecordsError
 from dyce_search.evaluation.curve import Curve
 from dyce_search.evaluation.outcomes import outcomes
+from dyce_search.evaluation.same_costs import warn_if_other_costs
 from dyce_search.fingerprints import share_seen
 from dyce_search.front.front import ParetoFront
 from dyce_search.records.records import ExitRecords, require_records
@@ -154,6 +155,7 @@ def optimism(front: ParetoFront, held_out: ExitRecords) -> Optimism:
     Raises:
         FrontError: the samples are those searched on.
         ConfigError: records of other exits, or of confidences of another measure or temperature.
+        CostsError: records with costs in another unit.
         RecordsError: `held_out` is something else.
 
     Example:
@@ -164,6 +166,7 @@ def optimism(front: ParetoFront, held_out: ExitRecords) -> Optimism:
         True
     """
     held = measured_on(front, held_out, "held_out")
+    warn_if_other_costs(front.costs, held_out, "the front", "held_out", stacklevel=3)
     if share_seen(front.records_digest, front.fingerprint, held_out):
         raise FrontError(
             "held_out must hold other samples than the front was searched on, got the same ones or some of them, where "

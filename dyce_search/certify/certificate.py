@@ -1,13 +1,15 @@
 """A point with a guarantee: what was promised, how it was tested, and its file."""
 
 import json
+import math
 import sys
+import warnings
 from dataclasses import asdict, dataclass, replace
 from itertools import pairwise
 from typing import Any, Self
 
 from dyce_search.arguments import choice, several, shown, text, whole
-from dyce_search.errors import FileFormatError, FrontError
+from dyce_search.errors import CostsError, FileFormatError, FrontError
 from dyce_search.evaluation.config import ExitConfig
 from dyce_search.evaluation.curve import OperatingPoint
 from dyce_search.evaluation.limits import (
@@ -19,12 +21,15 @@ from dyce_search.evaluation.limits import (
     require_provable,
     require_share,
 )
+from dyce_search.evaluation.same_costs import SAME_COSTS
 from dyce_search.files import PathLike, require_path
 from dyce_search.fingerprints import require_digest
 from dyce_search.json_files import content_digest, read_json, write_json
 from dyce_search.records.layout import ExitLayout, require_layout
+from dyce_search.records.records import ExitRecords
+from dyce_search.records.sample_costs import differing
 from dyce_search.records.wrong_files import needing
-from dyce_search.wording import line, number, one_line, percent
+from dyce_search.wording import line, number, one_line, percent, quantity
 
 ROUNDING = 1e-9
 FIGURES = ("accuracy", "cost", "relative_cost", "accuracy_drop")  # on the calibration samples, in a file
@@ -115,6 +120,9 @@ class Certificate:
         records_digest: of the calibration records.
         search_digest: of the records that the front was searched on.
         layout: of the calibration records: the exits and the confidences that the promise is about.
+        unit: of the calibration's costs; None in files of before.
+        baseline: the model that drops, relative costs and agreement are against, where it is not the last of the
+            layout, as of an `OrderedFront`.
 
     Raises:
         FrontError: no limit, one of them twice, or one whose p_value or bound does not allow the promise; no confidence
@@ -129,6 +137,8 @@ class Certificate:
     records_digest: str
     search_digest: str
     layout: ExitLayout | None = None
+    unit: str | None = None
+    baseline: str | None = None
 
     def __post_init__(self) -> None:
         """Checks that it promises something, and rests on something."""
@@ -153,6 +163,9 @@ class Certificate:
             raise FrontError(f"n_groups must be at most n_samples, {self.n_samples}, got {self.n_groups}")
         if self.layout is not None:
             require_layout(self.layout, "layout")
+        for name in ("unit", "baseline"):
+            if getattr(self, name) is not None:
+                text(getattr(self, name), f"{name} of a certificate", FrontError)
 
     __repr__ = one_line
 
@@ -265,6 +278,32 @@ class CertifiedPoint(OperatingPoint):
             return cls(config=config, certificate=certificate, **figures)
         except FrontError as cause:
             raise FileFormatError(f"{path} is damaged: {cause}: certify anew") from cause
+
+
+def require_its_costs(point: CertifiedPoint, records: ExitRecords, name: str, stacklevel: int) -> None:
+    """For records on which a promise about cost is looked at; other numbers in the same unit are said.
+
+    Raises:
+        CostsError: their costs are in another unit than those of the certificate.
+    """
+    if not any(LIMITS[limit.name].on_cost for limit in point.certificate.limits):
+        return
+    unit, costs = point.certificate.unit, records.costs
+    if unit not in (None, costs.unit):
+        raise CostsError(
+            f"{name} must have costs in the unit of the certificate, {unit!r}, got {costs.unit!r}: load them with the "
+            "same costs="
+        )
+    if point.certificate.baseline is not None:
+        return  # the last of the layout costs something else
+    whole = point.cost / point.relative_cost if point.relative_cost else costs.baseline
+    if differing(records.sample_costs) is None and not math.isclose(whole, costs.baseline, rel_tol=SAME_COSTS):
+        warnings.warn(
+            f"the final exit alone costs {quantity(costs.baseline, costs.unit)} on {name}, and cost {number(whole)} "
+            "when the limits on cost were certified: load them with the same costs=, unless they were measured anew on "
+            "purpose",
+            stacklevel=stacklevel,
+        )
 
 
 def _require_bound(limit: CertifiedLimit) -> None:

@@ -11,17 +11,18 @@ import numpy.typing as npt
 
 from dyce_search.arguments import real, require_type, shown
 from dyce_search.certify.asked import Asked
-from dyce_search.certify.certificate import CertifiedPoint
+from dyce_search.certify.certificate import CertifiedPoint, require_its_costs
 from dyce_search.certify.confirmed import confirmed
 from dyce_search.certify.copies import warn_of_copies
 from dyce_search.certify.limit_tests import LimitTest, Trial
-from dyce_search.errors import FrontError
+from dyce_search.errors import ConfigError, FrontError
 from dyce_search.evaluation.evaluate import evaluate
 from dyce_search.evaluation.limits import LIMITS
 from dyce_search.records.records import ExitRecords, require_records
 from dyce_search.wording import one_line, percent
 
 Verdict = Literal["held", "broken", "too few samples"]
+AGAINST_BASELINE = ("max_accuracy_drop", "min_agreement", "max_relative_cost")
 ONE_POINT = 0.01  # how far beyond a limit on accuracy a promise must be broken to be surely noticed
 DEARER = 0.1  # the same for mean costs, as a share of the limit
 SHUFFLE = 401  # seed of the choice of samples that are spoilt, to see whether that is noticed
@@ -121,7 +122,8 @@ def check_certificate(
     Raises:
         FrontError: no certified point, a margin of no limit or not above 0.
         RecordsError: no records, or no predictions where agreement is limited.
-        ConfigError: records of other exits or confidences.
+        ConfigError: records of other exits or confidences; limits against a model that is not the last of the records.
+        CostsError: a limit on cost, and costs in another unit than the certificate's.
 
     Example:
         >>> import dyce_search as ds
@@ -134,6 +136,8 @@ def check_certificate(
     require_records(records)
     promised = {limit.name: limit for limit in point.certificate.limits}
     margin = _margins(margins, promised)
+    _require_baseline(point)
+    require_its_costs(point, records, "these records", stacklevel=3)
     trial = Trial.of(records, _asked(point))
     alpha = (1 - point.certificate.confidence) / len(promised)
     checked = []
@@ -161,6 +165,12 @@ def check_certificate(
             "these are the very records that the point was certified on, or found on: they say nothing new about it",
             stacklevel=2,
         )
+    if point.certificate.n_groups is not None and records.group is None:
+        warnings.warn(
+            "the certificate is of samples in groups, these records have none: samples are taken for independent, and "
+            "where they are not seem to prove more than they do; build the records with group=",
+            stacklevel=2,
+        )
     warn_of_copies(records, "samples", stacklevel=3)
     figures = evaluate(records, point.config)
     return Check(
@@ -170,6 +180,17 @@ def check_certificate(
         accuracy=figures.accuracy,
         relative_cost=figures.relative_cost,
     )
+
+
+def _require_baseline(point: CertifiedPoint) -> None:
+    """The records of the models that a point asks tell nothing about a limit against another model."""
+    baseline = point.certificate.baseline
+    against = [limit.name for limit in point.certificate.limits if limit.name in AGAINST_BASELINE]
+    if baseline is not None and against:
+        raise ConfigError(
+            f"{', '.join(against)} of this certificate must be held against the model {baseline!r}, which is not the "
+            "last of those that the point asks: certify on these samples by OrderedFront.certify"
+        )
 
 
 def _asked(point: CertifiedPoint) -> Asked:

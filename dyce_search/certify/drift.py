@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from dyce_search.arguments import function, real, require_type
 from dyce_search.arrays import numbers, whole_numbers
-from dyce_search.certify.certificate import CertifiedLimit, CertifiedPoint
+from dyce_search.certify.certificate import CertifiedLimit, CertifiedPoint, require_its_costs
 from dyce_search.certify.watched import Watched, exact_interval, ranks_among, upper_mean
 from dyce_search.errors import FrontError, RecordsError
 from dyce_search.evaluation.curve import OperatingPoint
@@ -61,6 +61,7 @@ class DriftMonitor:
         FrontError: no point; an alpha or a limit out of range.
         RecordsError: calibration that is no records.
         ConfigError: records of other exits or confidences.
+        CostsError: a certified limit on cost, and costs in another unit than the certificate's.
 
     Example:
         >>> import dyce_search as ds
@@ -87,6 +88,8 @@ class DriftMonitor:
         self.alpha = real(alpha, "alpha", FrontError, "lie in (0, 1)", lambda value: 0 < value < 1, hint=hint)
         if on_alarm is not None:
             function(on_alarm, "on_alarm", FrontError)
+        if isinstance(point, CertifiedPoint):
+            require_its_costs(point, calibration, "the calibration records", stacklevel=3)
         self.config, self.on_alarm = point.config, on_alarm
         self.state: State = "ok"
         self._promised = _promises(point, max_accuracy_drop)
@@ -131,7 +134,10 @@ class DriftMonitor:
         if "max_cost" in limits:
             high = limits["max_cost"]
         elif "max_relative_cost" in limits:
-            high = limits["max_relative_cost"] * calibration.costs.baseline
+            whole = calibration.costs.baseline
+            if isinstance(point, CertifiedPoint) and point.certificate.baseline is not None and point.relative_cost:
+                whole = point.cost / point.relative_cost  # of another model than the last of these
+            high = limits["max_relative_cost"] * whole
         else:
             high = upper_mean(found.cost, most, error)
         return Watched(what=f"mean cost, {calibration.costs.unit}", low=None, high=high, least=0, most=most)

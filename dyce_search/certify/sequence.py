@@ -20,9 +20,10 @@ from dyce_search.certify.order import order_of_tests
 from dyce_search.errors import FrontError, InfeasibleError, RecordsError
 from dyce_search.evaluation.curve import Curve
 from dyce_search.evaluation.limits import LIMITS
+from dyce_search.evaluation.same_costs import are_same
 from dyce_search.fingerprints import UNMARKED, share_seen
 from dyce_search.records.records import ExitRecords
-from dyce_search.wording import percent, points
+from dyce_search.wording import percent, points, quantity
 
 FEW = 0.1  # of the samples searched on: so few may be copies within the data, which a split parts
 
@@ -73,6 +74,7 @@ def certify_point(
             n_tested=min(len(passed) + 1, len(order)),
             records_digest=records.digest,
             search_digest=front.records_digest,
+            unit=records.costs.unit,
             layout=point.config.layout,
         ),
     )
@@ -97,8 +99,12 @@ def _require_costs(front: Curve, records: ExitRecords, asked: Asked) -> None:
     """Refuses costs that mean something else than those of the search; means of samples may be others."""
     if not any(LIMITS[name].on_cost for name in asked.limits):
         return
-    if records.costs.unit != front.costs.unit or (records.sample_costs is None and records.costs != front.costs):
-        raise FrontError("a limit on cost needs calibration records with the costs that the search had: load them so")
+    if not are_same(front.costs, records):
+        had, found = (quantity(costs.baseline, costs.unit) for costs in (front.costs, records.costs))
+        raise FrontError(
+            f"a limit on cost needs calibration records with the costs that the search had, {had} for the final exit "
+            f"alone, got others, {found} for it: load them so"
+        )
 
 
 def _nothing(first: float, tests: list[LimitTest], trial: Trial) -> str:

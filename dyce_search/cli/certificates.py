@@ -6,8 +6,9 @@ from typing import Any
 from dyce_search.certify.certificate import CertifiedPoint
 from dyce_search.certify.check import check_certificate
 from dyce_search.cli.arguments import Commands, add_command, add_front, add_json, add_records, load, load_front
-from dyce_search.cli.output import give, require_folder, say_certified
+from dyce_search.cli.output import give, say_certified
 from dyce_search.cli.screen import say
+from dyce_search.files import require_folder
 
 STATUS = {"held": 0, "broken": 3, "too few samples": 4}  # of the process
 

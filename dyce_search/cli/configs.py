@@ -4,10 +4,11 @@ from argparse import Namespace
 
 from dyce_search.cli import tables
 from dyce_search.cli.arguments import Commands, add_command, add_json, add_records, load
-from dyce_search.cli.output import PAD, baseline, figures_of, give, require_folder, say_figures
+from dyce_search.cli.output import PAD, baseline, figures_of, give, say_figures
 from dyce_search.cli.screen import say_facts, width
 from dyce_search.evaluation.config import ExitConfig
 from dyce_search.evaluation.evaluate import evaluate
+from dyce_search.files import require_folder
 
 
 def add_evaluate(commands: Commands) -> None:

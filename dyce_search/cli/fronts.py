@@ -14,9 +14,10 @@ from dyce_search.cli.arguments import (
     load,
     load_front,
 )
-from dyce_search.cli.output import figures_of, give, require_folder, say_certified, say_figures, wrote
+from dyce_search.cli.output import figures_of, give, say_certified, say_figures, wrote
 from dyce_search.cli.screen import say, width
 from dyce_search.evaluation.limits import POINT_LIMITS
+from dyce_search.files import require_folder
 
 CERTIFIED_LIMITS = (*POINT_LIMITS, "min_agreement")
 
@@ -50,7 +51,12 @@ def select(options: Namespace) -> int:
         print(tables.config_table(front.costs, point.config, width=width()))
         what = f"{front.scores} ones, of a search on {front.n_samples:,} samples"
         say(f"\nFigures are {what}; `dyce-search evaluate` gives those of other samples.")
-    content = {**figures_of(point), "scores": front.scores, "disagreement": point.disagreement}
+    content = {
+        **figures_of(point),
+        "unit": front.costs.unit,
+        "scores": front.scores,
+        "disagreement": point.disagreement,
+    }
     give(content | {"config": point.config.to_dict()}, as_json=options.json, out=None, what="")
     if options.out is not None:
         point.config.save(options.out)

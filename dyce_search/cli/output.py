@@ -29,20 +29,6 @@ NAMED = ("costs", "test", "search", *WRITTEN)  # those that go by their name, no
 PAD = 15  # columns that the names of facts take
 
 
-def require_folder(path: PathLike | None) -> None:
-    """Checks, before the work, that a file can be written.
-
-    Raises:
-        FileFormatError: its folder is missing, or it is a folder itself.
-    """
-    if path is None:
-        return
-    if Path(path).is_dir():
-        raise FileFormatError(f"cannot write {path}: it is a folder, name a file")
-    if not Path(path).parent.is_dir():
-        raise FileFormatError(f"cannot write {path}: there is no folder {Path(path).parent}, make it first")
-
-
 def require_apart(options: Namespace) -> None:
     """Checks, before the work, that nothing is written over what is read, or over what was just written.
 
@@ -142,7 +128,12 @@ def say_certified(point: CertifiedPoint, records: ExitRecords, *, as_json: bool,
         print(tables.config_table(records.costs, point.config, found, width=width()))
         say("\nFigures are of the calibration samples. Certifying again on them, for another limit, is no proof.")
     certificate = {**asdict(replace(point.certificate, layout=None)), "p_value": point.certificate.p_value}
-    content = {**figures_of(point), "certificate": certificate, "config": point.config.to_dict()}
+    content = {
+        **figures_of(point),
+        "unit": records.costs.unit,
+        "certificate": certificate,
+        "config": point.config.to_dict(),
+    }
     give(content, as_json=as_json, out=None, what="")
     if out is not None:
         point.save(out)

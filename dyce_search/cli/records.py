@@ -6,9 +6,10 @@ import numpy as np
 
 from dyce_search.cli import amounts, tables
 from dyce_search.cli.arguments import Commands, add_command, add_confidence, add_json, add_records, load
-from dyce_search.cli.output import baseline, give, require_folder, wrote
+from dyce_search.cli.output import baseline, give, wrote
 from dyce_search.cli.parser import UsageError
 from dyce_search.cli.screen import say, say_facts, width
+from dyce_search.files import require_folder
 from dyce_search.records.records import ExitRecords
 
 

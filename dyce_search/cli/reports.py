@@ -6,9 +6,10 @@ from pathlib import Path
 from dyce_search.certify.certificate import CertifiedPoint
 from dyce_search.cli import amounts
 from dyce_search.cli.arguments import Commands, add_command, add_drop, add_front, add_records, load, load_front
-from dyce_search.cli.output import require_folder, wrote
+from dyce_search.cli.output import wrote
 from dyce_search.cli.screen import say
 from dyce_search.errors import FrontError
+from dyce_search.files import require_folder
 from dyce_search.orders.ordered_front import OrderedFront, front_in
 from dyce_search.report.page import report
 

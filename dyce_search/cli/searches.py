@@ -18,11 +18,12 @@ from dyce_search.cli.arguments import (
     efforts_in,
     load_both,
 )
-from dyce_search.cli.output import INTERRUPTED, require_folder, say_what_is_searched, wrote
+from dyce_search.cli.output import INTERRUPTED, say_what_is_searched, wrote
 from dyce_search.cli.parser import UsageError
 from dyce_search.cli.screen import say, width
 from dyce_search.evaluation.curve import Curve, OperatingPoint
-from dyce_search.files import PathLike, write_atomically
+from dyce_search.evaluation.same_costs import warn_if_other_costs
+from dyce_search.files import PathLike, require_folder, write_atomically
 from dyce_search.front.front import ParetoFront
 from dyce_search.records.records import ExitRecords
 from dyce_search.search import SOLVERS, search
@@ -95,6 +96,9 @@ def search_and_say(
 ) -> tuple[ParetoFront, Curve | None]:
     """Searches and says on what, how long and why it stopped; the front, and the same on the test records."""
     say_what_is_searched(records, test_records)
+    if test_records is not None:
+        records.layout.joined(test_records.layout, "the records", "the test records")
+        warn_if_other_costs(records.costs, test_records, "the records", "the test records", stacklevel=2)
     front = search(records, **options)
     how = front.provenance
     say(

@@ -72,6 +72,8 @@ class CertificateEntry(msgspec.Struct, kw_only=True, forbid_unknown_fields=True)
     n_tested: int
     records_digest: str
     search_digest: str
+    unit: str | None = None
+    baseline: str | None = None
 
 
 class ConfigFile(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):

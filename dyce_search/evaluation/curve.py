@@ -16,6 +16,7 @@ from dyce_search.evaluation.cost_tails import SHARES
 from dyce_search.evaluation.drawn import Drawable, draw_curve, drawables, require_drop_limit
 from dyce_search.evaluation.figures import require_all, require_possible
 from dyce_search.evaluation.limits import require_number, require_share
+from dyce_search.evaluation.same_costs import require_one_unit
 from dyce_search.fingerprints import require_digest
 from dyce_search.records.costs import ExitCosts
 from dyce_search.records.layout import ExitLayout, require_layout
@@ -336,8 +337,8 @@ class Curve:
             The axes.
 
         Raises:
-            FrontError: other things than these; a limit outside (0, 1]; `held_out` has another number of
-                configurations.
+            FrontError: other things than these; a limit outside (0, 1]; `held_out` has other configurations.
+            CostsError: `held_out` or one of `others` has costs in another unit.
         """
         from dyce_search.drawing import axes
 
@@ -353,10 +354,16 @@ class Curve:
                     f"held_out must have the {len(self):,} configurations of this curve, got {len(held_out):,}: "
                     f"{measures}"
                 )
+            if not all(np.array_equal(getattr(self, name), getattr(held_out, name)) for name in ("exits", "threshold")):
+                raise FrontError(
+                    "held_out must have the configurations of this curve, got as many others: front.evaluate(records) "
+                    "measures them"
+                )
+            require_one_unit(self.costs, held_out.costs, "this curve", "held_out")
         points = [(name, one) for name, one in (("selected", selected), ("certified", certified)) if one is not None]
         for name, point in points:
             require_type(point, OperatingPoint, name, FrontError, hint="select and certify give one")
-        drawn = drawables(others)
+        drawn = drawables(others, self.costs)
         ax = axes.given_or_new(ax)
         draw_curve(
             ax, self, label or "front", drawn, held_out, points, static_exits=static_exits, drop_limit=drop_limit

@@ -10,6 +10,8 @@ from dyce_search.arguments import real, require_type, shown
 from dyce_search.drawing.style import short
 from dyce_search.errors import FrontError
 from dyce_search.evaluation.lookup import rows_of
+from dyce_search.evaluation.same_costs import require_one_unit
+from dyce_search.records.costs import ExitCosts
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -32,18 +34,31 @@ class Drawable(Protocol):
         """(F,) mean score."""
 
 
-def drawables(others: Mapping[str, Drawable] | None) -> dict[str, Drawable]:
-    """What to draw beside a curve, checked.
+def drawables(others: Mapping[str, Drawable] | None, costs: ExitCosts) -> dict[str, Drawable]:
+    """What to draw beside a curve of these costs, checked.
 
     Raises:
         FrontError: it is no mapping, or holds what cannot be drawn.
+        CostsError: a curve with costs in another unit, as the axis has one.
     """
     require_type({} if others is None else others, Mapping, "others", FrontError)
     found = dict(others or {})
     for name, curve in found.items():
         if not (hasattr(curve, "relative_cost") and hasattr(curve, "accuracy")):
-            raise FrontError(f"others must be curves or points by name, got {type(curve).__name__} at {shown(name)}")
+            kind = type(curve).__name__
+            raise FrontError(
+                f"others must hold fronts, curves or points of rules by name, got {kind} for {shown(name)}"
+            )
+        theirs = costs_of(curve)
+        if theirs is not None:
+            require_one_unit(costs, theirs, "this curve", f"others[{shown(name)}]")
     return found
+
+
+def costs_of(curve: Drawable) -> ExitCosts | None:
+    """What relative costs of a curve are made of; None where it does not say."""
+    found = getattr(getattr(curve, "front", curve), "costs", None)  # of a front over orders, of its front
+    return found if isinstance(found, ExitCosts) else None
 
 
 def require_drop_limit(drop_limit: object) -> None:

@@ -129,10 +129,13 @@ class BatchEvaluation:
             parts: one or more, of the same records.
 
         Raises:
-            ConfigError: none, or something else.
+            ConfigError: none, something else, or parts of networks with other numbers of positions.
         """
         if not several(parts, BatchEvaluation, "parts", ConfigError):
             raise ConfigError("parts must be one or more, got none")
+        ends = {part.exit_share.shape[1:] for part in parts}
+        if len(ends) > 1:
+            raise ConfigError(f"parts must be of the same records, got exit shares of shapes (F, ...) = {sorted(ends)}")
         return cls(**{one.name: np.concatenate([getattr(part, one.name) for part in parts]) for one in fields(cls)})
 
 

@@ -29,6 +29,12 @@ class Chart {
     return x === "cost" ? relative * this.front.baseline.cost : x === "saved" ? 100 * (1 - relative) : relative;
   }
 
+  // Of a point of a layer; one that was measured elsewhere may have another whole to be relative to.
+  costOf(layer, i) {
+    const scale = this.view.x === "cost" ? (layer.whole ?? this.front.baseline.cost) / this.front.baseline.cost : 1;
+    return scale * layer.relative[i];
+  }
+
   relativeAt(x) {
     const kind = this.view.x;
     return kind === "cost" ? x / this.front.baseline.cost : kind === "saved" ? 1 - x / 100 : x;
@@ -48,7 +54,7 @@ class Chart {
     const add = (layer, most) => {
       for (let i = 0; i < layer.relative.length; i += 1) {
         if (layer.drop[i] <= most) {
-          relative.push(layer.relative[i]);
+          relative.push(this.costOf(layer, i));
           up.push(this.up(layer.drop[i], layer.accuracy[i]));
         }
       }
@@ -162,7 +168,7 @@ class Chart {
   }
 
   spot(layer, i) {
-    return [this.px(this.across(layer.relative[i])), this.py(this.up(layer.drop[i], layer.accuracy[i]))];
+    return [this.px(this.across(this.costOf(layer, i))), this.py(this.up(layer.drop[i], layer.accuracy[i]))];
   }
 
   shape(layer) {

@@ -14,9 +14,10 @@ from dyce_search.evaluation.config import ExitConfig
 from dyce_search.evaluation.config_file import FORMAT, VERSION
 from dyce_search.evaluation.cost_tails import SHARES
 from dyce_search.evaluation.curve import Curve
-from dyce_search.evaluation.drawn import Drawable
+from dyce_search.evaluation.drawn import Drawable, costs_of, drawables
 from dyce_search.evaluation.limits import LIMITS, POINT_LIMITS, require_drop
 from dyce_search.evaluation.lookup import index_of
+from dyce_search.evaluation.same_costs import require_one_unit
 from dyce_search.explorer.accounts import Accounts, GroupAccounts
 from dyce_search.explorer.packing import packed, packed_repeats, packed_sums
 from dyce_search.records.records import ExitRecords, require_records
@@ -61,6 +62,7 @@ def explorer_content(
         raise FrontError(f"drop_limit must be above 0, got {drop_limit}: 0.05 shows drops of up to five points")
     if held_out is not None:
         require_records(held_out, "held_out")
+        require_one_unit(front.costs, held_out.costs, "the front", "the held-out records")
     how = front.provenance
     return {
         "points": _points(front),
@@ -167,15 +169,8 @@ def _single(front: Curve, n_exits: int) -> dict[str, Any]:
 
 def _others(front: Curve, others: Mapping[str, Drawable] | None) -> list[dict[str, Any]]:
     """More curves; their drops are below their own final exit where they know it."""
-    if others is None:
-        return []
-    require_type(others, Mapping, "others", FrontError)
     found = []
-    for name, curve in others.items():
-        if not (hasattr(curve, "relative_cost") and hasattr(curve, "accuracy")):
-            raise FrontError(
-                f"others must hold fronts, curves or points of rules by name, got {type(curve).__name__} for {name!r}"
-            )
+    for name, curve in drawables(others, front.costs).items():
         figures: dict[str, npt.NDArray[np.float64]] = {
             figure: numbers(getattr(curve, figure), figure, FrontError, dtype=np.float64, ndim=1)
             for figure in ("relative_cost", "accuracy")
@@ -186,6 +181,7 @@ def _others(front: Curve, others: Mapping[str, Drawable] | None) -> list[dict[st
                 "name": str(name),
                 "scores": str(getattr(curve, "scores", "observed")),
                 "baseline": float(getattr(curve, "baseline_accuracy", front.exit_accuracy[-1])),
+                "whole": (costs_of(curve) or front.costs).baseline,
                 **{figure: packed(values[order]) for figure, values in figures.items()},
             }
         )

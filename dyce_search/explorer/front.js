@@ -43,6 +43,7 @@ function readHeld(held) {
     accuracy,
     cost,
     relative,
+    whole: held.baseline.cost,
     drop: accuracy.map((value) => held.baseline.accuracy - value),
     order: Uint32Array.from(relative.keys()).sort((a, b) => relative[a] - relative[b]),
     disagreement: unpacked(held.disagreement),

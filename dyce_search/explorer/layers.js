@@ -45,6 +45,7 @@ function layersOf(front) {
       look: "1",
       kind: "line",
       relative: sorted(held.relative),
+      whole: held.whole,
       drop: sorted(held.drop),
       accuracy: sorted(held.accuracy),
     });
@@ -59,6 +60,7 @@ function layersOf(front) {
       dashed: k >= 4,
       kind: "stairs",
       relative: unpacked(other.relative_cost),
+      whole: other.whole,
       drop: accuracy.map((value) => other.baseline - value),
       accuracy,
     });

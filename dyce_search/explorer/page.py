@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from dyce_search.certify.certificate import CertifiedPoint
 from dyce_search.errors import FrontError
 from dyce_search.evaluation.drawn import Drawable
+from dyce_search.evaluation.same_costs import warn_if_other_costs
 from dyce_search.explorer.content import Models, explorer_content
 from dyce_search.explorer.view import page_head, view_of
 from dyce_search.files import PathLike, require_path, write_atomically
@@ -48,6 +49,7 @@ def write_explorer(
         models=models,
     )
     if held_out is not None:
+        warn_if_other_costs(front.costs, held_out, "the front", "held-out records", stacklevel=4)
         warn_if_seen(front.records_digest, front.fingerprint, held_out, "held-out records", stacklevel=3)
     view = view_of(content)
     text = (

@@ -244,9 +244,9 @@ class ParetoFront(Curve):
         """The best point that keeps its limits with a guarantee, not only on the samples searched on.
 
         Tests the points on samples that the search has not seen, from the safe end of the front on, until one fails
-        (`dyce_search.certify.sequence` says why this needs no correction). The cheapest that passed is returned, or
-        the most accurate where only cost is limited. Decide on the limits first: every further call on the same
-        calibration records, until something is certified, weakens the guarantee.
+        (`dyce_search.certify.sequence` says why this needs no correction). The cheapest that passed, by the costs of
+        the search, is returned, or the most accurate where only cost is limited. Decide on the limits first: every
+        further call on the same calibration records, until something is certified, weakens the guarantee.
 
         Args:
             calibration: records of other samples, drawn independently, like those that will be served. Samples of
@@ -324,6 +324,7 @@ class ParetoFront(Curve):
 
         Raises:
             FrontError: a certificate of another configuration, others that are no curves, limits that are no numbers.
+            CostsError: `held_out` or one of `others` has costs in another unit.
             ConfigError: records or a certificate of other exits, or of confidences of another measure or temperature.
             RecordsError: `held_out` is something else.
             FileFormatError: the file cannot be written.

@@ -69,3 +69,8 @@ def _require_comparable(first: "ParetoFront", other: "ParetoFront") -> None:
             f"fronts to merge must be measured in the same scores, got {one[0]} with caution {one[1]:g} and "
             f"{two[0]} with {two[1]:g}: search both with the same scores=, caution= and kind of effort="
         )
+    if not np.array_equal(other.exit_accuracy, first.exit_accuracy):
+        raise FrontError(
+            f"fronts to merge must be measured in the same scores, got two kinds of {first.scores} ones, under which "
+            "single exits have other accuracies: search both with the same scores="
+        )

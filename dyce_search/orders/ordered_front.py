@@ -30,6 +30,9 @@ if TYPE_CHECKING:
 class OrderedPoint(OperatingPoint):
     """A configuration of some models in some order, with what it measured.
 
+    Drops and relative costs are against the last model of the records searched on, whichever models a point asks; what
+    `evaluate` says of the records of `models` is against the last of these.
+
     Attributes:
         config: fits the records of `models` in this order, `in_order(records, point.models)`, and says from which
             confidence on the answer of each stands.
@@ -172,8 +175,10 @@ class OrderedFront:
         """
         require_records(calibration, "calibration")
         point = self.front.certify(staged(calibration), **limits)
-        config = self._own(point.config)[2]
-        return replace(point, config=config, certificate=replace(point.certificate, layout=config.layout))
+        _, models, config = self._own(point.config)
+        baseline = None if models[-1] == self.names[-1] else self.names[-1]
+        certificate = replace(point.certificate, layout=config.layout, baseline=baseline)
+        return replace(point, config=config, certificate=certificate)
 
     def to_frame(self) -> "pd.DataFrame":
         """A pandas DataFrame, one row a configuration: `order`, as "small > large", then as `ParetoFront.to_frame`."""
@@ -224,6 +229,7 @@ class OrderedFront:
 
         Raises:
             FrontError: a certificate of another configuration, others that are no curves, limits that are no numbers.
+            CostsError: `held_out` or one of `others` has costs in another unit.
             ConfigError: records of other models, or of confidences of another measure or temperature.
             RecordsError: `held_out` is something else, or no cascade.
             FileFormatError: the file cannot be written.

@@ -25,8 +25,8 @@ class ExitLayout:
 
     Costs, records, fronts, configurations, certificates and the runtime's model each carry one. Two layouts fit where
     they do not contradict each other. An unknown measure fits every measure, and names that nobody gave (the
-    numbered ones, "type0", "type1", ..., "final") fit all names. A name without a slash is that of a type:
-    "linear" fits "layer1/linear".
+    numbered ones, "type0", "type1", ..., "final") fit all names, but for the numbered models of a cascade in another
+    order ("model 1", "model 0"). A name without a slash is that of a type: "linear" fits "layer1/linear".
 
     Attributes:
         position: (E,) int64, position of each candidate in rising order; the final exit's is P.
@@ -220,6 +220,9 @@ class ExitLayout:
                 e = wrong[0]
                 more = f" ({len(wrong)} exits differ)" if len(wrong) > 1 else ""
                 found.append(f"exit {e} is called {self.names[e]!r} by {ours}, {other.names[e]!r} by {theirs}{more}")
+            elif _renumbered(self.names) or _renumbered(other.names):
+                orders = [f"{', '.join(one.names)} for {who}" for one, who in ((self, ours), (other, theirs))]
+                found.append(f"models are {', '.join(orders)}")
         if None not in (self.measure, other.measure) and self.measure != other.measure:
             found.append(f"confidences are {self.measure!r} for {ours}, {other.measure!r} for {theirs}")
         told = all(one.measure is not None or one.temperature is not None for one in (self, other))
@@ -249,14 +252,15 @@ class ExitLayout:
         """
         found = self.differences(other, ours, theirs)
         if found:
-            same_network = not self.network.differences(other.network)
-            advice = (
-                "build both with the same confidence= and temperature= (of bare arrays, measure=), or search anew on "
-                "records of that kind"
-                if same_network
-                else "they belong to another network, or to other exits of it: use records, costs and configurations "
-                "of the same exits"
-            )
+            if not self.network.differences(other.network):
+                advice = "build both with the same confidence= and temperature= (of bare arrays, measure=), or search "
+                advice += "anew on records of that kind"
+            elif _are_reordered(self, other):
+                advice = "these are the same ones in another order: in_order(records, [...]) gives the records of a "
+                advice += "cascade in the order that is needed"
+            else:
+                advice = "they belong to another network, or to other exits of it: use records, costs and "
+                advice += "configurations of the same exits"
             raise ConfigError(f"{ours} and {theirs} do not fit: {'; '.join(found)}; {advice}")
         if self == other:
             return self
@@ -341,6 +345,8 @@ def checked_temperature(temperature: Any, n_exits: int, error: type[DyceError]) 
     """
     if temperature is None:
         return None
+    if hasattr(temperature, "temperature"):
+        raise error(f"temperature must be numbers, got {type(temperature).__name__}: pass its .temperature")
     heat = to_numpy(temperature, "temperature", error)
     fits = heat.dtype.kind in "iuf" and heat.shape in ((), (n_exits,))
     if not fits or not np.all(np.isfinite(heat) & (heat > 0)):
@@ -363,6 +369,17 @@ def shortened(values: Any) -> str:
 def _default_names(position: IntArray) -> tuple[str, ...]:
     rank = np.arange(len(position)) - np.searchsorted(position, position)
     return (*(f"type{k}" for k in rank[:-1]), "final")
+
+
+def _renumbered(names: tuple[str, ...]) -> bool:
+    """Whether these are the models of a cascade without names, which `in_order` numbered, in another order."""
+    numbered = [f"model {m}" for m in range(len(names))]
+    return list(names) != numbered and sorted(names) == sorted(numbered)
+
+
+def _are_reordered(one: ExitLayout, other: ExitLayout) -> bool:
+    same = set(one.names) == set(other.names) or _renumbered(one.names) or _renumbered(other.names)
+    return same and np.array_equal(one.position, other.position)
 
 
 def _same_name(one: str, other: str) -> bool:

@@ -243,6 +243,8 @@ def _check_most(most: ExitCosts, found: ExitCosts) -> None:
         raise CostsError(f"most must be an ExitCosts, the most that a sample can cost, got {type(most).__name__}")
     if not np.array_equal(most.position, found.position):
         raise CostsError("most must be of the same exits, at the same positions")
+    if most.unit != found.unit:
+        raise CostsError(f"most must be in the unit of the costs, {found.unit!r}, got {most.unit!r}: pass it unit=")
     for name in ("backbone", "head"):
         limit, dearest = getattr(most, name), getattr(found, name)
         over = np.flatnonzero(np.float32(limit) < np.float32(dearest))

@@ -16,7 +16,7 @@ from dyce_search.errors import InfeasibleError, RecordsError
 from dyce_search.evaluation.curve import OperatingPoint
 from dyce_search.evaluation.limits import require_confidence, require_provable
 from dyce_search.explorer.view import View, view_of
-from dyce_search.files import PathLike, require_path, write_atomically
+from dyce_search.files import PathLike, require_folder, write_atomically
 from dyce_search.front.drops import points_by_drop
 from dyce_search.front.front import ParetoFront
 from dyce_search.records.records import ExitRecords
@@ -63,6 +63,7 @@ def report(
     Raises:
         FrontError: no front, or a confidence outside (0, 1).
         ConfigError: records of other exits, or of confidences of another measure or temperature.
+        CostsError: records with costs in another unit.
         RecordsError: `records` is something else, or holds some of the samples searched on; `search` is not what the
             front was searched on.
         InfeasibleError: no point of the front has so small a drop on the samples searched on.
@@ -77,7 +78,7 @@ def report(
         True
     """
     measured_on(front, records)  # first, as it checks what was passed
-    require_path(path)
+    require_folder(path)
     require_confidence(confidence)
     require_provable({"max_accuracy_drop": max_accuracy_drop})
     if search is not None and (not isinstance(search, ExitRecords) or search.digest != front.records_digest):

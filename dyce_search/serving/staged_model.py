@@ -1,7 +1,7 @@
 """A bundle served: stage by stage, with the confident leaving in between, by ONNX Runtime and NumPy."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 import msgspec
@@ -288,7 +288,7 @@ class StagedModel:
         if costs is None:
             raise RecordsError("costs must be given: the bundle was exported without: pass costs=")
         require_type(costs, ExitCosts, "costs", RecordsError)
-        self._layout.network.joined(costs.layout, "the bundle", "the costs")
+        costs = replace(costs, names=self._layout.network.joined(costs.layout, "the bundle", "the costs").names)
         confidence, prediction, label = [], [], []
         plan = self._ready(None)
         for batch in loader:

@@ -13,7 +13,7 @@ import numpy as np
 
 from dyce_search.arguments import real, shown, whole
 from dyce_search.errors import SolverError
-from dyce_search.fingerprints import UNMARKED, fingerprint, united
+from dyce_search.fingerprints import UNMARKED, digest_of, fingerprint, united
 from dyce_search.front.front import ParetoFront
 from dyce_search.solvers.run import Run
 from dyce_search.solvers.search_space import SearchSpace
@@ -28,6 +28,7 @@ STALE = 300.0  # seconds after which a running trial of another machine counts a
 UNCLAIMED = 60.0  # the same for one that its process has not marked as its own; that takes milliseconds
 ATTEMPTS = 5  # to open a storage
 MARKS = "dyce_search:marks"  # attribute of a study: marks of the samples that it was made on
+FIGURES = "dyce_search:figures"  # of what its accuracies and costs are
 OWNER = "dyce_search:process"
 
 
@@ -142,6 +143,7 @@ def _optimise(
         space = SearchSpace(run.records, run.timely)
         _check_network(study, space)
         _remember_samples(run, study)
+        _remember_figures(run, study)
         if known is not None:
             run.propose(*known)
             if not study.get_trials(deepcopy=False):
@@ -335,6 +337,22 @@ def _remember_samples(run: Run, study: "optuna.Study") -> None:
         )
     run.owes(seen or ())
     study.set_user_attr(MARKS, united(run.marks, fingerprint(run.records.confidence)))
+
+
+def _remember_figures(run: Run, study: "optuna.Study") -> None:
+    """Of which records, costs and scores its figures are: those of others lead the sampler astray, and count."""
+    costs = run.records.costs
+    accuracy = run.records.exit_accuracy.round(6)  # not to the last bits, which machines compute differently
+    own = digest_of((costs.backbone, costs.head, accuracy), f"{run.records.n_samples} {costs.unit}")
+    known = study.user_attrs.get(FIGURES, [])
+    if _trials(study, "COMPLETE") and known and known != [own]:
+        warnings.warn(
+            f"study {study.study_name!r} has trials whose accuracies and costs are of other records, costs or scores: "
+            "they guide this search, and are among its n_trials; choose another study_name, or start from a front of "
+            "them by warm_start=",
+            stacklevel=2,
+        )
+    study.set_user_attr(FIGURES, sorted({*known, own}))
 
 
 def _goal(run: Run, n_trials: int | None) -> int:

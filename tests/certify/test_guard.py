@@ -43,10 +43,13 @@ def test_a_resumed_study_owes_to_all_who_worked_on_it(sets, tmp_path):
     storage = f"sqlite:///{tmp_path / 'study.db'}"
     options = {"solver": "random", "storage": storage, "scores": "observed"}
     ds.search(b, **options, max_evaluations=5)
-    front = ds.search(a, **options, max_evaluations=10)
+    others = pytest.warns(UserWarning, match="of other records, costs or scores: they guide this search")
+    with others:
+        front = ds.search(a, **options, max_evaluations=10)
     refuses(front, b)
     refuses(front, a)
-    third = ds.search(unseen, **options, max_evaluations=15)
+    with others:
+        third = ds.search(unseen, **options, max_evaluations=15)
     for records in sets:
         refuses(third, records)
 

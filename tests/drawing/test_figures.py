@@ -50,7 +50,7 @@ def drawings(positions):
     compared = ds.compare(search, solvers=solvers, max_evaluations=200, seeds=[0, 1])
     logits = np.random.default_rng(0).normal(size=(search.n_exits, 200, 4)) * 3
     temperatures = ds.fit_temperatures(logits, np.arange(200) % 4)
-    value = ds.marginal_value(search, effort="fast")
+    value = ds.marginal_value(search.subset(np.arange(60)), effort="fast")  # names as long, in a fifth of the time
     return {
         "front": lambda ax: front.plot(
             ax, held_out=front.evaluate(test), selected=point, certified=front.select(max_accuracy_drop=0.005)

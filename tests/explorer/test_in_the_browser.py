@@ -1,7 +1,9 @@
 """The explorer in a browser: it selects what `select` does, gives configurations that load, and keeps to itself."""
 
 import json
+import re
 import time
+from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
 
@@ -423,6 +425,21 @@ def test_layers_and_views(opened) -> None:
     assert opened.run(count) == 3
     opened.run(CHOOSE, {"region": "all"})
     assert "NaN" not in opened.run("return document.querySelector('.plot').outerHTML")
+
+
+def test_costs_are_drawn_where_they_are(browser, front, halves, tmp_path) -> None:
+    """Of a network that costs twice as much, half of it was drawn as half of this front's network."""
+    costs = replace(front.costs, backbone=2 * front.costs.backbone, head=2 * front.costs.head)
+    twice = front.evaluate(replace(halves[0], costs=costs))
+    once = front.evaluate(halves[0])
+    front.explore(tmp_path / "page.html", others={"once": once, "twice": twice})
+    browser.open(tmp_path / "page.html")
+    path = "return document.querySelector(`.plot .curve.${arguments[0]}`).getAttribute('d')"
+    for across, times in (("relative", 1), ("cost", 2)):
+        browser.run(CHOOSE, {"x": across, "region": "all"})
+        drawn = (re.findall(r"[MH]([-.\d]+)", browser.run(path, look)) for look in ("look-2", "look-3"))
+        one, other = (np.array(found, np.float64) for found in drawn)
+        assert (other - other[0]) == pytest.approx(times * (one - one[0]), abs=0.4)
 
 
 def test_light_and_dark(browser, page) -> None:

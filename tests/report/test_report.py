@@ -77,6 +77,12 @@ def certified(
     return ds.report(front, halves[1], path, max_accuracy_drop=0.03), path
 
 
+@pytest.fixture
+def unrendered(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Draws the pictures as always, but leaves their pixels out, which take most of the time of a report."""
+    monkeypatch.setattr(html_page.axes, "to_png", lambda ax, *, colors: b"")
+
+
 def test_the_page_loads_nothing_and_is_well_formed(certified: tuple[ds.OperatingPoint, Path]) -> None:
     page = read(certified[1])
     assert len(page.sources) == 20  # each picture light and dark
@@ -188,6 +194,7 @@ def test_the_same_input_gives_the_same_page(
     assert (tmp_path / "again.html").read_bytes() == certified[1].read_bytes()
 
 
+@pytest.mark.usefixtures("unrendered")
 def test_what_cannot_be_certified_is_not(
     front: ds.ParetoFront, halves: tuple[ds.ExitRecords, ds.ExitRecords], tmp_path: Path
 ) -> None:
@@ -202,6 +209,7 @@ def test_what_cannot_be_certified_is_not(
     assert page.classes.count("box warning") == 1
 
 
+@pytest.mark.usefixtures("unrendered")
 def test_the_samples_searched_on_are_flagged(
     front: ds.ParetoFront, halves: tuple[ds.ExitRecords, ds.ExitRecords], tmp_path: Path
 ) -> None:
@@ -216,6 +224,7 @@ def test_the_samples_searched_on_are_flagged(
     assert page.classes.count("box warning") == 2
 
 
+@pytest.mark.usefixtures("unrendered")
 def test_search_records_show_what_positions_are_worth(
     halves: tuple[ds.ExitRecords, ds.ExitRecords], tmp_path: Path
 ) -> None:

@@ -5,6 +5,7 @@ import re
 import subprocess
 import sys
 import threading
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
@@ -102,6 +103,8 @@ def test_records_of_what_is_served(both):
     assert records.layout == bundle.records.layout
     assert records.costs == bundle.records.costs
     assert records.source == "test; ONNX Runtime"
+    nameless = served.record([(bundle.inputs, bundle.labels)], costs=replace(served.costs, names=()))
+    assert nameless.layout == records.layout  # names that nobody gave are the bundle's, or they would fit all networks
 
 
 def test_records_that_cannot_be_made(cnn):

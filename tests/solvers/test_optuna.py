@@ -6,6 +6,7 @@ import subprocess
 import sys
 import time
 import warnings
+from dataclasses import replace
 
 import numpy as np
 import optuna
@@ -152,6 +153,21 @@ class TestStorage:
         observed.search(records, solver="random", n_trials=5, storage=sqlite(tmp_path))
         with pytest.raises(ds.SolverError, match="belongs to another network"):
             observed.search(small_example, solver="random", n_trials=10, storage=sqlite(tmp_path))
+
+    def test_figures_of_others_in_a_study_are_said(self, small_example, tmp_path):
+        """Accuracies and costs of other records, costs or scores guided the search without a word."""
+        options = {"solver": "random", "storage": sqlite(tmp_path), "scores": "observed"}
+        ds.search(small_example, **options, n_trials=5)
+        ds.search(replace(small_example, costs=replace(small_example.costs, names=())), **options, n_trials=10)
+        dearer = replace(small_example.costs, head=2 * small_example.costs.head)
+        for n_trials, change in enumerate((
+            {"records": replace(small_example, costs=dearer)},
+            {"records": small_example.subset(np.arange(200))},
+            {"scores": "expected"},
+            {},  # as at first, but others have been there since
+        )):  # fmt: skip
+            with pytest.warns(UserWarning, match="study 'dyce_search' has trials .* of other records, costs or scores"):
+                ds.search(**{"records": small_example, **options, **change}, n_trials=15 + n_trials)
 
     def test_a_study_of_other_objectives_is_refused(self, small_example, tmp_path):
         optuna.create_study(study_name="s", storage=sqlite(tmp_path), sampler=optuna.samplers.RandomSampler(seed=0))
