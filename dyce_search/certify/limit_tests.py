@@ -8,7 +8,13 @@ import numpy as np
 import numpy.typing as npt
 
 from dyce_search.certify.asked import Asked
-from dyce_search.certify.p_values import betting_p_value, binomial_p_value, hoeffding_bentkus_p_value, paired_p_value
+from dyce_search.certify.p_values import (
+    FARTHEST,
+    betting_p_value,
+    binomial_p_value,
+    hoeffding_bentkus_p_value,
+    paired_p_value,
+)
 from dyce_search.errors import RecordsError
 from dyce_search.evaluation.config import ExitConfig
 from dyce_search.evaluation.cost_tails import is_over
@@ -20,7 +26,7 @@ from dyce_search.records.sample_costs import differing
 FloatArray = npt.NDArray[np.float64]
 
 HALVINGS = 40  # of the interval in which a bound lies
-FAR, FARTHEST = 1e9, 1e140  # the largest gain, relative to what is possible, and at all
+FAR = 1e9  # the largest gain, relative to what is possible
 MOST_SAMPLES = 2**22  # beyond which nobody needs to know how many more it takes
 
 

@@ -58,8 +58,9 @@ def _reserve(front: Curve, alpha: float, n_samples: int) -> FloatArray:
     if np.isnan(above).any():
         spread, most = np.full(len(front), 0.5), np.ones(len(front))
     else:  # samples between two of the shares cost no more than the dearest of them
-        square = above**2 @ np.diff([*SHARES, 1.0])
-        spread, most = np.sqrt(np.maximum(square - front.relative_cost**2, 0)), above[:, 0]
+        with np.errstate(over="ignore", invalid="ignore"):  # far beyond all limits: infinite, or NaN, is not enough
+            square = above**2 @ np.diff([*SHARES, 1.0]) - front.relative_cost**2
+        spread, most = np.sqrt(np.maximum(square, 0)), above[:, 0]
     evidence = math.log(1 / alpha)
     luck = float(norm.ppf(LIKELY)) * math.sqrt(1 / n_samples + 1 / front.n_samples)
     return spread * (math.sqrt(2 * evidence / n_samples) + luck) + most * evidence / (3 * n_samples)

@@ -14,6 +14,7 @@ FloatArray = npt.NDArray[np.float64]
 
 NUISANCE_SHARE = 0.05  # of alpha, spent on the rate of discordant pairs; anything from 0.01 to 0.2 does about as well
 LARGEST_BET = 0.9  # of the bet that one worst sample would ruin
+FARTHEST = 1e140  # the largest gain, either way, of which squares are summed
 SHUFFLE = 20100  # seed of the order in which samples are bet on: nobody may choose it
 
 
@@ -98,6 +99,8 @@ def betting_p_value(gain: FloatArray, *, worst: float, alpha: float) -> float:
         >>> betting_p_value(np.full(400, 0.05), worst=-0.45, alpha=0.05) < 1e-3
         True
     """
+    if worst < -FARTHEST:  # the unit does not matter, but squares must be finite
+        gain, worst = gain / -worst, -1.0
     n = len(gain)
     bet_on = gain[np.random.default_rng(SHUFFLE).permutation(n)]
     seen = np.arange(2, n + 2)  # one gain of 0 that deviates by half the worst is as if it had been seen before

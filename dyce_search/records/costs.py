@@ -36,7 +36,7 @@ class ExitCosts:
             whole model includes it.
         position: (E,) int64, position of each candidate in rising order; the final exit's is P.
         unit: what the numbers count. "MACs" are multiply-adds, not FLOPs.
-        names: (E,) what the candidates are called; they may repeat from position to position.
+        names: (E,) of the candidates: types, which may repeat from position to position, or "place/type".
         layout: who stands where: position and names, for confidences of any kind.
 
     Raises:

@@ -21,6 +21,7 @@ from dyce_search.runtime.modes import device_of, observing
 from dyce_search.runtime.programs import Programs
 from dyce_search.runtime.stages import LOG
 
+MASK = "attention_mask"  # as the networks of transformers call it
 MOST_SIZE = 1 << 20  # of each size that a head is made from
 MOST_WEIGHTS = 1 << 28  # of a layer, a gigabyte
 HeadMaker = Callable[[tuple[int, ...], int], nn.Module]
@@ -42,7 +43,7 @@ def heads_for(
     classes: int | None = None,
     feature: Callable[[Any], torch.Tensor] | None = None,
     channels: int | None = None,
-    mask: str = "attention_mask",
+    mask: str | None = None,
 ) -> dict[str, dict[str, nn.Module]]:
     """Makes the heads of an `EarlyExitModel`: every type at every position, of the size that the features need.
 
@@ -59,7 +60,8 @@ def heads_for(
         classes: number of outputs; None for as many as the backbone has.
         feature: as for `EarlyExitModel`.
         channels: axis of the features' channels, counted with the samples on axis 0, where it cannot be read off.
-        mask: named input (B, T), 1 for tokens that count: features (B, T, D) are averaged over those.
+        mask: named input (B, T), 1 for tokens that count: features (B, T, D) are averaged over those. None takes
+            "attention_mask", where there is one; the log names another that looks like one.
 
     Returns:
         `heads`, for `EarlyExitModel(backbone, heads, feature=feature)`, on the backbone's device and of its dtype.
@@ -84,8 +86,8 @@ def heads_for(
         whole(channels, "channels", ModelError, least=-4, most=3)
     if feature is not None:
         function(feature, "feature", ModelError)
-    text(mask, "mask", ModelError)
     call = as_call(example_input, "example_input").on(device_of(backbone))
+    mask = _mask_in(call, mask)
     programs = Programs(find_positions(backbone, names), feature or first_tensor, None)
     with observing(backbone):
         features, final = _features(programs, backbone, call)
@@ -97,6 +99,21 @@ def heads_for(
         shaped = _Shaped(name, found.value, at, call.named.get(mask), mask)
         heads[name] = {kind: shaped.head(make, classes).to(like) for kind, make in types.items()}
     return heads
+
+
+def _mask_in(call: Call, name: str | None) -> str:
+    """The name of the input that masks tokens, as it was given or as it is usually called."""
+    if name is None:
+        others = [other for other, value in call.named.items() if "mask" in other and getattr(value, "ndim", 0) == 2]
+        if others and MASK not in others:
+            LOG.warning("padding is not left out of what heads pool: mask=%r names the input that says it", others[0])
+        return MASK
+    if not isinstance(call.named.get(text(name, "mask", ModelError)), torch.Tensor):
+        raise ModelError(
+            f"mask must be the name of an input, one of {', '.join(call.named) or 'none, as they have no names'}, got "
+            f"{shown(name)}: pass example_input as a mapping with it"
+        )
+    return name
 
 
 def _features(programs: Programs, backbone: nn.Module, call: Call) -> tuple[list[_Feature], torch.Tensor]:

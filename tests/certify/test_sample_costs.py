@@ -3,6 +3,7 @@
 import contextlib
 import math
 import re
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -209,6 +210,13 @@ class TestMeanCost:
             with contextlib.suppress(ds.InfeasibleError):
                 certified += front.certify(cascade(seed, 360), max_accuracy_drop=0.05, **limit).relative_cost < 0.6
         assert certified >= 7
+
+    def test_prices_of_any_size_have_an_order(self):
+        costs = ds.ExitCosts(backbone=[0, 1e-139], head=[1e139, 0], position=[0, 1])
+        searched, calibration = (replace(priced(np.ones(300), seed=k), costs=costs, sample_costs=None) for k in (1, 2))
+        front = ds.ParetoFront.from_configs(searched, [EVERYBODY])
+        with pytest.raises(ds.InfeasibleError, match=r"relative cost 1e\+278, p = 1; it breaks a limit"):
+            front.certify(calibration, max_accuracy_drop=0.05, max_relative_cost=2)
 
     def test_where_nothing_passes_it_says_what_the_first_point_lacks(self):
         front = ds.search(cascade(0, 480), effort="fast")

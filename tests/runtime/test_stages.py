@@ -289,6 +289,31 @@ def test_a_mask_that_is_missing(masked):
         model.all_logits(tuple(padded(3).values()))
 
 
+class Renamed(Masked):
+    """The same, with another name for its mask."""
+
+    def forward(self, input_ids, keep_mask):
+        return super().forward(input_ids, keep_mask)
+
+
+def test_a_mask_of_another_name_is_asked_for(caplog):
+    batch = padded(4)
+    batch["keep_mask"] = batch.pop("attention_mask")
+    wanted = {"positions": ["layers.0"], "types": {"linear": linear_head}}
+    heads_for(Renamed().eval(), batch, **wanted)
+    assert "mask='keep_mask' names the input" in said(caplog)
+    caplog.clear()
+    heads = heads_for(Renamed().eval(), batch, **wanted, mask="keep_mask")
+    assert heads["layers.0"]["linear"].mask == "keep_mask"
+    assert not said(caplog)
+    for inputs, found in (
+        (batch, "one of input_ids, keep_mask, got 'mask'"),
+        (tuple(batch.values()), "one of none, as"),
+    ):
+        with pytest.raises(ModelError, match=f"mask must be the name of an input, {found}"):
+            heads_for(Renamed().eval(), inputs, **wanted, mask="mask")
+
+
 @pytest.mark.parametrize(
     "options",
     [
