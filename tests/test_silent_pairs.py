@@ -1,5 +1,6 @@
 """What was once combined without a word, and was wrong: right types whose content belongs to something else."""
 
+import re
 from dataclasses import replace
 
 import numpy as np
@@ -62,6 +63,7 @@ class TestCostsOfAnotherUnit:
         limit = 0.9 * front.costs.baseline
         point = front.certify(other, max_accuracy_drop=0.1, max_cost=limit)
         assert point.certificate.unit == "MACs"
+        assert re.search(r"\n  cost at most [\d,.]+ MACs \(measured [\d,.]+ MACs, bound [\d,.]+ MACs, p", str(point))
         point.save(tmp_path / "config.json")
         measured = replace(search.subset(np.arange(500)), costs=in_ms(search.costs))
         for one in (point, ds.CertifiedPoint.load(tmp_path / "config.json")):

@@ -125,7 +125,7 @@ def certificate_card(certificate: "Certificate") -> str:
     groups = "" if certificate.n_groups is None else f" in {certificate.n_groups:,} groups"
     rows, drawn = [], []
     for limit in certificate.limits:
-        figures = limit.in_words()
+        figures = limit.in_words(certificate.unit)
         rows.append((*figures, f"{limit.p_value:.2g}", limit.method))
         promised = limit.limit if limit.share is None else limit.share
         drawn.append((figures[0], limit.measured, limit.bound, promised))

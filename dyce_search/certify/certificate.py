@@ -92,17 +92,23 @@ class CertifiedLimit:
 
     def __str__(self) -> str:
         """One line for people."""
-        promised, measured, bound = self.in_words()
+        return self.said(None)
+
+    def said(self, unit: str | None) -> str:
+        """One line for people, costs in the unit of the certificate."""
+        promised, measured, bound = self.in_words(unit)
         how = f"p = {self.p_value:.2g}, {self.method} test"
-        rests = "" if self.most is None else f", if no sample can cost more than {number(self.most)}"
+        rests = ""
+        if self.most is not None:
+            rests = f", if no sample can cost more than {LIMITS[self.name].shown(self.most, unit)}"
         return f"{promised} (measured {measured}, bound {bound}, {how}{rests})"
 
-    def in_words(self) -> tuple[str, str, str]:
-        """What is promised, measured and bound."""
+    def in_words(self, unit: str | None) -> tuple[str, str, str]:
+        """What is promised, measured and bound, costs in the unit of the certificate."""
         kind = LIMITS[self.name]
-        promised = f"{kind.claim} {kind.shown(self.limit)}"
+        promised = f"{kind.claim} {kind.shown(self.limit, unit)}"
         if self.share is None:
-            return promised, kind.shown(self.measured), kind.shown(self.bound)
+            return promised, kind.shown(self.measured, unit), kind.shown(self.bound, unit)
         return f"{promised} for all but {percent(self.share)}", f"{percent(self.measured)} above", percent(self.bound)
 
 
@@ -183,7 +189,7 @@ class Certificate:
         """A line for the confidence and one for each limit."""
         groups = "" if self.n_groups is None else f" in {self.n_groups:,} groups"
         head = f"certified with {100 * self.confidence:g} % confidence on {self.n_samples:,} samples{groups}:"
-        return "\n  ".join([head, *map(str, self.limits)])
+        return "\n  ".join([head, *(limit.said(self.unit) for limit in self.limits)])
 
     def _repr_html_(self) -> str:
         """A table and a picture, for notebooks."""

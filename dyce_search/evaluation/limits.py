@@ -58,9 +58,12 @@ class Limit:
         """Words before the number: "accuracy drop at most"."""
         return f"{self.words} at {'most' if self.is_most else 'least'}"
 
-    def shown(self, value: float) -> str:
-        """A number of this kind for people: drops of accuracy in points."""
-        return points(value) if self.name == "max_accuracy_drop" else number(value)
+    def shown(self, value: float, unit: str | None = None) -> str:
+        """A number of this kind for people: drops of accuracy in points, costs that are not relative in their unit."""
+        if self.name == "max_accuracy_drop":
+            return points(value)
+        counted = unit if self.on_cost and self.figure != "relative_cost" else None
+        return number(value) if counted is None else f"{number(value)} {counted}"
 
     def admits(self, figure: FloatArray, limit: float) -> npt.NDArray[np.bool_]:
         """(F,) which figures (F,) keep the limit, within rounding: absolute for accuracy, relative for cost."""
