@@ -128,6 +128,14 @@ class TestConfigurations:
         with pytest.raises(ds.FrontError, match="held_out must have the configurations of this curve, got as many ot"):
             front.plot(held_out=replace(held, **back, disagreement=None, cost_tail=None))
 
+    def test_of_another_network_are_not_named_in_a_picture(self, sets, front):
+        other = ds.search(ds.synthetic_records(100, positions=2, types=1), solver="exit_shares")
+        for name in ("selected", "certified"):
+            with pytest.raises(ds.ConfigError, match="belongs to another network"):
+                front.plot(**{name: replace(other[0], config=replace(other[0].config, layout=None))})
+            with pytest.raises(ds.ConfigError, match="the configuration and this curve do not fit"):
+                front.plot(**{name: other[0]})
+
     def test_fronts_of_different_scores_of_ones_own_do_not_merge(self, sets):
         search = sets[0]
         own = np.random.default_rng(0).random(search.score.shape, np.float32)

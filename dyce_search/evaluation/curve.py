@@ -338,6 +338,7 @@ class Curve:
 
         Raises:
             FrontError: other things than these; a limit outside (0, 1]; `held_out` has other configurations.
+            ConfigError: a point of other exits, or of confidences of another measure or temperature.
             CostsError: `held_out` or one of `others` has costs in another unit.
         """
         from dyce_search.drawing import axes
@@ -363,6 +364,7 @@ class Curve:
         points = [(name, one) for name, one in (("selected", selected), ("certified", certified)) if one is not None]
         for name, point in points:
             require_type(point, OperatingPoint, name, FrontError, hint="select and certify give one")
+            point.config.exits(self.layout, "this curve")
         drawn = drawables(others, self.costs)
         ax = axes.given_or_new(ax)
         draw_curve(

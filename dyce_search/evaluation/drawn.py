@@ -141,8 +141,6 @@ def _mark(name: str, point: "OperatingPoint", curve: "Curve", held_out: "Curve |
     from dyce_search.drawing.trade_off import Mark
 
     same = rows_of(curve, point.config)
-    if not same.any():  # of a front over orders, whose points have layouts of their own
-        same = (curve.cost == point.cost) & (curve.accuracy == point.accuracy)
     here = curve[int(same.argmax())] if same.any() else point
     there = held_out[int(same.argmax())] if held_out is not None and same.any() else None
     return Mark(

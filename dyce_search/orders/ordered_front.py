@@ -265,6 +265,9 @@ class OrderedFront:
             ax: Matplotlib axes to draw on; new ones when None.
             options: of `Curve.plot`.
         """
+        for name in ("selected", "certified"):
+            if isinstance(point := options.get(name), OperatingPoint):
+                options[name] = self.front[self.index_of(point.config)]
         return self.front.plot(ax, **options)
 
     def save(self, path: PathLike) -> None:

@@ -241,6 +241,9 @@ class TestPoints:
         front = ds.search_orders(search, effort="fast")
         held = front.evaluate(calibration)
         point = front.certify(calibration, max_accuracy_drop=0.05)
+        labels = {text for line in front.plot(certified=point).lines if "certified" in (text := line.get_label())}
+        promised = front[front.index_of(point.config)]  # its figures on this front, not those of the calibration
+        assert labels == {f"certified: cost {promised.relative_cost:.3f}, drop {100 * promised.accuracy_drop:.2f}"}
         own = ds.in_order(calibration, point.config.layout.names)
         measured = ds.evaluate(own, point.config)
         assert (point.accuracy, point.cost) == pytest.approx((measured.accuracy, measured.cost))
