@@ -231,7 +231,7 @@ def test_weight_of_ones_own(small_example):
 
 def test_origin_reads_well(example):
     text = str(expected_with_origin(example.subset(np.arange(400)))[1])
-    assert "forest" in text
+    assert text.count("squared error") == 1
     assert "learned from 400 samples" in text
     assert str(ScoreOrigin()) == "observed scores"
 
