@@ -129,6 +129,7 @@ class Right:
             self.instances |= self.onnx.instances
         n_points = len(self.front)
         self.by_name: dict[str, Any] = {
+            "unit": "MACs",
             "records": self.records, "calibration": self.other, "front": self.front, "config": self.config,
             "path": folder / "written", "folder": folder / "folder", "point": self.certified, "labels": [0, 1],
             "logits": np.full((4, 2, 3), 2.0), "probs": np.full((4, 2, 2), 0.5), "costs": self.records.costs,

@@ -92,19 +92,19 @@ class CertifiedLimit:
 
     def __str__(self) -> str:
         """One line for people."""
-        return self.said(None)
+        return _said(self, None)
 
-    def said(self, unit: str | None) -> str:
-        """One line for people, costs in the unit of the certificate."""
-        promised, measured, bound = self.in_words(unit)
-        how = f"p = {self.p_value:.2g}, {self.method} test"
-        rests = ""
-        if self.most is not None:
-            rests = f", if no sample can cost more than {LIMITS[self.name].shown(self.most, unit)}"
-        return f"{promised} (measured {measured}, bound {bound}, {how}{rests})"
+    def in_words(self, unit: str | None = None) -> tuple[str, str, str]:
+        """What is promised, measured and bound.
 
-    def in_words(self, unit: str | None) -> tuple[str, str, str]:
-        """What is promised, measured and bound, costs in the unit of the certificate."""
+        Args:
+            unit: of costs, as the certificate has it; None leaves it out.
+
+        Raises:
+            FrontError: a unit that is no text.
+        """
+        if unit is not None:
+            text(unit, "unit", FrontError)
         kind = LIMITS[self.name]
         promised = f"{kind.claim} {kind.shown(self.limit, unit)}"
         if self.share is None:
@@ -189,7 +189,7 @@ class Certificate:
         """A line for the confidence and one for each limit."""
         groups = "" if self.n_groups is None else f" in {self.n_groups:,} groups"
         head = f"certified with {100 * self.confidence:g} % confidence on {self.n_samples:,} samples{groups}:"
-        return "\n  ".join([head, *(limit.said(self.unit) for limit in self.limits)])
+        return "\n  ".join([head, *(_said(limit, self.unit) for limit in self.limits)])
 
     def _repr_html_(self) -> str:
         """A table and a picture, for notebooks."""
@@ -310,6 +310,16 @@ def require_its_costs(point: CertifiedPoint, records: ExitRecords, name: str, st
             "purpose",
             stacklevel=stacklevel,
         )
+
+
+def _said(limit: CertifiedLimit, unit: str | None) -> str:
+    """A limit in one line for people."""
+    promised, measured, bound = limit.in_words(unit)
+    how = f"p = {limit.p_value:.2g}, {limit.method} test"
+    rests = ""
+    if limit.most is not None:
+        rests = f", if no sample can cost more than {LIMITS[limit.name].shown(limit.most, unit)}"
+    return f"{promised} (measured {measured}, bound {bound}, {how}{rests})"
 
 
 def _require_bound(limit: CertifiedLimit) -> None:
