@@ -10,7 +10,9 @@ from dyce_search.cli.output import INTERRUPTED, require_apart
 from dyce_search.cli.parser import PROGRAM, CommandParser, UsageError
 from dyce_search.cli.screen import complain, plain_warnings
 from dyce_search.cli.streams import any_text, given_up
-from dyce_search.errors import DyceError
+from dyce_search.errors import DyceError, InfeasibleError
+
+NOTHING_WITHIN = 5  # the exit status where nothing keeps the limits, so that a script can tell it from a mistake
 
 DESCRIPTION = """\
 Find early-exit configurations from recorded predictions.
@@ -45,7 +47,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     Returns:
         The exit status: 0, 2 after a user's error or where standard output cannot be written (one line on standard
-        error), 130 after Ctrl-C; of `check` 3 where a promise is broken and 4 where there are too few samples to tell.
+        error), 130 after Ctrl-C, 5 where nothing keeps the limits; of `check` 3 where a promise is broken and 4 where
+        there are too few samples to tell.
 
     Raises:
         SystemExit: with 2 after an error in usage, which shows the usage of the command, and with 0 after --help.
@@ -62,7 +65,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             options.command.error(str(error))
         except DyceError as error:
             complain(f"{PROGRAM}: error: {' '.join(str(error).split())}")
-            return 2
+            return NOTHING_WITHIN if isinstance(error, InfeasibleError) else 2
         except KeyboardInterrupt:
             complain(f"{PROGRAM}: interrupted")
             return INTERRUPTED

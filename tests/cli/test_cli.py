@@ -40,9 +40,9 @@ def front_file(files: Path) -> str:
     return str(files / "front.json")
 
 
-def failure(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
+def failure(capsys: pytest.CaptureFixture[str], *arguments: str, status: int = 2) -> str:
     """The one line that a mistake gives, without its prefix."""
-    assert main(arguments) == 2
+    assert main(arguments) == status
     error = capsys.readouterr().err
     assert error.count("\n") == 1
     assert error.endswith("\n")
@@ -328,7 +328,7 @@ def test_select_errors(front_file: str, capsys: pytest.CaptureFixture[str]) -> N
         "--max-sample-cost"
     )
     best = ds.ParetoFront.load(front_file)[-1]
-    assert failure(capsys, "select", front_file, "--min-accuracy", "0.999") == (
+    assert failure(capsys, "select", front_file, "--min-accuracy", "0.999", status=5) == (
         f"no point of this front satisfies min_accuracy=0.999; the most accurate has {best}"
     )
 
