@@ -302,7 +302,7 @@ def require_its_costs(point: CertifiedPoint, records: ExitRecords, name: str, st
         )
     if point.certificate.baseline is not None:
         return  # the last of the layout costs something else
-    whole = point.cost / point.relative_cost if point.relative_cost else costs.baseline
+    whole = baseline_cost(point, costs.baseline)
     if differing(records.sample_costs) is None and not math.isclose(whole, costs.baseline, rel_tol=SAME_COSTS):
         warnings.warn(
             f"the final exit alone costs {quantity(costs.baseline, costs.unit)} on {name}, and cost {number(whole)} "
@@ -310,6 +310,11 @@ def require_its_costs(point: CertifiedPoint, records: ExitRecords, name: str, st
             "purpose",
             stacklevel=stacklevel,
         )
+
+
+def baseline_cost(point: CertifiedPoint, unknown: float) -> float:
+    """What its relative cost is relative to, on the calibration samples; of a point that costs nothing, `unknown`."""
+    return point.cost / point.relative_cost if point.relative_cost else unknown
 
 
 def _said(limit: CertifiedLimit, unit: str | None) -> str:

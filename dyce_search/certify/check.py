@@ -22,7 +22,6 @@ from dyce_search.records.records import ExitRecords, require_records
 from dyce_search.wording import one_line, percent
 
 Verdict = Literal["held", "broken", "too few samples"]
-AGAINST_BASELINE = ("max_accuracy_drop", "min_agreement", "max_relative_cost")
 ONE_POINT = 0.01  # how far beyond a limit on accuracy a promise must be broken to be surely noticed
 DEARER = 0.1  # the same for mean costs, as a share of the limit
 SHUFFLE = 401  # seed of the choice of samples that are spoilt, to see whether that is noticed
@@ -185,7 +184,7 @@ def check_certificate(
 def _require_baseline(point: CertifiedPoint) -> None:
     """The records of the models that a point asks tell nothing about a limit against another model."""
     baseline = point.certificate.baseline
-    against = [limit.name for limit in point.certificate.limits if limit.name in AGAINST_BASELINE]
+    against = [limit.name for limit in point.certificate.limits if LIMITS[limit.name].against_baseline]
     if baseline is not None and against:
         raise ConfigError(
             f"{', '.join(against)} of this certificate must be held against the model {baseline!r}, which is not the "

@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from dyce_search.arguments import function, real, require_type
 from dyce_search.arrays import numbers, whole_numbers
-from dyce_search.certify.certificate import CertifiedLimit, CertifiedPoint, require_its_costs
+from dyce_search.certify.certificate import CertifiedLimit, CertifiedPoint, baseline_cost, require_its_costs
 from dyce_search.certify.watched import Watched, exact_interval, ranks_among, upper_mean
 from dyce_search.errors import FrontError, RecordsError
 from dyce_search.evaluation.curve import OperatingPoint
@@ -135,8 +135,8 @@ class DriftMonitor:
             high = limits["max_cost"]
         elif "max_relative_cost" in limits:
             whole = calibration.costs.baseline
-            if isinstance(point, CertifiedPoint) and point.certificate.baseline is not None and point.relative_cost:
-                whole = point.cost / point.relative_cost  # of another model than the last of these
+            if isinstance(point, CertifiedPoint) and point.certificate.baseline is not None:
+                whole = baseline_cost(point, whole)  # of another model than the last of these
             high = limits["max_relative_cost"] * whole
         else:
             high = upper_mean(found.cost, most, error)

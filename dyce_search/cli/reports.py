@@ -87,8 +87,8 @@ def write_explorer(options: Namespace) -> int:
     if len(set(names)) < len(names):
         raise FrontError(f"--other must name files of different names, got {', '.join(names)}: rename one")
     held_out = None
-    layout = front.front.layout if isinstance(front, OrderedFront) else front.layout
     if options.records is not None:
+        layout = front.front.layout if isinstance(front, OrderedFront) else front.layout
         held_out = load(options, options.records, part="test", layout=layout)
     front.explore(
         options.out,

@@ -356,10 +356,7 @@ class Curve:
                     f"{measures}"
                 )
             if not all(np.array_equal(getattr(self, name), getattr(held_out, name)) for name in ("exits", "threshold")):
-                raise FrontError(
-                    "held_out must have the configurations of this curve, got as many others: front.evaluate(records) "
-                    "measures them"
-                )
+                raise FrontError(f"held_out must have the configurations of this curve, got as many others: {measures}")
             require_one_unit(self.costs, held_out.costs, "this curve", "held_out")
         points = [(name, one) for name, one in (("selected", selected), ("certified", certified)) if one is not None]
         for name, point in points:

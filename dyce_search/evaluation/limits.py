@@ -31,6 +31,7 @@ class Limit:
         of_points: whether the points of a front have the figure: its name is that of the limit without "max_".
         on_cost: whether it limits cost; else accuracy, or what stands for it.
         of_samples: whether it limits what single samples cost, with a share of them that may cost more.
+        against_baseline: whether it says how a point compares with the whole network on the same samples.
         rounding: by which figures may miss it: relative for cost, absolute for accuracy.
     """
 
@@ -41,6 +42,7 @@ class Limit:
     of_points: bool = True
     on_cost: bool = False
     of_samples: bool = False
+    against_baseline: bool = False
     rounding: float = ROUNDING
 
     @property
@@ -80,6 +82,7 @@ LIMITS = {
             words="accuracy drop",
             meaning="below the final exit alone, absolute: 0.005 is half a point",
             hint="0.01 is one point, and no number of samples proves that there is no drop at all",
+            against_baseline=True,
         ),
         Limit(name="min_accuracy", words="accuracy", meaning="from 0 to 1", hint="it is a share of the samples"),
         Limit(
@@ -88,6 +91,7 @@ LIMITS = {
             meaning="with the answers of the whole model; 0 to 1",
             hint="it is a share of the samples",
             of_points=False,
+            against_baseline=True,
         ),
         Limit(
             name="max_cost",
@@ -102,6 +106,7 @@ LIMITS = {
             meaning="1 is the whole model",
             hint="1 is the whole network",
             on_cost=True,
+            against_baseline=True,
         ),
         Limit(
             name="max_sample_cost",
